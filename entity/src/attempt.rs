@@ -1,0 +1,101 @@
+//! Attempts to link a channel.
+
+use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    channel::ConnectorKind,
+    id::{AccountId, AttemptId, LinkId, WorkspaceId},
+    timestamp::Timestamp,
+};
+
+/// Where an attempt stands.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize, strum::Display,
+)]
+#[sea_orm(rs_type = "String", db_type = "String(StringLen::None)", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum State {
+    /// The connector has been asked for a session.
+    Connecting,
+    /// A QR code (and perhaps a pairing code) waits for a phone.
+    AwaitingScan,
+    /// An account is connected.
+    Connected,
+    /// Nobody scanned in time.
+    Expired,
+    /// The connector or the network refused; `error_code` says why.
+    Failed,
+    /// The link was revoked while it ran.
+    Cancelled,
+}
+
+/// Why an attempt did not connect. Stable words on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, Serialize, Deserialize, strum::Display)]
+#[sea_orm(rs_type = "String", db_type = "String(StringLen::None)", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Failure {
+    /// Nobody scanned before the last code ran out.
+    QrExpired,
+    /// No connector serves this network for this partner.
+    NoConnector,
+    /// The network has banned the account.
+    Banned,
+    /// The network wants to be paid first.
+    PaymentRequired,
+    /// The account is already connected in this workspace.
+    DuplicateAccount,
+    /// The provider did not answer or answered nonsense.
+    ProviderUnavailable,
+    /// The phone's owner removed the linked device while it connected.
+    LoggedOut,
+}
+
+/// One try to link a channel.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "attempts")]
+pub struct Model {
+    /// Its id.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: AttemptId,
+    /// The link it was started on.
+    pub link_id: LinkId,
+    /// Where it belongs.
+    pub workspace_id: WorkspaceId,
+    /// Who speaks to the provider for it; absent where none was found.
+    pub connector: Option<ConnectorKind>,
+    /// Where it stands.
+    pub state: State,
+    /// What the QR code says now.
+    pub qr_payload: Option<String>,
+    /// How many QR codes there have been.
+    pub qr_seq: i32,
+    /// When the QR code is replaced.
+    pub qr_expires_at: Option<Timestamp>,
+    /// The pairing code, as the provider gave it.
+    pub pairing_code: Option<String>,
+    /// When the pairing code stops working.
+    pub pairing_expires_at: Option<Timestamp>,
+    /// When the attempt ends by itself at the latest.
+    pub expires_at: Timestamp,
+    /// When a worker looks at it next; absent once it has ended.
+    pub due_at: Option<Timestamp>,
+    /// Why it did not connect.
+    pub error_code: Option<Failure>,
+    /// What it connected.
+    pub account_id: Option<AccountId>,
+    /// When it was started.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes.
+    pub revision: i64,
+}
+
+/// Relations are followed by the stores, not by the ORM.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

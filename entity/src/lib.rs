@@ -1,0 +1,27 @@
+//! What Quartermaster stores: entities, typed ids, and the states of things.
+//!
+//! No queries and no rules live here; each domain folder of the root package has its own `store`.
+//! Timestamps are integers in microseconds and folded text is its own column, so that both databases compare and
+//! order alike.
+
+pub mod attempt;
+pub mod audit_entry;
+pub mod channel;
+pub mod credits;
+pub mod group;
+pub mod id;
+pub mod idempotency_key;
+pub mod job;
+pub mod link;
+pub mod operator_token;
+pub mod partner;
+pub mod partner_logo;
+pub mod partner_secret;
+pub mod plan;
+pub mod quota_period;
+pub mod sandbox_code;
+pub mod sandbox_session;
+pub mod timestamp;
+pub mod token;
+pub mod user;
+pub mod workspace;

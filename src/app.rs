@@ -1,0 +1,59 @@
+//! What every operation needs: configuration, database, clock, vault, signals, connectors.
+
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+
+use crate::{clock::Clock, config::Config, connector::Connectors, db::Database, secret::Vault, signal::Signals};
+
+/// One process's parts. Shared by reference; holds no state of the domain.
+pub struct App {
+    /// What was configured.
+    pub config: Config,
+    /// Where state lives.
+    pub db: Database,
+    /// Time, ids, randomness.
+    pub clock: Clock,
+    /// Seals secrets.
+    pub vault: Vault,
+    /// Between tasks and replicas.
+    pub signals: Signals,
+    /// Those who speak to providers.
+    pub connectors: Connectors,
+}
+
+/// Why the parts could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is unfit.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
+    /// The master key is unfit.
+    #[error("configuration: {0}")]
+    MasterKey(#[from] crate::secret::MasterKeyError),
+    /// The database does not open.
+    #[error("the database does not open: {0}")]
+    Database(#[from] sea_orm::DbErr),
+    /// The Redis URL is not one.
+    #[error("configuration: redis_url: {0}")]
+    Redis(#[from] redis::RedisError),
+}
+
+impl App {
+    /// Opens the database (the embedded one is migrated at once) and joins the other replicas.
+    ///
+    /// # Errors
+    /// Says which part is unfit.
+    pub async fn start(mut config: Config, clock: Clock) -> Result<Arc<Self>, StartError> {
+        let vault = Vault::parse(&config.require_master_key(&clock)?, clock.clone())?;
+        let db = Database::open(config.database_url.expose_secret(), config.database_pool_size).await?;
+        if db.is_sqlite() {
+            db.migrate().await?;
+        }
+        let signals = match &config.redis_url {
+            Some(url) => Signals::shared(url)?,
+            None => Signals::local(),
+        };
+        Ok(Arc::new(Self { config, db, clock, vault, signals, connectors: Connectors::default() }))
+    }
+}

@@ -1,0 +1,112 @@
+//! Ending an account's session: asked by the partner, by a new link, or by the phone itself.
+
+use entity::{
+    channel::{self, DisconnectReason, Model},
+    id::{AttemptId, UserId},
+    user, workspace,
+};
+use sea_orm::DatabaseTransaction;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    app::App,
+    audit,
+    caller::{Origin, PartnerCaller},
+    channel::store,
+    db,
+    error::Result,
+    idempotency::Repeatable,
+    queue::{self, Work},
+    signal::Signal,
+    workspace as workspaces,
+};
+
+/// What came of the partner's request.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Disconnected {
+    /// The user.
+    pub user: user::Model,
+    /// The account that was connected; absent if none was.
+    pub channel: Option<Model>,
+}
+
+/// Ends the session of the user's account; without one, nothing happens.
+///
+/// # Errors
+/// `workspace_not_found`, `user_not_found`, `idempotency_key_reused`.
+pub async fn disconnect(
+    app: &App,
+    caller: &PartnerCaller,
+    slug: &str,
+    user_id: UserId,
+    request: &Repeatable,
+) -> Result<Disconnected> {
+    let outcome = db::retried(|| disconnect_once(app, caller, slug, user_id, request)).await?;
+    app.signals.publish(Signal::Work);
+    Ok(outcome)
+}
+
+async fn disconnect_once(
+    app: &App,
+    caller: &PartnerCaller,
+    slug: &str,
+    user_id: UserId,
+    request: &Repeatable,
+) -> Result<Disconnected> {
+    db::write(&app.db, "channel.disconnect", async |tx| {
+        if let Some(done) = request.begin(app, tx).await? {
+            return Ok(done);
+        }
+        let workspace = workspaces::find(tx, &caller.partner.id, slug).await?;
+        let user = workspaces::find_user(tx, &workspace, user_id).await?;
+        let channel = of_user(app, tx, &Origin::from(caller), &workspace, user.id, DisconnectReason::Requested).await?;
+        let outcome = Disconnected { user, channel };
+        request.finish(app, tx, &outcome).await?;
+        Ok(outcome)
+    })
+    .await
+}
+
+/// Ends the session of a user's account within a transaction, and has the provider told after it.
+pub(crate) async fn of_user(
+    app: &App,
+    tx: &DatabaseTransaction,
+    origin: &Origin,
+    workspace: &workspace::Model,
+    user_id: UserId,
+    reason: DisconnectReason,
+) -> Result<Option<Model>> {
+    let Some(channel) = store::connected_of_user(tx, workspace.id, user_id).await? else { return Ok(None) };
+    let Some(channel) = end(app, tx, origin, workspace, &channel, reason).await? else { return Ok(None) };
+    let work = Work::EndSession { connector: channel.connector, session: channel.session };
+    queue::enqueue(app, tx, &work).await?;
+    Ok(Some(channel))
+}
+
+/// The provider says that the session behind an account is over. Nothing happens if the account has another by now.
+pub(crate) async fn lost(app: &App, session: AttemptId) -> Result<()> {
+    db::write(&app.db, "channel.lost", async |tx| {
+        let Some(channel) = store::connected_by_session(tx, session).await? else { return Ok(()) };
+        let workspace = workspaces::by_id(tx, channel.workspace_id).await?;
+        let Some(workspace) = workspace else { return Ok(()) };
+        end(app, tx, &Origin::provider(), &workspace, &channel, DisconnectReason::LoggedOut).await?;
+        Ok(())
+    })
+    .await
+}
+
+async fn end(
+    app: &App,
+    tx: &DatabaseTransaction,
+    origin: &Origin,
+    workspace: &workspace::Model,
+    channel: &Model,
+    reason: DisconnectReason,
+) -> Result<Option<Model>> {
+    let Some(ended) = store::set_disconnected(app, tx, channel, reason).await? else { return Ok(None) };
+    let entry = audit::Entry::in_workspace("channel.disconnect", workspace, channel.id)
+        .before(channel::State::Connected)
+        .after(reason);
+    audit::record(app, tx, origin, entry).await?;
+    Ok(Some(ended))
+}

@@ -1,0 +1,178 @@
+//! SQL of channels. The workspace comes first, but for the look-up by session, which a provider's word starts from.
+
+use entity::{
+    channel::{ActiveModel, Column, ConnectorKind, DisconnectReason, Entity, Model, Network, State},
+    id::{AccountId, AttemptId, ChannelId, UserId, WorkspaceId},
+    link,
+};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, Set,
+    TryInsertResult, Unchanged, sea_query::Expr,
+};
+
+use crate::{app::App, connector::Account, error::Result};
+
+/// An account that was just linked.
+pub(super) struct Connection<'a> {
+    pub(super) link: &'a link::Model,
+    pub(super) session: AttemptId,
+    pub(super) connector: ConnectorKind,
+    pub(super) account: &'a Account,
+    pub(super) external_id: String,
+}
+
+pub(crate) async fn all(db: &impl ConnectionTrait, workspace_id: WorkspaceId) -> Result<Vec<Model>> {
+    Ok(Entity::find().filter(Column::WorkspaceId.eq(workspace_id)).order_by_asc(Column::AccountId).all(db).await?)
+}
+
+pub(super) async fn by_external_id(
+    tx: &DatabaseTransaction,
+    workspace_id: WorkspaceId,
+    network: Network,
+    external_id: &str,
+) -> Result<Option<Model>> {
+    Ok(Entity::find()
+        .filter(Column::WorkspaceId.eq(workspace_id))
+        .filter(Column::Network.eq(network))
+        .filter(Column::ExternalId.eq(external_id))
+        .one(tx)
+        .await?)
+}
+
+pub(super) async fn connected_of_user(
+    tx: &DatabaseTransaction,
+    workspace_id: WorkspaceId,
+    user_id: UserId,
+) -> Result<Option<Model>> {
+    Ok(Entity::find()
+        .filter(Column::WorkspaceId.eq(workspace_id))
+        .filter(Column::UserId.eq(user_id))
+        .filter(Column::State.eq(State::Connected))
+        .one(tx)
+        .await?)
+}
+
+pub(super) async fn connected_by_session(tx: &DatabaseTransaction, session: AttemptId) -> Result<Option<Model>> {
+    Ok(Entity::find()
+        .filter(Column::Session.eq(session))
+        .filter(Column::State.eq(State::Connected))
+        .one(tx)
+        .await?)
+}
+
+/// Makes the channel; `None` if another attempt was faster with the same account.
+pub(super) async fn insert(app: &App, tx: &DatabaseTransaction, new: &Connection<'_>) -> Result<Option<Model>> {
+    let row = ActiveModel {
+        id: Set(ChannelId(app.clock.uuid())),
+        workspace_id: Set(new.link.workspace_id),
+        network: Set(new.link.network),
+        external_id: Set(new.external_id.clone()),
+        phone: Set(new.account.phone.as_str().to_owned()),
+        suspended: Set(false),
+        created_at: Set(app.clock.now()),
+        ..connected(app, new)
+    };
+    let inserted = Entity::insert(row)
+        .on_conflict_do_nothing_on([Column::WorkspaceId, Column::Network, Column::ExternalId])
+        .exec_with_returning(tx)
+        .await?;
+    Ok(match inserted {
+        TryInsertResult::Inserted(channel) => Some(channel),
+        _ => None,
+    })
+}
+
+/// Gives a disconnected channel its new session; `None` if another attempt was faster with the same account.
+pub(super) async fn revive(
+    app: &App,
+    tx: &DatabaseTransaction,
+    known: &Model,
+    new: &Connection<'_>,
+) -> Result<Option<Model>> {
+    let revived = Entity::update_many()
+        .set(ActiveModel { suspended: Set(false), ..connected(app, new) })
+        .filter(Column::AccountId.eq(known.account_id))
+        .filter(Column::State.eq(State::Disconnected))
+        .exec(tx)
+        .await?;
+    if revived.rows_affected == 0 {
+        return Ok(None);
+    }
+    Ok(Entity::find_by_id(known.account_id).one(tx).await?)
+}
+
+fn connected(app: &App, new: &Connection<'_>) -> ActiveModel {
+    let now = app.clock.now();
+    ActiveModel {
+        user_id: Set(new.link.user_id),
+        connector: Set(new.connector),
+        session: Set(new.session),
+        state: Set(State::Connected),
+        account_name: Set(new.account.name.clone()),
+        connected_at: Set(now),
+        disconnected_at: Set(None),
+        disconnect_reason: Set(None),
+        updated_at: Set(now),
+        ..Default::default()
+    }
+}
+
+/// Ends a connected channel; `None` if it was not connected any more.
+pub(super) async fn set_disconnected(
+    app: &App,
+    tx: &DatabaseTransaction,
+    channel: &Model,
+    reason: DisconnectReason,
+) -> Result<Option<Model>> {
+    let now = app.clock.now();
+    let updated = Entity::update_many()
+        .col_expr(Column::State, Expr::value(State::Disconnected))
+        .col_expr(Column::DisconnectedAt, Expr::value(now))
+        .col_expr(Column::DisconnectReason, Expr::value(reason))
+        .col_expr(Column::UpdatedAt, Expr::value(now))
+        .filter(Column::AccountId.eq(channel.account_id))
+        .filter(Column::Session.eq(channel.session))
+        .filter(Column::State.eq(State::Connected))
+        .exec(tx)
+        .await?;
+    if updated.rows_affected == 0 {
+        return Ok(None);
+    }
+    Ok(Entity::find_by_id(channel.account_id).one(tx).await?)
+}
+
+/// Switches the user's connected account off; tells which.
+pub(crate) async fn suspend_of_user(
+    app: &App,
+    tx: &DatabaseTransaction,
+    workspace_id: WorkspaceId,
+    user_id: UserId,
+) -> Result<Option<(AccountId, String)>> {
+    let Some(channel) = connected_of_user(tx, workspace_id, user_id).await? else { return Ok(None) };
+    set_suspended(app, tx, channel.account_id, true).await?;
+    Ok(Some((channel.account_id, channel.phone)))
+}
+
+/// Switches the user's account on again.
+pub(crate) async fn resume_of_user(
+    app: &App,
+    tx: &DatabaseTransaction,
+    workspace_id: WorkspaceId,
+    user_id: UserId,
+) -> Result<()> {
+    if let Some(channel) = connected_of_user(tx, workspace_id, user_id).await? {
+        set_suspended(app, tx, channel.account_id, false).await?;
+    }
+    Ok(())
+}
+
+async fn set_suspended(app: &App, tx: &DatabaseTransaction, id: AccountId, suspended: bool) -> Result<()> {
+    let row = ActiveModel {
+        account_id: Unchanged(id),
+        suspended: Set(suspended),
+        updated_at: Set(app.clock.now()),
+        ..Default::default()
+    };
+    row.update(tx).await?;
+    Ok(())
+}

@@ -1,0 +1,353 @@
+//! Configuration: defaults, then a TOML file, then `QM_…` variables, then flags; the later wins.
+//!
+//! It is read once, at start. Unknown keys are refused by name. [`Config::report`] shows each value with where it
+//! came from, secrets redacted.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use figment::{
+    Figment,
+    providers::{Env, Format, Serialized, Toml},
+};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+mod flags;
+mod master_key;
+
+pub use flags::Flags;
+
+/// Everything that can be configured.
+pub struct Config {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Address under which the world reaches us, without a trailing slash; links begin with it.
+    pub public_url: String,
+    /// Where the embedded store and its master key live.
+    pub data_dir: PathBuf,
+    /// `sqlite://path` or `postgres://…`.
+    pub database_url: SecretString,
+    /// `redis://…`; absent for one process alone.
+    pub redis_url: Option<SecretString>,
+    /// Keys that seal secrets at rest; see [`crate::secret::Vault`]. Absent where the command touches no secrets.
+    pub master_key: Option<SecretString>,
+    /// Simulated phones for all partners, and `/sandbox/…` without a token from loopback.
+    pub sandbox: bool,
+    /// Whether addresses that customers give may lie in private ranges.
+    pub allow_private_targets: bool,
+    /// How logs are written.
+    pub log_format: LogFormat,
+    /// What is logged, in the syntax of `tracing`'s filters.
+    pub log_filter: String,
+    /// Most connections to PostgreSQL.
+    pub database_pool_size: u32,
+    /// Largest request body, in bytes.
+    pub body_limit_bytes: usize,
+    /// Longest time for one request, in milliseconds; streams are exempt.
+    pub request_timeout_ms: u64,
+    /// Longest time to finish open requests after SIGTERM, in milliseconds.
+    pub shutdown_grace_ms: u64,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The keys as they are written; what is derived from others is absent until [`Config`] is made.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keys {
+    listen: SocketAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_url: Option<String>,
+    data_dir: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redis_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    master_key: Option<String>,
+    sandbox: bool,
+    allow_private_targets: bool,
+    log_format: LogFormat,
+    log_filter: String,
+    database_pool_size: u32,
+    body_limit_bytes: usize,
+    request_timeout_ms: u64,
+    shutdown_grace_ms: u64,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: None,
+            data_dir: PathBuf::from("data"),
+            database_url: None,
+            redis_url: None,
+            master_key: None,
+            sandbox: false,
+            allow_private_targets: false,
+            log_format: LogFormat::Text,
+            log_filter: "info".to_owned(),
+            database_pool_size: 16,
+            body_limit_bytes: 1024 * 1024,
+            request_timeout_ms: 30_000,
+            shutdown_grace_ms: 10_000,
+        }
+    }
+}
+
+/// Names of all keys, in the order in which they are documented.
+pub const KEYS: [&str; 14] = [
+    "listen",
+    "public_url",
+    "data_dir",
+    "database_url",
+    "redis_url",
+    "master_key",
+    "sandbox",
+    "allow_private_targets",
+    "log_format",
+    "log_filter",
+    "database_pool_size",
+    "body_limit_bytes",
+    "request_timeout_ms",
+    "shutdown_grace_ms",
+];
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A key is unknown or a value unfit; names the key and where it stands.
+    #[error("configuration: {0}")]
+    Figment(Box<figment::Error>),
+    /// The file that a flag names is not there.
+    #[error("configuration: cannot read {0}")]
+    File(PathBuf),
+    /// A value breaks a rule.
+    #[error("configuration: {key}: {reason}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// The rule.
+        reason: String,
+    },
+}
+
+/// A value and where it came from.
+#[derive(Debug, Serialize)]
+pub struct ReportLine {
+    /// The key.
+    pub key: &'static str,
+    /// Its value, `redacted` for secrets, `null` where it is unset.
+    pub value: serde_json::Value,
+    /// `default`, `file <path>`, `environment QM_…` or `flag --…`.
+    pub source: String,
+}
+
+impl Config {
+    /// Reads the layers.
+    ///
+    /// # Errors
+    /// Names the key that is unknown or unfit.
+    pub fn load(flags: &Flags) -> Result<Self, ConfigError> {
+        let keys: Keys = Self::layers(flags)?
+            .into_iter()
+            .fold(Figment::new(), |all, (_, layer)| all.merge(layer))
+            .extract()
+            .map_err(|error| ConfigError::Figment(Box::new(error)))?;
+        Self::from_keys(keys)
+    }
+
+    fn layers(flags: &Flags) -> Result<Vec<(String, Figment)>, ConfigError> {
+        let mut layers = vec![("default".to_owned(), Figment::from(Serialized::defaults(Keys::default())))];
+        if let Some(path) = &flags.config {
+            if !path.is_file() {
+                return Err(ConfigError::File(path.clone()));
+            }
+            layers.push((format!("file {}", path.display()), Figment::from(Toml::file_exact(path))));
+        }
+        layers.push(("environment".to_owned(), Figment::from(Env::prefixed("QM_"))));
+        layers.push(("flag".to_owned(), Figment::from(Serialized::defaults(flags.given()))));
+        Ok(layers)
+    }
+
+    fn from_keys(keys: Keys) -> Result<Self, ConfigError> {
+        let public_url = keys.public_url.unwrap_or_else(|| format!("http://{}", keys.listen));
+        let public_url = public_url.trim_end_matches('/').to_owned();
+        host_of(&public_url).ok_or_else(|| value("public_url", "must be http(s)://host[:port]"))?;
+        let database_url = keys
+            .database_url
+            .unwrap_or_else(|| format!("sqlite://{}", keys.data_dir.join("quartermaster.db").display()));
+        let known = ["sqlite://", "postgres://", "postgresql://"].iter().any(|scheme| database_url.starts_with(scheme));
+        if !known {
+            return Err(value("database_url", "must begin with sqlite:// or postgres://"));
+        }
+        for (key, zero) in [
+            ("database_pool_size", keys.database_pool_size == 0),
+            ("body_limit_bytes", keys.body_limit_bytes == 0),
+            ("request_timeout_ms", keys.request_timeout_ms == 0),
+        ] {
+            if zero {
+                return Err(value(key, "must be at least 1"));
+            }
+        }
+        Ok(Self {
+            listen: keys.listen,
+            public_url,
+            data_dir: keys.data_dir,
+            database_url: database_url.into(),
+            redis_url: keys.redis_url.map(Into::into),
+            master_key: keys.master_key.map(Into::into),
+            sandbox: keys.sandbox,
+            allow_private_targets: keys.allow_private_targets,
+            log_format: keys.log_format,
+            log_filter: keys.log_filter,
+            database_pool_size: keys.database_pool_size,
+            body_limit_bytes: keys.body_limit_bytes,
+            request_timeout_ms: keys.request_timeout_ms,
+            shutdown_grace_ms: keys.shutdown_grace_ms,
+        })
+    }
+
+    /// Each key with its value and source, secrets redacted.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn report(flags: &Flags) -> Result<Vec<ReportLine>, ConfigError> {
+        Self::load(flags)?;
+        let layers = Self::layers(flags)?;
+        let line = |key: &'static str| {
+            let found = layers.iter().rev().find_map(|(name, layer)| Some((name, layer.find_value(key).ok()?)));
+            let (source, value) = match found {
+                Some((name, value)) => (name.as_str(), serde_json::to_value(value).unwrap_or_default()),
+                None => ("default", derived_default(key)),
+            };
+            let source = match source {
+                "environment" => format!("environment QM_{}", key.to_uppercase()),
+                "flag" => format!("flag --{}", key.replace('_', "-")),
+                other => other.to_owned(),
+            };
+            ReportLine { key, value: redacted(key, value), source }
+        };
+        Ok(KEYS.map(line).into())
+    }
+
+    /// Whether state lives in the embedded store.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        use secrecy::ExposeSecret;
+        self.database_url.expose_secret().starts_with("sqlite://")
+    }
+
+    /// The host of `public_url`, without port.
+    #[must_use]
+    pub fn public_host(&self) -> &str {
+        host_of(&self.public_url).unwrap_or_default()
+    }
+
+    /// Makes sure there is a master key: the embedded store makes one in `data_dir` on first start.
+    ///
+    /// # Errors
+    /// On PostgreSQL without one, or if the file cannot be read or made.
+    pub fn require_master_key(&mut self, clock: &crate::clock::Clock) -> Result<SecretString, ConfigError> {
+        if self.master_key.is_none() {
+            if !self.is_embedded() {
+                return Err(value("master_key", "is required with PostgreSQL (QM_MASTER_KEY=id:base64 of 32 bytes)"));
+            }
+            self.master_key = Some(master_key::read_or_make(&self.data_dir, clock)?);
+        }
+        self.master_key.clone().ok_or_else(|| value("master_key", "is missing"))
+    }
+}
+
+fn derived_default(key: &str) -> serde_json::Value {
+    match key {
+        "public_url" => "http:// and listen".into(),
+        "database_url" => "sqlite://, data_dir and quartermaster.db".into(),
+        "master_key" => "made in data_dir on first start of the embedded store".into(),
+        _ => serde_json::Value::Null,
+    }
+}
+
+/// Secrets are not shown; URLs lose their password.
+fn redacted(key: &str, value: serde_json::Value) -> serde_json::Value {
+    match (key, value) {
+        ("master_key", serde_json::Value::String(text)) if text.contains(':') => "redacted".into(),
+        ("database_url" | "redis_url", serde_json::Value::String(url)) => redacted_url(&url).into(),
+        (_, value) => value,
+    }
+}
+
+fn redacted_url(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return "redacted".to_owned() };
+    let (rest, query) = match rest.split_once('?') {
+        Some((rest, _)) => (rest, "?redacted"),
+        None => (rest, ""),
+    };
+    match rest.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://redacted@{host}{query}"),
+        None => format!("{scheme}://{rest}{query}"),
+    }
+}
+
+/// The host of an `http(s)` URL that has nothing after its host and port but a path.
+fn host_of(url: &str) -> Option<&str> {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
+    let authority = rest.split('/').next()?;
+    let plain = !authority.is_empty() && !authority.contains(['@', '?', '#', ' ']);
+    let host = match authority.strip_prefix('[') {
+        Some(six) => six.split(']').next()?,
+        None => authority.split(':').next()?,
+    };
+    (plain && !host.is_empty() && !rest.contains(['?', '#'])).then_some(host)
+}
+
+fn value(key: &'static str, reason: impl Into<String>) -> ConfigError {
+    ConfigError::Value { key, reason: reason.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_lose_their_credentials() {
+        assert_eq!(redacted_url("postgres://u:p@h:5/db?sslmode=require"), "postgres://redacted@h:5/db?redacted");
+        assert_eq!(redacted_url("redis://h:6379"), "redis://h:6379");
+        assert_eq!(redacted_url("nonsense"), "redacted");
+    }
+
+    #[test]
+    fn hosts_are_read_from_public_urls() {
+        assert_eq!(host_of("https://app.example.com"), Some("app.example.com"));
+        assert_eq!(host_of("http://127.0.0.1:8080"), Some("127.0.0.1"));
+        assert_eq!(host_of("http://[::1]:8080"), Some("::1"));
+        assert_eq!(host_of("https://example.com/base"), Some("example.com"));
+        for bad in ["ftp://example.com", "https://", "https://u@example.com", "https://example.com/?x"] {
+            assert_eq!(host_of(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_key_is_documented() {
+        let value = serde_json::to_value(Keys {
+            public_url: Some(String::new()),
+            database_url: Some(String::new()),
+            redis_url: Some(String::new()),
+            master_key: Some(String::new()),
+            ..Keys::default()
+        })
+        .expect("json");
+        let keys: std::collections::BTreeSet<&str> =
+            value.as_object().expect("object").keys().map(String::as_str).collect();
+        assert_eq!(keys, KEYS.into_iter().collect());
+    }
+}

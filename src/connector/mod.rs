@@ -1,0 +1,116 @@
+//! Connectors: the code that speaks to providers.
+//!
+//! A connector owns sessions, named by the attempt that starts them. It is asked what a session looks like now
+//! ([`Connector::observe`]) and answers with an [`Observation`]; it never touches attempts, links or channels. A
+//! provider that pushes makes its connector store [`crate::queue::Work::SessionChanged`], which leads to the same
+//! question. Calls may be repeated after a crash, so starting and ending are idempotent.
+
+use async_trait::async_trait;
+use entity::{
+    attempt::Failure,
+    channel::{ConnectorKind, Network},
+    id::{AttemptId, PartnerId},
+    partner,
+    timestamp::Timestamp,
+};
+
+use crate::{app::App, error::Result, phone::Phone};
+
+pub mod sandbox;
+
+/// A QR code to be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Qr {
+    /// What the code says.
+    pub payload: String,
+    /// Its place in the row of codes, from 1.
+    pub seq: i32,
+    /// When the provider replaces it.
+    pub expires_at: Timestamp,
+}
+
+/// An account that a session is linked to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Its number.
+    pub phone: Phone,
+    /// The name it shows to others, possibly empty.
+    pub name: String,
+}
+
+/// What a session looks like now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observation {
+    /// It waits for a phone.
+    Waiting {
+        /// The code to show; absent when the row of codes has ended and only a pairing code is still good.
+        qr: Option<Qr>,
+        /// When to look again.
+        look_again_at: Timestamp,
+    },
+    /// It is linked to an account.
+    Connected(Account),
+    /// It has ended, and why.
+    Ended(Failure),
+}
+
+/// A code to be typed into a phone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PairingCode {
+    /// The code as the provider gives it.
+    pub code: String,
+    /// When it stops working.
+    pub expires_at: Timestamp,
+}
+
+/// Speaks to one provider.
+#[async_trait]
+pub trait Connector: Send + Sync {
+    /// Starts a session, or finds it started already.
+    ///
+    /// # Errors
+    /// `provider_unavailable`, or what the database says.
+    async fn start(&self, app: &App, session: AttemptId, partner_id: &PartnerId) -> Result<Observation>;
+
+    /// Looks at a session.
+    ///
+    /// # Errors
+    /// As [`Connector::start`].
+    async fn observe(&self, app: &App, session: AttemptId) -> Result<Observation>;
+
+    /// Asks for a code to type into the phone of this number. It does not rotate with the QR code.
+    ///
+    /// # Errors
+    /// `pairing_refused`, `provider_unavailable`.
+    async fn pairing_code(&self, app: &App, session: AttemptId, phone: &Phone) -> Result<PairingCode>;
+
+    /// Ends a session; one that has ended stays so.
+    ///
+    /// # Errors
+    /// `provider_unavailable`.
+    async fn end(&self, app: &App, session: AttemptId) -> Result<()>;
+}
+
+/// All connectors of this process.
+#[derive(Default)]
+pub struct Connectors {
+    sandbox: sandbox::Sandbox,
+}
+
+impl Connectors {
+    /// The connector of this kind.
+    #[must_use]
+    pub fn get(&self, kind: ConnectorKind) -> &dyn Connector {
+        match kind {
+            ConnectorKind::Sandbox => &self.sandbox,
+        }
+    }
+
+    /// Which connector serves this partner on this network, if any.
+    #[must_use]
+    pub fn choose(&self, app: &App, partner: &partner::Model, network: Network) -> Option<ConnectorKind> {
+        match network {
+            Network::Whatsapp => (partner.sandbox || app.config.sandbox).then_some(ConnectorKind::Sandbox),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! SQL of the simulated provider.
+
+use entity::{
+    id::{AttemptId, PartnerId},
+    sandbox_code,
+    sandbox_session::{ActiveModel, Column, Entity, Model, State},
+    timestamp::Timestamp,
+};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, Select, Set,
+    TryInsertResult, sea_query::Expr,
+};
+
+use crate::{app::App, connector::sandbox::phones::Scope, error::Result, phone::Phone};
+
+/// Whether a pairing code was stored.
+pub(super) enum Pairing {
+    /// It was.
+    Stored,
+    /// The session waits for no phone.
+    NotWaiting,
+    /// Another session of the partner has this code.
+    Taken,
+}
+
+/// Tells whether the session is new.
+pub(super) async fn insert_session(
+    app: &App,
+    tx: &DatabaseTransaction,
+    id: AttemptId,
+    partner_id: &PartnerId,
+) -> Result<bool> {
+    let row = ActiveModel {
+        id: Set(id),
+        partner_id: Set(partner_id.clone()),
+        state: Set(State::Waiting),
+        phone: Set(None),
+        pairing_code: Set(None),
+        pairing_phone: Set(None),
+        pairing_expires_at: Set(None),
+        created_at: Set(app.clock.now()),
+    };
+    let inserted =
+        Entity::insert(row).on_conflict_do_nothing_on([Column::Id]).exec_without_returning(tx).await?;
+    Ok(!matches!(inserted, TryInsertResult::Conflicted))
+}
+
+pub(super) async fn insert_codes(
+    app: &App,
+    tx: &DatabaseTransaction,
+    session_id: AttemptId,
+    payloads: Vec<String>,
+    seconds: i64,
+) -> Result<()> {
+    let start = app.clock.now();
+    let rows = payloads.into_iter().zip(0i32..).map(|(payload, index)| sandbox_code::ActiveModel {
+        payload: Set(payload),
+        session_id: Set(session_id),
+        seq: Set(index + 1),
+        issued_at: Set(start.plus_seconds(i64::from(index) * seconds)),
+        expires_at: Set(start.plus_seconds((i64::from(index) + 1) * seconds)),
+    });
+    sandbox_code::Entity::insert_many(rows).exec_without_returning(tx).await?;
+    Ok(())
+}
+
+pub(super) async fn find(db: &impl ConnectionTrait, id: AttemptId) -> Result<Option<Model>> {
+    Ok(Entity::find_by_id(id).one(db).await?)
+}
+
+pub(super) async fn in_scope(db: &impl ConnectionTrait, scope: &Scope, id: AttemptId) -> Result<Option<Model>> {
+    Ok(scoped(scope).filter(Column::Id.eq(id)).one(db).await?)
+}
+
+fn scoped(scope: &Scope) -> Select<Entity> {
+    match scope.partner_id() {
+        Some(partner_id) => Entity::find().filter(Column::PartnerId.eq(partner_id.clone())),
+        None => Entity::find(),
+    }
+}
+
+pub(super) async fn code(db: &impl ConnectionTrait, payload: &str) -> Result<Option<sandbox_code::Model>> {
+    Ok(sandbox_code::Entity::find_by_id(payload.to_owned()).one(db).await?)
+}
+
+pub(super) async fn current_code(
+    db: &impl ConnectionTrait,
+    session_id: AttemptId,
+    now: Timestamp,
+) -> Result<Option<sandbox_code::Model>> {
+    Ok(sandbox_code::Entity::find()
+        .filter(sandbox_code::Column::SessionId.eq(session_id))
+        .filter(sandbox_code::Column::IssuedAt.lte(now))
+        .filter(sandbox_code::Column::ExpiresAt.gt(now))
+        .one(db)
+        .await?)
+}
+
+/// The newest session with this pairing code.
+pub(super) async fn by_pairing_code(db: &impl ConnectionTrait, scope: &Scope, code: &str) -> Result<Option<Model>> {
+    Ok(scoped(scope).filter(Column::PairingCode.eq(code)).order_by_desc(Column::Id).one(db).await?)
+}
+
+pub(super) async fn linked_to(db: &impl ConnectionTrait, scope: &Scope, phone: &Phone) -> Result<Vec<Model>> {
+    Ok(scoped(scope)
+        .filter(Column::Phone.eq(phone.as_str()))
+        .filter(Column::State.eq(State::Linked))
+        .order_by_asc(Column::Id)
+        .all(db)
+        .await?)
+}
+
+pub(super) async fn set_pairing(
+    tx: &DatabaseTransaction,
+    id: AttemptId,
+    code: &str,
+    phone: &Phone,
+    expires_at: Timestamp,
+) -> Result<Pairing> {
+    let Some(session) = find(tx, id).await? else { return Ok(Pairing::NotWaiting) };
+    let taken = by_pairing_code(tx, &Scope::Partner(session.partner_id), code).await?;
+    if taken.is_some_and(|other| other.id != id) {
+        return Ok(Pairing::Taken);
+    }
+    let updated = Entity::update_many()
+        .col_expr(Column::PairingCode, Expr::value(code))
+        .col_expr(Column::PairingPhone, Expr::value(phone.as_str()))
+        .col_expr(Column::PairingExpiresAt, Expr::value(expires_at))
+        .filter(Column::Id.eq(id))
+        .filter(Column::State.eq(State::Waiting))
+        .exec(tx)
+        .await?;
+    Ok(if updated.rows_affected == 1 { Pairing::Stored } else { Pairing::NotWaiting })
+}
+
+/// Moves a session from one state to another; tells whether it was in the first.
+pub(super) async fn set_state(
+    tx: &DatabaseTransaction,
+    id: AttemptId,
+    from: State,
+    to: State,
+    phone: Option<&Phone>,
+) -> Result<bool> {
+    let updated = Entity::update_many()
+        .col_expr(Column::State, Expr::value(to))
+        .col_expr(Column::Phone, Expr::value(phone.map(Phone::as_str)))
+        .filter(Column::Id.eq(id))
+        .filter(Column::State.eq(from))
+        .exec(tx)
+        .await?;
+    Ok(updated.rows_affected == 1)
+}
+
+pub(super) async fn close(tx: &DatabaseTransaction, id: AttemptId) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::State, Expr::value(State::Closed))
+        .filter(Column::Id.eq(id))
+        .filter(Column::State.is_in([State::Waiting, State::Linked]))
+        .exec(tx)
+        .await?;
+    Ok(())
+}

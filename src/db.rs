@@ -1,0 +1,236 @@
+//! The two databases behind one face.
+//!
+//! SQLite has one writer connection and several readers; PostgreSQL has one pool that is both. Transactions open in
+//! operations, through [`write`], and nowhere else. Errors of the drivers become ours in [`From<DbErr>`].
+
+use std::{path::Path, time::Duration};
+
+use migration::Migrator;
+use sea_orm::{
+    ConnectOptions, Database as SeaDatabase, DatabaseConnection, DatabaseTransaction, DbBackend,
+    DbErr, RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    sqlx::{
+        error::DatabaseError,
+        sqlite::{SqliteJournalMode, SqliteSynchronous},
+    },
+};
+use sea_orm_migration::MigratorTrait;
+use tracing::Instrument;
+
+use crate::error::{Error, Result};
+
+const SQLITE_READERS: u32 = 4;
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+const CONTENTION_TRIES: u32 = 4;
+
+/// Where state lives.
+#[derive(Clone)]
+pub struct Database {
+    writer: DatabaseConnection,
+    reader: DatabaseConnection,
+}
+
+impl Database {
+    /// Opens `sqlite://path` (made if absent) or `postgres://…` with at most `pool_size` connections.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub async fn open(url: &str, pool_size: u32) -> Result<Self, DbErr> {
+        if let Some(path) = url.strip_prefix("sqlite://") {
+            if let Some(folder) = Path::new(path).parent() {
+                std::fs::create_dir_all(folder)
+                    .map_err(|error| DbErr::Custom(format!("cannot make {}: {error}", folder.display())))?;
+            }
+            let writer = SeaDatabase::connect(sqlite_options(url, 1)).await?;
+            let reader = SeaDatabase::connect(sqlite_options(url, SQLITE_READERS)).await?;
+            return Ok(Self { writer, reader });
+        }
+        let pool = SeaDatabase::connect(postgres_options(url, pool_size)).await?;
+        Ok(Self { writer: pool.clone(), reader: pool })
+    }
+
+    /// For reads outside a transaction.
+    #[must_use]
+    pub fn reader(&self) -> &DatabaseConnection {
+        &self.reader
+    }
+
+    /// Whether this is the embedded store.
+    #[must_use]
+    pub fn is_sqlite(&self) -> bool {
+        self.writer.get_database_backend() == DbBackend::Sqlite
+    }
+
+    /// Applies the schema steps that are missing.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub async fn migrate(&self) -> Result<(), DbErr> {
+        Migrator::up(&self.writer, None).await
+    }
+
+    /// Takes all schema steps back.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub async fn migrate_down(&self) -> Result<(), DbErr> {
+        Migrator::down(&self.writer, None).await
+    }
+
+    /// How many schema steps are missing; says also that the database answers.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub async fn missing_migrations(&self) -> Result<usize, DbErr> {
+        Migrator::get_pending_migrations(&self.reader).await.map(|steps| steps.len())
+    }
+
+    /// Closes the connections.
+    pub async fn close(self) {
+        for connection in [self.reader, self.writer] {
+            if let Err(error) = connection.close().await {
+                tracing::warn!(%error, "closing the database failed");
+            }
+        }
+    }
+}
+
+fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(connections).min_connections(1).acquire_timeout(LOCK_TIMEOUT).sqlx_logging(false);
+    options.map_sqlx_sqlite_opts(|sqlite| {
+        sqlite
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(LOCK_TIMEOUT)
+            .optimize_on_close(true, None)
+    });
+    options
+}
+
+fn postgres_options(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT).sqlx_logging(false);
+    options.map_sqlx_postgres_opts(|postgres| {
+        postgres.application_name("quartermaster").options([
+            ("lock_timeout", "5s"),
+            ("statement_timeout", "15s"),
+            ("idle_in_transaction_session_timeout", "30s"),
+        ])
+    });
+    options
+}
+
+/// Runs `work` in one transaction that may write: commits what returns `Ok`, takes back what returns `Err`.
+/// On SQLite it begins `IMMEDIATE`, so that it never has to upgrade a read lock.
+///
+/// # Errors
+/// What `work` returns, or what the database says to the commit.
+pub async fn write<T, F>(db: &Database, name: &'static str, work: F) -> Result<T>
+where
+    F: for<'c> AsyncFnOnce(&'c DatabaseTransaction) -> Result<T> + Send,
+    T: Send,
+{
+    let options =
+        TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
+    let span = tracing::debug_span!("transaction", name);
+    async {
+        let tx = db.writer.begin_with_options(options).await?;
+        match work(&tx).await {
+            Ok(value) => {
+                tx.commit().await?;
+                Ok(value)
+            }
+            Err(error) => {
+                if let Err(rollback) = tx.rollback().await {
+                    tracing::warn!(error = %rollback, name, "rollback failed");
+                }
+                Err(error)
+            }
+        }
+    }
+    .instrument(span)
+    .await
+}
+
+/// Repeats a whole operation while its transaction lost against another one.
+///
+/// # Errors
+/// `Contention` after the last try, or any other error of the operation at once.
+pub async fn retried<T, Fut>(mut operation: impl FnMut() -> Fut) -> Result<T>
+where
+    Fut: Future<Output = Result<T>>,
+{
+    for _ in 1..CONTENTION_TRIES {
+        match operation().await {
+            Err(Error::Contention) => {}
+            other => return other,
+        }
+    }
+    operation().await
+}
+
+/// The named constraint that refused a change: PostgreSQL names it; SQLite names a CHECK, and `table.column` lists
+/// for unique ones.
+#[must_use]
+pub fn constraint_of(error: &DbErr) -> Option<String> {
+    let error = database_error(error)?;
+    if let Some(name) = error.constraint() {
+        return Some(name.to_owned());
+    }
+    let (_, rest) = error.message().split_once("constraint failed: ")?;
+    Some(rest.to_owned())
+}
+
+fn database_error(error: &DbErr) -> Option<&dyn DatabaseError> {
+    match error {
+        DbErr::Exec(RuntimeErr::SqlxError(cause))
+        | DbErr::Query(RuntimeErr::SqlxError(cause))
+        | DbErr::Conn(RuntimeErr::SqlxError(cause)) => cause.as_database_error(),
+        _ => None,
+    }
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        let code = database_error(&error).and_then(|cause| cause.code().map(std::borrow::Cow::into_owned));
+        match code.as_deref() {
+            // Serialization failure, deadlock.
+            Some("40001" | "40P01") => Self::Contention,
+            // Lock not available, statement timed out, shutting down, starting up; SQLITE_BUSY and its snapshot kin.
+            Some("55P03" | "57014" | "57P01" | "57P02" | "57P03" | "53300" | "5" | "261" | "517") => {
+                tracing::warn!(%error, "the database is busy");
+                Self::Busy { retry_after: Duration::from_secs(1) }
+            }
+            Some(_) => Self::Database(error),
+            None => match &error {
+                DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => unreachable_database(&error),
+                DbErr::Exec(RuntimeErr::SqlxError(_)) | DbErr::Query(RuntimeErr::SqlxError(_))
+                    if is_connection_loss(&error) =>
+                {
+                    unreachable_database(&error)
+                }
+                _ => Self::Database(error),
+            },
+        }
+    }
+}
+
+fn is_connection_loss(error: &DbErr) -> bool {
+    use sea_orm::sqlx::Error as SqlxError;
+    let (DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause))) = error else {
+        return false;
+    };
+    matches!(
+        &**cause,
+        SqlxError::Io(_) | SqlxError::Tls(_) | SqlxError::PoolTimedOut | SqlxError::PoolClosed | SqlxError::WorkerCrashed
+    )
+}
+
+fn unreachable_database(error: &DbErr) -> Error {
+    tracing::error!(%error, "the database does not answer");
+    Error::Busy { retry_after: Duration::from_secs(1) }
+}

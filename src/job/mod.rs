@@ -1,0 +1,95 @@
+//! The worker: runs stored work and looks at attempts that are due, on any number of replicas without a leader.
+//!
+//! Everything here starts from the state in the database, so a worker that dies loses nothing: its leases end and
+//! another goes on. Signals make it prompt; a look every second makes it sure.
+//!
+//! | what | how often | what it does |
+//! |---|---|---|
+//! | [`crate::queue::Work`] | when due | see there; tried again after 1, 2, 4 … 300 s, for about a day |
+//! | attempts | when their code runs out | [`crate::onboarding::advance`] |
+//! | idempotency keys | every hour | forgets those over 30 days old |
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::{broadcast, watch};
+
+use crate::{app::App, error::Result, idempotency, onboarding::advance, signal::Signal};
+
+mod run;
+mod store;
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+
+/// Works until `stop` says so; what was begun is finished first.
+pub async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut signals = app.signals.subscribe();
+    let mut swept = app.clock.stopwatch();
+    let mut is_first = true;
+    while !*stop.borrow() {
+        let mut pause = match run_due(&app).await {
+            Ok(0) => until_next(&app).await,
+            Ok(_) => continue,
+            Err(error) => {
+                tracing::warn!(error = %error, "the worker could not look for work");
+                PAUSE_AFTER_FAILURE
+            }
+        };
+        if is_first || swept.elapsed() >= SWEEP_EVERY {
+            (is_first, swept) = (false, app.clock.stopwatch());
+            sweep(&app).await;
+            pause = Duration::ZERO;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = heard_of_work(&mut signals) => {}
+            _ = stop.changed() => {}
+        }
+    }
+}
+
+/// Does all that is due now; returns how much that was.
+///
+/// # Errors
+/// What the database says. Work that fails is kept for later and is no error here.
+pub async fn run_due(app: &App) -> Result<usize> {
+    Ok(run::run_due(app).await? + advance::advance_due(app).await?)
+}
+
+/// Does what is due until nothing is, for tests: no sleeping, no signals.
+///
+/// # Errors
+/// What the database says.
+pub async fn drain(app: &App) -> Result<()> {
+    while run_due(app).await? > 0 {}
+    Ok(())
+}
+
+async fn sweep(app: &App) {
+    match idempotency::forget_old(app).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "old idempotency keys were forgotten"),
+        Err(error) => tracing::warn!(%error, "old idempotency keys could not be forgotten"),
+    }
+}
+
+/// How long until something is due, a second at most.
+async fn until_next(app: &App) -> Duration {
+    let attempts = advance::next_due(app).await.ok().flatten();
+    let work = store::next_due(app.db.reader()).await.ok().flatten();
+    let Some(next) = attempts.into_iter().chain(work).min() else { return LONGEST_PAUSE };
+    let millis = u64::try_from(app.clock.now().millis_until(next)).unwrap_or(0);
+    // One millisecond more, so that what is due then is due when we look.
+    Duration::from_millis(millis + 1).min(LONGEST_PAUSE)
+}
+
+async fn heard_of_work(signals: &mut broadcast::Receiver<Signal>) {
+    loop {
+        match signals.recv().await {
+            Ok(Signal::Work) | Err(broadcast::error::RecvError::Lagged(_)) => return,
+            Ok(_) => {}
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Quartermaster core.
+
+pub mod app;
+pub mod audit;
+pub mod caller;
+pub mod channel;
+pub mod clock;
+pub mod config;
+pub mod connector;
+pub mod db;
+pub mod error;
+pub mod idempotency;
+pub mod job;
+pub mod onboarding;
+pub mod page;
+pub mod partner;
+pub mod phone;
+pub mod plan;
+pub mod queue;
+pub mod quota;
+pub mod secret;
+pub mod signal;
+pub mod token;
+pub mod user;
+pub mod workspace;

@@ -1,0 +1,164 @@
+//! Moving an attempt on: ask its connector how the session looks, then write down what follows.
+//!
+//! The connector is asked outside the transaction; what it says is applied under the link's lock, to an attempt that
+//! is still alive. Any number of workers may do this at once.
+
+use entity::{
+    attempt::{self, Failure},
+    id::{AttemptId, LinkId},
+    link,
+    timestamp::Timestamp,
+};
+use sea_orm::DatabaseTransaction;
+
+use crate::{
+    app::App,
+    audit,
+    caller::Origin,
+    channel::connect::{self, Connected},
+    connector::{Account, Observation},
+    db,
+    error::{Error, Result},
+    onboarding::{
+        end_of, open,
+        state::{self, Event},
+        store,
+    },
+    queue::{self, Work},
+    signal::Signal,
+};
+
+/// Longest life of an attempt, in seconds.
+pub(super) const ATTEMPT_SECONDS: i64 = 300;
+/// How long whoever looks at an attempt has it for itself, in seconds.
+pub(super) const LEASE_SECONDS: i64 = 10;
+const DUE_AT_ONCE: u64 = 100;
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Advanced {
+    /// It was looked at and, if there was news, changed.
+    Looked,
+    /// There is no such attempt, or it is over.
+    NotLive,
+}
+
+/// Moves on all attempts that are due; returns how many.
+///
+/// # Errors
+/// What the database says; a connector's failure is logged and its attempt looked at again after the lease.
+pub async fn advance_due(app: &App) -> Result<usize> {
+    let due = store::due(app.db.reader(), app.clock.now(), DUE_AT_ONCE).await?;
+    let mut taken = 0;
+    for attempt in due {
+        let lease = app.clock.now().plus_seconds(LEASE_SECONDS);
+        let is_ours = db::write(&app.db, "attempt.lease", async |tx| store::lease(tx, &attempt, lease).await).await?;
+        if is_ours {
+            taken += 1;
+            if let Err(error) = advance(app, attempt.id).await {
+                tracing::warn!(%error, attempt.id = %attempt.id, "an attempt is looked at again later");
+            }
+        }
+    }
+    Ok(taken)
+}
+
+/// When the next attempt is due.
+///
+/// # Errors
+/// What the database says.
+pub async fn next_due(app: &App) -> Result<Option<Timestamp>> {
+    store::next_due(app.db.reader()).await
+}
+
+/// Moves one attempt on.
+///
+/// # Errors
+/// What the connector or the database says.
+pub async fn advance(app: &App, id: AttemptId) -> Result<Advanced> {
+    let Some(attempt) = store::attempt(app.db.reader(), id).await?.filter(|found| state::is_live(found.state)) else {
+        return Ok(Advanced::NotLive);
+    };
+    let observation = observe(app, &attempt).await?;
+    let changed = db::retried(|| apply_once(app, &attempt, &observation)).await?;
+    if let Some(link_id) = changed {
+        app.signals.publish(Signal::Link(link_id));
+        app.signals.publish(Signal::Work);
+    }
+    Ok(Advanced::Looked)
+}
+
+async fn observe(app: &App, attempt: &attempt::Model) -> Result<Observation> {
+    let Some(kind) = attempt.connector else { return Ok(Observation::Ended(Failure::NoConnector)) };
+    let connector = app.connectors.get(kind);
+    let observation = match attempt.state {
+        attempt::State::Connecting => {
+            let workspace = super::workspace_of(app.db.reader(), attempt.workspace_id).await?;
+            connector.start(app, attempt.id, &workspace.partner_id).await?
+        }
+        _ => connector.observe(app, attempt.id).await?,
+    };
+    let is_over = attempt.expires_at <= app.clock.now();
+    Ok(match observation {
+        Observation::Waiting { .. } if is_over => Observation::Ended(Failure::QrExpired),
+        other => other,
+    })
+}
+
+/// Writes down what follows; tells the link if anything changed.
+async fn apply_once(app: &App, seen: &attempt::Model, observation: &Observation) -> Result<Option<LinkId>> {
+    db::write(&app.db, "attempt.advance", async |tx| {
+        let link = store::lock(tx, seen.link_id).await?.ok_or(Error::LinkNotFound)?;
+        let Some(attempt) = store::live_attempt(tx, link.id).await?.filter(|alive| alive.id == seen.id) else {
+            return Ok(None);
+        };
+        match observation {
+            Observation::Waiting { qr, look_again_at } => {
+                let Some(state) = state::next(attempt.state, Event::Waits) else { return Ok(None) };
+                let due_at = (*look_again_at).min(attempt.expires_at);
+                let is_news = store::set_waiting(app, tx, &attempt, state, qr.as_ref(), due_at).await?;
+                return Ok(is_news.then_some(link.id));
+            }
+            Observation::Connected(account) => connected(app, tx, &link, &attempt, account).await?,
+            Observation::Ended(failure) => ended(app, tx, &attempt, *failure).await?,
+        }
+        Ok(Some(link.id))
+    })
+    .await
+}
+
+async fn connected(
+    app: &App,
+    tx: &DatabaseTransaction,
+    link: &link::Model,
+    attempt: &attempt::Model,
+    account: &Account,
+) -> Result<()> {
+    let connector = attempt.connector.ok_or(Error::NoLiveAttempt)?;
+    let is_served = open::check_served(tx, link).await;
+    let (Ok((workspace, _)), None) = (is_served, end_of(link, app.clock.now())) else {
+        return ended(app, tx, attempt, Failure::QrExpired).await;
+    };
+    let channel = match connect::record(app, tx, link, attempt, connector, account).await? {
+        Connected::Channel(channel) => channel,
+        Connected::Duplicate => return ended(app, tx, attempt, Failure::DuplicateAccount).await,
+    };
+    if let Some(state) = state::next(attempt.state, Event::Connects) {
+        store::end_attempt(app, tx, attempt, state, None, Some(channel.account_id)).await?;
+    }
+    store::close_link(app, tx, link.id, link::State::Used).await?;
+    let entry = audit::Entry::in_workspace("channel.connect", &workspace, channel.id)
+        .after(serde_json::json!({ "account_id": channel.account_id, "user_id": channel.user_id }));
+    audit::record(app, tx, &Origin::provider(), entry).await
+}
+
+/// Ends an attempt that did not connect, and its session with it.
+async fn ended(app: &App, tx: &DatabaseTransaction, attempt: &attempt::Model, failure: Failure) -> Result<()> {
+    if let Some(state) = state::next(attempt.state, Event::Ends(failure)) {
+        store::end_attempt(app, tx, attempt, state, Some(failure), None).await?;
+    }
+    if let Some(connector) = attempt.connector {
+        queue::enqueue(app, tx, &Work::EndSession { connector, session: attempt.id }).await?;
+    }
+    Ok(())
+}

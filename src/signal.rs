@@ -1,0 +1,143 @@
+//! Short messages between tasks and replicas: "this link changed", "there is work".
+//!
+//! Signals only make things faster. Whoever waits for one also looks at the database on a period, so a lost signal,
+//! or a Redis that is gone, costs a second and nothing else. With `redis_url` every replica hears every signal.
+
+use std::time::Duration;
+
+use entity::id::LinkId;
+use futures_util::StreamExt;
+use redis::AsyncCommands;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{broadcast, mpsc};
+
+const TOPIC: &str = "quartermaster:signals";
+const HEARD_AT_ONCE: usize = 4096;
+const SENT_AT_ONCE: usize = 4096;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const RESPONSE_TIMEOUT: Duration = Duration::from_millis(250);
+const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Signal {
+    /// The link, or an attempt on it, changed.
+    Link(LinkId),
+    /// A job or an attempt waits for a worker.
+    Work,
+}
+
+/// Publishes and hears signals.
+#[derive(Clone)]
+pub struct Signals {
+    heard: broadcast::Sender<Signal>,
+    redis: Option<RedisSide>,
+}
+
+#[derive(Clone)]
+struct RedisSide {
+    client: redis::Client,
+    outgoing: mpsc::Sender<Signal>,
+}
+
+impl Signals {
+    /// Signals within this process only.
+    #[must_use]
+    pub fn local() -> Self {
+        Self { heard: broadcast::Sender::new(HEARD_AT_ONCE), redis: None }
+    }
+
+    /// Signals among all replicas that share a Redis. It need not answer now: the tasks that this starts keep trying.
+    ///
+    /// # Errors
+    /// If the URL is not one.
+    pub fn shared(redis_url: &SecretString) -> Result<Self, redis::RedisError> {
+        let client = redis::Client::open(redis_url.expose_secret())?;
+        let heard = broadcast::Sender::new(HEARD_AT_ONCE);
+        let (outgoing, queue) = mpsc::channel(SENT_AT_ONCE);
+        tokio::spawn(send(client.clone(), queue));
+        tokio::spawn(listen(client.clone(), heard.clone()));
+        Ok(Self { heard, redis: Some(RedisSide { client, outgoing }) })
+    }
+
+    /// Tells everybody. Never waits: where too much is queued the signal is dropped.
+    pub fn publish(&self, signal: Signal) {
+        // Nobody listening is no error.
+        let _ = self.heard.send(signal);
+        if let Some(redis) = &self.redis
+            && redis.outgoing.try_send(signal).is_err()
+        {
+            tracing::warn!("a signal to other replicas was dropped");
+        }
+    }
+
+    /// Hears what is published from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Signal> {
+        self.heard.subscribe()
+    }
+
+    /// Whether Redis answers; true where none is configured.
+    pub async fn is_healthy(&self) -> bool {
+        let Some(redis) = &self.redis else { return true };
+        let ping = async {
+            let mut connection = redis.client.get_multiplexed_async_connection_with_config(&async_config()).await?;
+            connection.ping::<String>().await
+        };
+        matches!(tokio::time::timeout(CONNECT_TIMEOUT, ping).await, Ok(Ok(_)))
+    }
+}
+
+fn async_config() -> redis::AsyncConnectionConfig {
+    redis::AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(CONNECT_TIMEOUT))
+        .set_response_timeout(Some(RESPONSE_TIMEOUT))
+}
+
+/// Sends what is queued until the queue's senders are gone; what fails is dropped, the connection made anew.
+async fn send(client: redis::Client, mut queue: mpsc::Receiver<Signal>) {
+    let mut connection: Option<redis::aio::MultiplexedConnection> = None;
+    while let Some(signal) = queue.recv().await {
+        let Ok(message) = serde_json::to_string(&signal) else { continue };
+        if connection.is_none() {
+            match client.get_multiplexed_async_connection_with_config(&async_config()).await {
+                Ok(fresh) => connection = Some(fresh),
+                Err(error) => {
+                    tracing::warn!(%error, "redis does not answer; other replicas look for themselves");
+                    tokio::time::sleep(RECONNECT_PAUSE).await;
+                    continue;
+                }
+            }
+        }
+        if let Some(open) = &mut connection
+            && let Err(error) = open.publish::<_, _, ()>(TOPIC, message).await
+        {
+            tracing::warn!(%error, "a signal did not reach redis");
+            connection = None;
+        }
+    }
+}
+
+/// Hears the other replicas, and ourselves again, which does no harm.
+async fn listen(client: redis::Client, heard: broadcast::Sender<Signal>) {
+    loop {
+        let listening = async {
+            let mut pubsub = client.get_async_pubsub().await?;
+            pubsub.subscribe(TOPIC).await?;
+            let mut messages = pubsub.on_message();
+            while let Some(message) = messages.next().await {
+                let text: String = message.get_payload()?;
+                if let Ok(signal) = serde_json::from_str(&text) {
+                    let _ = heard.send(signal);
+                }
+            }
+            Ok::<(), redis::RedisError>(())
+        };
+        if let Err(error) = listening.await {
+            tracing::warn!(%error, "redis does not answer; looking at the database every second");
+        }
+        tokio::time::sleep(RECONNECT_PAUSE).await;
+    }
+}

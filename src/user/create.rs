@@ -1,0 +1,82 @@
+//! Creating users within the seats: all of a request or none.
+
+use entity::{user, workspace};
+use sea_orm::DatabaseTransaction;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    app::App,
+    audit,
+    caller::{Origin, PartnerCaller},
+    db,
+    error::{Error, Result},
+    idempotency::Repeatable,
+    user::{Count, NewUsers, store},
+    workspace as workspaces,
+};
+
+/// What was made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Created {
+    /// The workspace afterwards.
+    pub workspace: workspace::Model,
+    /// The new users, by id.
+    pub users: Vec<user::Model>,
+}
+
+/// Creates `count` agents, each with a seat.
+///
+/// # Errors
+/// `workspace_not_found`; `seats_full` if there are fewer free seats, nothing created; `idempotency_key_reused`.
+pub async fn create(
+    app: &App,
+    caller: &PartnerCaller,
+    slug: &str,
+    count: Count,
+    request: &Repeatable,
+) -> Result<Created> {
+    db::retried(|| create_once(app, caller, slug, count, request)).await
+}
+
+async fn create_once(
+    app: &App,
+    caller: &PartnerCaller,
+    slug: &str,
+    count: Count,
+    request: &Repeatable,
+) -> Result<Created> {
+    let partner_id = &caller.partner.id;
+    db::write(&app.db, "user.create", async |tx| {
+        if let Some(done) = request.begin(app, tx).await? {
+            return Ok(done);
+        }
+        let found = workspaces::find(tx, partner_id, slug).await?;
+        let taken = workspaces::take_seats(app, tx, partner_id, &found.slug, count.get()).await?;
+        let workspace = workspaces::find(tx, partner_id, slug).await?;
+        if !taken {
+            let available = workspace.seats_total - workspace.seats_used;
+            return Err(Error::SeatsFull { requested: count.get(), available });
+        }
+        let group_id = workspace.group_id.ok_or_else(|| Error::Internal("no default group".to_owned()))?;
+        let agents = NewUsers { role: user::Role::Agent, count: count.get(), group_id };
+        let users = insert(app, tx, &workspace, &agents).await?;
+        let ids: Vec<_> = users.iter().map(|user| user.id).collect();
+        let entry = audit::Entry::in_workspace("user.create", &workspace, &workspace.slug).after(ids);
+        audit::record(app, tx, &Origin::from(caller), entry).await?;
+        let created = Created { workspace, users };
+        request.finish(app, tx, &created).await?;
+        Ok(created)
+    })
+    .await
+}
+
+/// Writes users whose seats are taken already, and names them by their ids.
+pub(crate) async fn insert(
+    app: &App,
+    tx: &DatabaseTransaction,
+    workspace: &workspace::Model,
+    new: &NewUsers,
+) -> Result<Vec<user::Model>> {
+    let mail_host = format!("partners.{}", app.config.public_host());
+    store::insert(app, tx, workspace, new, &mail_host).await
+}

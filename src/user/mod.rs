@@ -1,0 +1,61 @@
+//! Users: the seat holders of a workspace. Created by number, named by the system, at most one channel each.
+
+use entity::{
+    id::{GroupId, PartnerId},
+    user,
+};
+
+use crate::{
+    app::App,
+    error::{Error, Result},
+    workspace,
+};
+
+pub mod create;
+mod store;
+
+pub(crate) use store::{all, find, groups, holders, insert_default_group, latest_suspended, lock, restore, suspend};
+
+/// Most users of one request.
+pub const MAX_COUNT: i32 = 99;
+
+/// A number of users to create, 1 to 99.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
+pub struct Count(i32);
+
+impl Count {
+    /// Reads a number of users.
+    ///
+    /// # Errors
+    /// `invalid_request` naming `count`.
+    pub fn parse(count: i64) -> Result<Self> {
+        let count = i32::try_from(count).ok().filter(|count| (1..=MAX_COUNT).contains(count));
+        count.map(Self).ok_or_else(|| Error::field("count", format!("must be 1 to {MAX_COUNT}")))
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> i32 {
+        self.0
+    }
+}
+
+/// Users to be written.
+pub(crate) struct NewUsers {
+    /// What they are.
+    pub role: user::Role,
+    /// How many.
+    pub count: i32,
+    /// Their group.
+    pub group_id: GroupId,
+}
+
+/// All users of the partner's workspace, by id.
+///
+/// # Errors
+/// `workspace_not_found`.
+pub async fn list(app: &App, partner_id: &PartnerId, slug: &str) -> Result<Vec<user::Model>> {
+    let workspace = workspace::find(app.db.reader(), partner_id, slug).await?;
+    store::all(app.db.reader(), workspace.id).await
+}

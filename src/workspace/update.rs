@@ -1,0 +1,136 @@
+//! Renaming a workspace and changing its seats.
+//!
+//! A downgrade below the seats in use suspends users ([`crate::workspace::seats`] says which), their channels and
+//! their links; raising the seats restores them, the latest suspended first.
+
+use entity::{
+    user,
+    workspace::{ActiveModel, Model},
+};
+use sea_orm::{DatabaseTransaction, Set};
+use serde::Serialize;
+
+use crate::{
+    app::App,
+    audit,
+    caller::{Origin, PartnerCaller},
+    channel, db,
+    error::Result,
+    onboarding, quota,
+    signal::Signal,
+    user as users,
+    workspace::{self, DisplayName, Seats, SuspendedMember, TimeZoneName, seats, store},
+};
+
+/// What to change; absent members stay as they are.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct UpdateWorkspace {
+    /// Name for people; the id stays.
+    pub display_name: Option<DisplayName>,
+    /// Seats bought.
+    pub seats: Option<Seats>,
+    /// Zone of the Public API's times.
+    pub time_zone: Option<TimeZoneName>,
+}
+
+/// What it became.
+pub struct Updated {
+    /// The workspace.
+    pub workspace: Model,
+    /// Who lost a seat, in the order of suspension.
+    pub suspended: Vec<SuspendedMember>,
+}
+
+/// Changes a workspace.
+///
+/// # Errors
+/// `workspace_not_found`.
+pub async fn update(app: &App, caller: &PartnerCaller, slug: &str, command: &UpdateWorkspace) -> Result<Updated> {
+    let (updated, links) = db::retried(|| update_once(app, caller, slug, command)).await?;
+    for link in links {
+        app.signals.publish(Signal::Link(link));
+    }
+    app.signals.publish(Signal::Work);
+    Ok(updated)
+}
+
+async fn update_once(
+    app: &App,
+    caller: &PartnerCaller,
+    slug: &str,
+    command: &UpdateWorkspace,
+) -> Result<(Updated, Vec<entity::id::LinkId>)> {
+    db::write(&app.db, "workspace.update", async |tx| {
+        let found = workspace::find(tx, &caller.partner.id, slug).await?;
+        let before = store::lock(tx, found.id).await?;
+        let origin = Origin::from(caller);
+        let mut change = ActiveModel { updated_at: Set(app.clock.now()), ..Default::default() };
+        if let Some(name) = &command.display_name {
+            change.display_name = Set(name.as_str().to_owned());
+            change.display_name_folded = Set(name.folded());
+        }
+        if let Some(zone) = &command.time_zone {
+            change.time_zone = Set(zone.as_str().to_owned());
+        }
+        let mut suspended = Vec::new();
+        let mut links = Vec::new();
+        if let Some(total) = command.seats {
+            let used = match total.get() < before.seats_total {
+                true => {
+                    (suspended, links) = downgrade(app, tx, &origin, &before, total).await?;
+                    before.seats_used - i32::try_from(suspended.len()).unwrap_or(0)
+                }
+                false => upgrade(app, tx, &before, total).await?,
+            };
+            change.seats_total = Set(total.get());
+            change.seats_used = Set(used);
+        }
+        let workspace = store::save(tx, &before, change).await?;
+        let entry = audit::Entry::in_workspace("workspace.update", &workspace, &workspace.slug)
+            .before(serde_json::json!({
+                "display_name": before.display_name, "seats": before.seats_total, "time_zone": before.time_zone,
+            }))
+            .after(serde_json::json!({
+                "display_name": workspace.display_name, "seats": workspace.seats_total,
+                "time_zone": workspace.time_zone, "suspended": suspended,
+            }));
+        audit::record(app, tx, &origin, entry).await?;
+        Ok((Updated { workspace, suspended }, links))
+    })
+    .await
+}
+
+/// Suspends as many users as no longer fit.
+async fn downgrade(
+    app: &App,
+    tx: &DatabaseTransaction,
+    origin: &Origin,
+    before: &Model,
+    total: Seats,
+) -> Result<(Vec<SuspendedMember>, Vec<entity::id::LinkId>)> {
+    quota::keep_granted(app, tx, before).await?;
+    let surplus = usize::try_from(before.seats_used - total.get()).unwrap_or(0);
+    let holders: Vec<seats::Holder> = users::holders(tx, before.id).await?;
+    let mut suspended = Vec::new();
+    let mut links = Vec::new();
+    for user_id in seats::to_suspend(&holders, surplus) {
+        users::suspend(app, tx, before.id, user_id).await?;
+        // Links before accounts: a phone that is connecting holds the link's row and may add an account.
+        links.extend(onboarding::revoke_of_user(app, tx, origin, before, user_id).await?);
+        let account = channel::suspend_of_user(app, tx, before.id, user_id).await?;
+        suspended.push(SuspendedMember { user_id, account });
+    }
+    Ok((suspended, links))
+}
+
+/// Restores as many suspended users as fit now; returns the seats then in use.
+async fn upgrade(app: &App, tx: &DatabaseTransaction, before: &Model, total: Seats) -> Result<i32> {
+    quota::grant_seats(app, tx, before.id, total.get()).await?;
+    let free = u64::try_from(total.get() - before.seats_used).unwrap_or(0);
+    let restored: Vec<user::Model> = users::latest_suspended(tx, before.id, free).await?;
+    for user in &restored {
+        users::restore(app, tx, before.id, user.id).await?;
+        channel::resume_of_user(app, tx, before.id, user.id).await?;
+    }
+    Ok(before.seats_used + i32::try_from(restored.len()).unwrap_or(0))
+}
