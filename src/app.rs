@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use secrecy::ExposeSecret;
+use tokio::sync::watch;
 
 use crate::{clock::Clock, config::Config, connector::Connectors, db::Database, secret::Vault, signal::Signals};
 
@@ -20,6 +21,8 @@ pub struct App {
     pub signals: Signals,
     /// Those who speak to providers.
     pub connectors: Connectors,
+    /// Says `true` once the process is to stop.
+    pub stop: watch::Sender<bool>,
 }
 
 /// Why the parts could not be put together.
@@ -54,6 +57,14 @@ impl App {
             Some(url) => Signals::shared(url)?,
             None => Signals::local(),
         };
-        Ok(Arc::new(Self { config, db, clock, vault, signals, connectors: Connectors::default() }))
+        Ok(Arc::new(Self {
+            config,
+            db,
+            clock,
+            vault,
+            signals,
+            connectors: Connectors::default(),
+            stop: watch::Sender::new(false),
+        }))
     }
 }

@@ -1,2 +1,8 @@
-//! x
-fn main() {}
+//! The binary: arguments in, a role or a command out. Everything else is in the library.
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    quartermaster::cli::run().await
+}

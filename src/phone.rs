@@ -49,7 +49,9 @@ mod tests {
             assert_eq!(Phone::parse(good).expect("phone").as_str(), "+15550001111");
         }
         assert_eq!(Phone::parse("+15550001111").expect("phone").whatsapp_id(), "15550001111@s.whatsapp.net");
-        for bad in ["", "+", "123456", "+1234567890123456", "+1 555 000 1111", "+0123456789", "++15550001111", "+١٥٥٥٠٠٠١١١١"] {
+        for bad in
+            ["", "+", "123456", "+1234567890123456", "+1 555 000 1111", "+0123456789", "++15550001111", "+١٥٥٥٠٠٠١١١١"]
+        {
             assert!(Phone::parse(bad).is_err(), "{bad}");
         }
     }

@@ -58,12 +58,7 @@ const UP: &[&str] = &[
     )",
 ];
 
-const DOWN: &[&str] = &[
-    "DROP TABLE quota_periods",
-    "DROP TABLE users",
-    "DROP TABLE groups",
-    "DROP TABLE workspaces",
-];
+const DOWN: &[&str] = &["DROP TABLE quota_periods", "DROP TABLE users", "DROP TABLE groups", "DROP TABLE workspaces"];
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {

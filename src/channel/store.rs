@@ -53,11 +53,7 @@ pub(super) async fn connected_of_user(
 }
 
 pub(super) async fn connected_by_session(tx: &DatabaseTransaction, session: AttemptId) -> Result<Option<Model>> {
-    Ok(Entity::find()
-        .filter(Column::Session.eq(session))
-        .filter(Column::State.eq(State::Connected))
-        .one(tx)
-        .await?)
+    Ok(Entity::find().filter(Column::Session.eq(session)).filter(Column::State.eq(State::Connected)).one(tx).await?)
 }
 
 /// Makes the channel; `None` if another attempt was faster with the same account.

@@ -31,10 +31,6 @@ pub struct Given {
     #[arg(long, global = true, value_name = "FOLDER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     data_dir: Option<PathBuf>,
-    /// Simulated phones for all partners.
-    #[arg(long, global = true, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sandbox: Option<bool>,
     /// How logs are written.
     #[arg(long, global = true, value_name = "FORMAT")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,12 +48,15 @@ impl Flags {
         &self.given
     }
 
-    /// Flags for a process that lives in one folder and listens on one address.
+    /// The folder that was given.
     #[must_use]
-    pub fn embedded(data_dir: PathBuf, listen: SocketAddr) -> Self {
-        Self {
-            config: None,
-            given: Given { listen: Some(listen), data_dir: Some(data_dir), ..Given::default() },
-        }
+    pub fn data_dir(&self) -> Option<&PathBuf> {
+        self.given.data_dir.as_ref()
+    }
+
+    /// The address that was given.
+    #[must_use]
+    pub fn listen(&self) -> Option<SocketAddr> {
+        self.given.listen
     }
 }

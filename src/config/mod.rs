@@ -166,6 +166,15 @@ impl Config {
         Self::from_keys(keys)
     }
 
+    /// The defaults for a process of its own, with neither file nor environment: the embedded store in `data_dir`,
+    /// listening on `listen`.
+    ///
+    /// # Errors
+    /// None that defaults lead to.
+    pub fn standalone(data_dir: PathBuf, listen: SocketAddr) -> Result<Self, ConfigError> {
+        Self::from_keys(Keys { data_dir, listen, ..Keys::default() })
+    }
+
     fn layers(flags: &Flags) -> Result<Vec<(String, Figment)>, ConfigError> {
         let mut layers = vec![("default".to_owned(), Figment::from(Serialized::defaults(Keys::default())))];
         if let Some(path) = &flags.config {

@@ -7,8 +7,7 @@
 
 use entity::idempotency_key::{ActiveModel, Column, Entity, Model};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set,
-    TryInsertResult,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set, TryInsertResult,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
@@ -44,6 +43,12 @@ impl Repeatable {
         let body = serde_json::to_vec(command).map_err(|error| Error::Internal(format!("fingerprint: {error}")))?;
         let fingerprint = Sha256::new().chain_update(operation).chain_update([0]).chain_update(body).finalize();
         Ok(Self { key: key.map(|key| (scope, key.to_owned())), fingerprint: fingerprint.to_vec() })
+    }
+
+    /// A request that never comes again.
+    #[must_use]
+    pub const fn never() -> Self {
+        Self { key: None, fingerprint: Vec::new() }
     }
 
     /// Claims the key: `None` means go on and call [`Repeatable::finish`], `Some` is the first request's outcome.

@@ -35,9 +35,7 @@ async fn perform(app: &App, job: &job::Model) -> Result<()> {
         serde_json::from_str(&job.work).map_err(|error| Error::Internal(format!("job {}: {error}", job.id)))?;
     match work {
         Work::EndSession { connector, session } => app.connectors.get(connector).end(app, session).await,
-        Work::SessionChanged { connector, session } => {
-            onboarding::session_changed(app, connector, session).await
-        }
+        Work::SessionChanged { connector, session } => onboarding::session_changed(app, connector, session).await,
     }
 }
 

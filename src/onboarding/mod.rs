@@ -120,9 +120,6 @@ pub async fn session_changed(
 }
 
 /// Owner of a link, for the audit.
-pub(crate) async fn workspace_of(
-    db: &impl sea_orm::ConnectionTrait,
-    id: WorkspaceId,
-) -> Result<workspace::Model> {
+pub(crate) async fn workspace_of(db: &impl sea_orm::ConnectionTrait, id: WorkspaceId) -> Result<workspace::Model> {
     workspaces::by_id(db, id).await?.ok_or(crate::error::Error::LinkNotFound)
 }

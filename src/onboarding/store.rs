@@ -94,11 +94,7 @@ fn locked(tx: &DatabaseTransaction, query: Select<Entity>) -> Select<Entity> {
 }
 
 /// Links that can be opened at `now`.
-pub(super) async fn active(
-    db: &impl ConnectionTrait,
-    workspace_id: WorkspaceId,
-    now: Timestamp,
-) -> Result<Vec<Model>> {
+pub(super) async fn active(db: &impl ConnectionTrait, workspace_id: WorkspaceId, now: Timestamp) -> Result<Vec<Model>> {
     Ok(Entity::find()
         .filter(Column::WorkspaceId.eq(workspace_id))
         .filter(Column::State.eq(link::State::Active))
@@ -136,11 +132,8 @@ pub(super) async fn insert_attempt(
     link: &Model,
     new: NewAttempt,
 ) -> Result<attempt::Model> {
-    let count = ActiveModel {
-        id: Unchanged(link.id),
-        attempts_used: Set(link.attempts_used + 1),
-        ..Default::default()
-    };
+    let count =
+        ActiveModel { id: Unchanged(link.id), attempts_used: Set(link.attempts_used + 1), ..Default::default() };
     count.update(tx).await?;
     let now = app.clock.now();
     let row = attempt::ActiveModel {

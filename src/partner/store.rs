@@ -38,10 +38,8 @@ pub(crate) async fn insert(
         updated_at: now,
     };
     let row: ActiveModel = model.clone().into();
-    let inserted = Entity::insert(row.reset_all())
-        .on_conflict_do_nothing_on([Column::Id])
-        .exec_without_returning(db)
-        .await?;
+    let inserted =
+        Entity::insert(row.reset_all()).on_conflict_do_nothing_on([Column::Id]).exec_without_returning(db).await?;
     match inserted {
         TryInsertResult::Conflicted => Err(Error::PartnerExists(command.id.to_string())),
         _ => Ok(model),
@@ -56,12 +54,7 @@ pub(crate) async fn all(db: &impl ConnectionTrait) -> Result<Vec<Model>> {
     Ok(Entity::find().order_by_asc(Column::Id).all(db).await?)
 }
 
-pub(crate) async fn set_status(
-    app: &App,
-    db: &impl ConnectionTrait,
-    id: &PartnerId,
-    status: Status,
-) -> Result<Model> {
+pub(crate) async fn set_status(app: &App, db: &impl ConnectionTrait, id: &PartnerId, status: Status) -> Result<Model> {
     let row = ActiveModel { status: Set(status), ..changed(app, id) };
     Ok(row.update(db).await?)
 }

@@ -12,8 +12,6 @@ use crate::{
 
 mod store;
 
-pub(crate) use store::STARTER;
-
 /// What to make or change; absent members keep their value, or take the starter plan's for a new plan.
 #[derive(Clone, Debug, Default, serde::Serialize)]
 #[expect(missing_docs, reason = "each is the column of the same name")]

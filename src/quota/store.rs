@@ -24,11 +24,8 @@ pub(super) async fn raise(
     period_start: Timestamp,
     seats: i32,
 ) -> Result<()> {
-    let row = ActiveModel {
-        workspace_id: Set(workspace_id),
-        period_start: Set(period_start),
-        seats_granted: Set(seats),
-    };
+    let row =
+        ActiveModel { workspace_id: Set(workspace_id), period_start: Set(period_start), seats_granted: Set(seats) };
     let inserted = Entity::insert(row)
         .on_conflict_do_nothing_on([Column::WorkspaceId, Column::PeriodStart])
         .exec_without_returning(db)

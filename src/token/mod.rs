@@ -69,7 +69,11 @@ impl Scopes {
             .collect::<Result<Vec<Scope>>>()?;
         scopes.sort();
         scopes.dedup();
-        if scopes.is_empty() { Err(Error::field("scopes", "must name at least one scope, or all")) } else { Ok(Self(scopes)) }
+        if scopes.is_empty() {
+            Err(Error::field("scopes", "must name at least one scope, or all"))
+        } else {
+            Ok(Self(scopes))
+        }
     }
 
     /// Reads what is stored; a scope that this release does not know gives no right.

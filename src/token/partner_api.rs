@@ -86,11 +86,7 @@ async fn rotate_once(app: &App, caller: &PartnerCaller, slug: &str, request: &Re
     .await
 }
 
-async fn insert(
-    app: &App,
-    tx: &DatabaseTransaction,
-    workspace: &workspace::Model,
-) -> Result<(TokenId, SecretString)> {
+async fn insert(app: &App, tx: &DatabaseTransaction, workspace: &workspace::Model) -> Result<(TokenId, SecretString)> {
     let id = TokenId(app.clock.uuid());
     let token = secret::generate(&app.clock, PREFIX);
     let owner = workspace.owner_user_id.ok_or_else(|| Error::Internal("a workspace has no owner".to_owned()))?;

@@ -49,10 +49,7 @@ pub(super) async fn by_digest(db: &impl ConnectionTrait, digest: &[u8]) -> Resul
     Ok(Entity::find().filter(Column::Digest.eq(digest)).filter(Column::RevokedAt.is_null()).one(db).await?)
 }
 
-pub(super) async fn current_partner_api(
-    db: &impl ConnectionTrait,
-    workspace_id: WorkspaceId,
-) -> Result<Option<Model>> {
+pub(super) async fn current_partner_api(db: &impl ConnectionTrait, workspace_id: WorkspaceId) -> Result<Option<Model>> {
     Ok(Entity::find()
         .filter(Column::WorkspaceId.eq(workspace_id))
         .filter(Column::Kind.eq(Kind::PartnerApi))

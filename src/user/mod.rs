@@ -1,13 +1,14 @@
 //! Users: the seat holders of a workspace. Created by number, named by the system, at most one channel each.
 
 use entity::{
-    id::{GroupId, PartnerId},
+    id::{GroupId, PartnerId, WorkspaceId},
     user,
 };
 
 use crate::{
     app::App,
     error::{Error, Result},
+    page::{Page, PageRequest},
     workspace,
 };
 
@@ -51,11 +52,29 @@ pub(crate) struct NewUsers {
     pub group_id: GroupId,
 }
 
-/// All users of the partner's workspace, by id.
+/// One page of the users of the partner's workspace, by id.
 ///
 /// # Errors
 /// `workspace_not_found`.
-pub async fn list(app: &App, partner_id: &PartnerId, slug: &str) -> Result<Vec<user::Model>> {
+pub async fn list(app: &App, partner_id: &PartnerId, slug: &str, page: PageRequest) -> Result<Page<user::Model>> {
     let workspace = workspace::find(app.db.reader(), partner_id, slug).await?;
-    store::all(app.db.reader(), workspace.id).await
+    let rows = store::page(app.db.reader(), workspace.id, page).await?;
+    Ok(Page::of(rows, page, |user| user.id.0))
+}
+
+/// Everybody in a workspace.
+pub struct Roster {
+    /// Users, by id.
+    pub users: Vec<user::Model>,
+    /// Groups, by id.
+    pub groups: Vec<entity::group::Model>,
+}
+
+/// Everybody in a workspace that a caller has proved to be in.
+///
+/// # Errors
+/// What the database says.
+pub async fn roster(app: &App, workspace_id: WorkspaceId) -> Result<Roster> {
+    let db = app.db.reader();
+    Ok(Roster { users: all(db, workspace_id).await?, groups: groups(db, workspace_id).await? })
 }

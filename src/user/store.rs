@@ -9,14 +9,15 @@ use entity::{
     workspace,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, Set, Unchanged,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter,
+    QueryOrder, QuerySelect, Set, Unchanged,
     sea_query::{BinOper, Expr, ExprTrait, LockType},
 };
 
 use crate::{
     app::App,
     error::{Error, Result},
+    page::PageRequest,
     user::NewUsers,
     workspace::seats::Holder,
 };
@@ -93,6 +94,21 @@ pub(crate) async fn all(db: &impl ConnectionTrait, workspace_id: WorkspaceId) ->
     Ok(Entity::find().filter(Column::WorkspaceId.eq(workspace_id)).order_by_asc(Column::Id).all(db).await?)
 }
 
+/// One row more than the page holds.
+pub(super) async fn page(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    page: PageRequest,
+) -> Result<Vec<Model>> {
+    Ok(Entity::find()
+        .filter(Column::WorkspaceId.eq(workspace_id))
+        .filter(Column::Id.gt(page.after))
+        .order_by_asc(Column::Id)
+        .limit(page.limit + 1)
+        .all(db)
+        .await?)
+}
+
 pub(crate) async fn groups(db: &impl ConnectionTrait, workspace_id: WorkspaceId) -> Result<Vec<group::Model>> {
     Ok(group::Entity::find()
         .filter(group::Column::WorkspaceId.eq(workspace_id))
@@ -114,18 +130,12 @@ pub(crate) async fn holders(tx: &DatabaseTransaction, workspace_id: WorkspaceId)
         .filter(Column::Status.eq(Status::Activated))
         .all(tx)
         .await?;
-    let holder =
-        |user: Model| Holder { id: user.id, role: user.role, is_connected: connected.contains(&user.id) };
+    let holder = |user: Model| Holder { id: user.id, role: user.role, is_connected: connected.contains(&user.id) };
     Ok(users.into_iter().map(holder).collect())
 }
 
 /// Takes a user's seat, last in the row of suspensions.
-pub(crate) async fn suspend(
-    app: &App,
-    tx: &DatabaseTransaction,
-    workspace_id: WorkspaceId,
-    id: UserId,
-) -> Result<()> {
+pub(crate) async fn suspend(app: &App, tx: &DatabaseTransaction, workspace_id: WorkspaceId, id: UserId) -> Result<()> {
     let last: Option<Option<i64>> = Entity::find()
         .select_only()
         .column_as(Expr::col(Column::SuspensionOrder).max(), "last")
@@ -139,23 +149,12 @@ pub(crate) async fn suspend(
 }
 
 /// Gives a user its seat back.
-pub(crate) async fn restore(
-    app: &App,
-    tx: &DatabaseTransaction,
-    workspace_id: WorkspaceId,
-    id: UserId,
-) -> Result<()> {
+pub(crate) async fn restore(app: &App, tx: &DatabaseTransaction, workspace_id: WorkspaceId, id: UserId) -> Result<()> {
     find(tx, workspace_id, id).await?.ok_or(Error::UserNotFound)?;
     set_status(app, tx, id, Status::Activated, None).await
 }
 
-async fn set_status(
-    app: &App,
-    tx: &DatabaseTransaction,
-    id: UserId,
-    status: Status,
-    order: Option<i64>,
-) -> Result<()> {
+async fn set_status(app: &App, tx: &DatabaseTransaction, id: UserId, status: Status, order: Option<i64>) -> Result<()> {
     let row = ActiveModel {
         id: Unchanged(id),
         status: Set(status),

@@ -80,9 +80,9 @@ impl Seats {
     /// `invalid_request` naming `seats_purchased`.
     pub fn parse(count: i64) -> Result<Self> {
         let seats = i32::try_from(count).ok().filter(|seats| SEATS.contains(seats));
-        seats.map(Self).ok_or_else(|| {
-            Error::field("seats_purchased", format!("must be {} to {}", SEATS.start(), SEATS.end()))
-        })
+        seats
+            .map(Self)
+            .ok_or_else(|| Error::field("seats_purchased", format!("must be {} to {}", SEATS.start(), SEATS.end())))
     }
 
     /// The number.

@@ -10,12 +10,14 @@ use entity::{
     sandbox_session::State,
 };
 use sea_orm::DatabaseTransaction;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     app::App,
     connector::sandbox::store,
     db,
     error::{Error, Result},
+    idempotency::Repeatable,
     phone::Phone,
     queue::{self, Work},
 };
@@ -35,7 +37,11 @@ impl Scope {
     /// # Errors
     /// `sandbox_only` if its phones are not simulated.
     pub fn of_partner(app: &App, partner: &partner::Model) -> Result<Self> {
-        if partner.sandbox || app.config.sandbox { Ok(Self::Partner(partner.id.clone())) } else { Err(Error::SandboxOnly) }
+        if partner.sandbox || app.config.sandbox {
+            Ok(Self::Partner(partner.id.clone()))
+        } else {
+            Err(Error::SandboxOnly)
+        }
     }
 
     /// All phones, for developers on the machine itself.
@@ -55,7 +61,7 @@ impl Scope {
 }
 
 /// What came of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Played {
     /// The sessions that it concerned.
     pub sessions: Vec<AttemptId>,
@@ -64,7 +70,8 @@ pub struct Played {
 }
 
 /// What the phone shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+#[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// The device is linked.
@@ -105,8 +112,11 @@ impl Outcome {
 /// # Errors
 /// `code_not_found` for one that no session of the scope has shown; `code_expired` for one that has been replaced;
 /// `code_used` if the session is linked or over.
-pub async fn scan(app: &App, scope: &Scope, payload: &str, phone: &Phone) -> Result<Played> {
+pub async fn scan(app: &App, scope: &Scope, payload: &str, phone: &Phone, request: &Repeatable) -> Result<Played> {
     db::write(&app.db, "sandbox.scan", async |tx| {
+        if let Some(done) = request.begin(app, tx).await? {
+            return Ok(done);
+        }
         let now = app.clock.now();
         let code = store::code(tx, payload).await?.filter(|code| code.issued_at <= now).ok_or(Error::CodeNotFound)?;
         let session = store::in_scope(tx, scope, code.session_id).await?.ok_or(Error::CodeNotFound)?;
@@ -116,7 +126,9 @@ pub async fn scan(app: &App, scope: &Scope, payload: &str, phone: &Phone) -> Res
         if code.expires_at <= now {
             return Err(Error::CodeExpired);
         }
-        settle(app, tx, session.id, phone).await
+        let played = settle(app, tx, session.id, phone).await?;
+        request.finish(app, tx, &played).await?;
+        Ok(played)
     })
     .await
 }
@@ -125,8 +137,11 @@ pub async fn scan(app: &App, scope: &Scope, payload: &str, phone: &Phone) -> Res
 ///
 /// # Errors
 /// `code_not_found`, `code_expired`, `code_used`, and `code_for_another_phone`.
-pub async fn pair(app: &App, scope: &Scope, code: &str, phone: &Phone) -> Result<Played> {
+pub async fn pair(app: &App, scope: &Scope, code: &str, phone: &Phone, request: &Repeatable) -> Result<Played> {
     db::write(&app.db, "sandbox.pair", async |tx| {
+        if let Some(done) = request.begin(app, tx).await? {
+            return Ok(done);
+        }
         let session = store::by_pairing_code(tx, scope, code).await?.ok_or(Error::CodeNotFound)?;
         if session.state != State::Waiting {
             return Err(Error::CodeUsed);
@@ -137,7 +152,9 @@ pub async fn pair(app: &App, scope: &Scope, code: &str, phone: &Phone) -> Result
         if session.pairing_phone.as_deref() != Some(phone.as_str()) {
             return Err(Error::CodeForAnotherPhone);
         }
-        settle(app, tx, session.id, phone).await
+        let played = settle(app, tx, session.id, phone).await?;
+        request.finish(app, tx, &played).await?;
+        Ok(played)
     })
     .await
 }
@@ -146,8 +163,11 @@ pub async fn pair(app: &App, scope: &Scope, code: &str, phone: &Phone) -> Result
 ///
 /// # Errors
 /// `phone_not_linked`.
-pub async fn log_out(app: &App, scope: &Scope, phone: &Phone) -> Result<Played> {
+pub async fn log_out(app: &App, scope: &Scope, phone: &Phone, request: &Repeatable) -> Result<Played> {
     db::write(&app.db, "sandbox.log_out", async |tx| {
+        if let Some(done) = request.begin(app, tx).await? {
+            return Ok(done);
+        }
         let sessions = store::linked_to(tx, scope, phone).await?;
         if sessions.is_empty() {
             return Err(Error::PhoneNotLinked);
@@ -158,7 +178,9 @@ pub async fn log_out(app: &App, scope: &Scope, phone: &Phone) -> Result<Played> 
             changed(app, tx, session.id).await?;
             ids.push(session.id);
         }
-        Ok(Played { sessions: ids, outcome: Outcome::LoggedOut })
+        let played = Played { sessions: ids, outcome: Outcome::LoggedOut };
+        request.finish(app, tx, &played).await?;
+        Ok(played)
     })
     .await
 }

@@ -40,8 +40,7 @@ pub(super) async fn insert_session(
         pairing_expires_at: Set(None),
         created_at: Set(app.clock.now()),
     };
-    let inserted =
-        Entity::insert(row).on_conflict_do_nothing_on([Column::Id]).exec_without_returning(tx).await?;
+    let inserted = Entity::insert(row).on_conflict_do_nothing_on([Column::Id]).exec_without_returning(tx).await?;
     Ok(!matches!(inserted, TryInsertResult::Conflicted))
 }
 

@@ -1,0 +1,247 @@
+// The onboarding page: asks for an attempt, shows what the server says, and speaks the postMessage contract when it is
+// embedded. Everything shown comes from one object that the server sends on every change.
+"use strict";
+
+(() => {
+  const root = document.getElementById("onboarding");
+  const element = (id) => document.getElementById(id);
+  const base = location.pathname.replace(/\/+$/, "");
+  const isEmbedded = "embedded" in root.dataset;
+  const origins = root.dataset.origins.split(" ").filter(Boolean);
+  const finalStates = new Set(["connected", "used", "revoked", "link_expired"]);
+
+  let shown = { state: root.dataset.state, attempts_left: 0, pairing_codes_left: 0 };
+  let stream = null;
+  let barTimer = null;
+  // What the parent page has asked for; codes are posted only then.
+  const wanted = { qr: false, phone: null, pairing: false };
+  // What has been posted, so that nothing is posted twice.
+  const posted = { qr: null, code: null, failure: null };
+
+  const announcements = {
+    connecting: "Getting a code.",
+    awaiting_scan: "The code is ready. Scan it with WhatsApp, or link with the phone number.",
+    connected: "WhatsApp is connected.",
+    used: "This link has been used.",
+    revoked: "This link was taken back.",
+    link_expired: "This link has expired.",
+  };
+
+  function post(message) {
+    if (!isEmbedded || window.parent === window) return;
+    // The browser delivers to the parent only if its origin is the one that is named.
+    for (const origin of origins) window.parent.postMessage(message, origin);
+  }
+
+  function postFailure(code, message) {
+    post({ type: "TIMELINES_ERROR", error: code, message });
+  }
+
+  function announce(text) {
+    if (text && element("announcement").textContent !== text) element("announcement").textContent = text;
+  }
+
+  function show(next) {
+    const before = shown.state;
+    shown = next;
+    root.dataset.state = next.state;
+    for (const section of root.querySelectorAll("[data-when]")) {
+      section.hidden = !section.dataset.when.split(" ").includes(next.state);
+    }
+    showQr(next.qr);
+    showPairing(next.pairing);
+    showFailure(next);
+    if (next.state !== before) announce(announcements[next.state] || (next.error && next.error.message));
+    tellParent(next);
+    if (finalStates.has(next.state)) close();
+  }
+
+  function showQr(qr) {
+    clearInterval(barTimer);
+    element("scan").hidden = !qr;
+    element("scan-over").hidden = Boolean(qr) || shown.state !== "awaiting_scan";
+    if (!qr) return;
+    element("qr").src = qr.image;
+    const ends = performance.now() + qr.expires_in_ms;
+    const tick = () => {
+      const left = Math.max(0, ends - performance.now()) / Math.max(1, qr.expires_in_ms);
+      element("bar").style.transform = `scaleX(${left})`;
+    };
+    tick();
+    barTimer = setInterval(tick, 500);
+  }
+
+  function showPairing(pairing) {
+    element("pairing-code").hidden = !pairing;
+    element("pairing").hidden = shown.pairing_codes_left < 1;
+    if (!pairing) return;
+    const text = pairing.code.length === 8 ? `${pairing.code.slice(0, 4)}-${pairing.code.slice(4)}` : pairing.code;
+    if (element("code").textContent === text) return;
+    element("code").textContent = text;
+    element("pairing").open = false;
+    announce(`Type this code into the phone: ${text.split("").join(" ")}`);
+  }
+
+  function showFailure(next) {
+    const title = next.state === "expired" ? "The code has expired" : "That did not work";
+    element("failure-title").textContent = title;
+    element("failure").textContent = next.error ? next.error.message : "";
+    element("retry").parentElement.hidden = next.attempts_left < 1;
+    element("no-retry").hidden = next.attempts_left > 0;
+  }
+
+  function tellParent(next) {
+    if (next.qr && wanted.qr && posted.qr !== next.qr.image) {
+      posted.qr = next.qr.image;
+      post({ type: "TIMELINES_QR_CODE_DATA", data: next.qr.image });
+    }
+    if (next.pairing && wanted.pairing && posted.code !== next.pairing.code) {
+      posted.code = next.pairing.code;
+      post({ type: "TIMELINES_PAIRING_CODE", code: next.pairing.code });
+    }
+    if (next.state === "awaiting_scan" && wanted.phone) {
+      const phone = wanted.phone;
+      wanted.phone = null;
+      askForPairing(phone);
+    }
+    const failure = failureOf(next);
+    const mark = failure && `${failure.code}:${next.attempts_left}`;
+    if (failure && posted.failure !== mark) {
+      posted.failure = mark;
+      postFailure(failure.code, failure.message);
+    }
+    if (next.state === "connected") post({ type: "TIMELINES_QR_CONNECTED" });
+  }
+
+  function failureOf(next) {
+    if (next.error) return next.error;
+    const words = { used: "link_used", revoked: "link_revoked", link_expired: "link_expired" };
+    const code = words[next.state];
+    return code ? { code, message: announcements[next.state] } : null;
+  }
+
+  async function call(path, body) {
+    const response = await fetch(base + path, {
+      method: "POST",
+      headers: body ? { "Content-Type": "application/json" } : {},
+      body: body ? JSON.stringify(body) : undefined,
+    });
+    const answer = await response.json().catch(() => ({}));
+    if (response.ok) return answer;
+    const failure = new Error(answer.detail || "Something went wrong. Please try again.");
+    failure.code = answer.code || "internal_error";
+    throw failure;
+  }
+
+  async function start() {
+    element("retry").disabled = true;
+    try {
+      show(await call("/attempts"));
+      listen();
+    } catch (failure) {
+      // What ended the link meanwhile is told by the stream, with a page of its own.
+      if (failure.code && failure.code.startsWith("link_")) listen();
+      else showTrouble(failure);
+    } finally {
+      element("retry").disabled = false;
+    }
+  }
+
+  function showTrouble(failure) {
+    const code = failure.code || "network";
+    show({
+      ...shown,
+      state: "failed",
+      qr: null,
+      pairing: null,
+      error: { code, message: failure.message },
+      attempts_left: code === "attempts_spent" ? 0 : Math.max(1, shown.attempts_left),
+    });
+  }
+
+  async function askForPairing(phone) {
+    const button = element("pairing-form").querySelector("button");
+    button.disabled = true;
+    tellPhoneError(null);
+    try {
+      show(await call("/pairing-code", { phone: phone.replace(/[\s().-]/g, "") }));
+    } catch (failure) {
+      tellPhoneError(failure.message);
+      postFailure(failure.code || "network", failure.message);
+    } finally {
+      button.disabled = false;
+    }
+  }
+
+  function tellPhoneError(text) {
+    const error = element("phone-error");
+    error.hidden = !text;
+    error.textContent = text || "";
+    element("phone").setAttribute("aria-invalid", text ? "true" : "false");
+    if (text) element("pairing").open = true;
+  }
+
+  function listen() {
+    if (stream) return;
+    stream = new EventSource(`${base}/events`);
+    stream.addEventListener("state", (event) => {
+      element("offline").hidden = true;
+      show(JSON.parse(event.data));
+    });
+    stream.addEventListener("error", () => {
+      element("offline").hidden = false;
+      // A browser that has given up is helped to try again.
+      if (stream && stream.readyState === EventSource.CLOSED) {
+        close();
+        setTimeout(listen, 3000);
+      }
+    });
+    stream.addEventListener("open", () => {
+      element("offline").hidden = true;
+    });
+  }
+
+  function close() {
+    if (stream) stream.close();
+    stream = null;
+    element("offline").hidden = true;
+  }
+
+  function heardFromParent(event) {
+    if (event.source !== window.parent || !origins.includes(event.origin)) return;
+    const message = event.data;
+    if (!message || typeof message !== "object") return;
+    if (message.type === "TIMELINES_START_QR") {
+      wanted.qr = true;
+      posted.qr = null;
+      if (canStart()) start();
+      else tellParent(shown);
+    } else if (message.type === "TIMELINES_START_PHONE_LINKING" && typeof message.phone === "string") {
+      wanted.pairing = true;
+      posted.code = null;
+      wanted.phone = message.phone;
+      if (canStart()) start();
+      else tellParent(shown);
+    }
+  }
+
+  function canStart() {
+    return ["ready", "expired", "failed"].includes(shown.state);
+  }
+
+  element("retry").addEventListener("click", start);
+  element("pairing-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    askForPairing(element("phone").value);
+  });
+  if (isEmbedded) window.addEventListener("message", heardFromParent);
+  const logo = element("logo");
+  if (logo) {
+    logo.addEventListener("load", () => (logo.hidden = false));
+    logo.src = `${base}/logo`;
+  }
+
+  if (finalStates.has(shown.state)) show(shown);
+  else if (shown.state === "ready") start();
+  else listen();
+})();

@@ -1,0 +1,53 @@
+//! Static files of the pages, built into the binary. Their names carry a digest, so browsers may keep them for ever.
+
+use std::sync::LazyLock;
+
+use poem::{
+    IntoResponse, Response, handler,
+    http::{StatusCode, header},
+    web::Path,
+};
+use sha2::{Digest, Sha256};
+
+struct Asset {
+    name: String,
+    content_type: &'static str,
+    content: &'static str,
+}
+
+impl Asset {
+    fn new(stem: &str, ending: &str, content_type: &'static str, content: &'static str) -> Self {
+        let digest: String = Sha256::digest(content).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        Self { name: format!("{stem}.{digest}.{ending}"), content_type, content }
+    }
+}
+
+static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("onboarding", "js", "text/javascript; charset=utf-8", include_str!("../../assets/onboarding.js"))
+});
+static STYLE: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("onboarding", "css", "text/css; charset=utf-8", include_str!("../../assets/onboarding.css"))
+});
+
+/// Address of the onboarding page's script.
+pub(super) fn script_path() -> String {
+    format!("/assets/{}", SCRIPT.name)
+}
+
+/// Address of the onboarding page's style sheet.
+pub(super) fn style_path() -> String {
+    format!("/assets/{}", STYLE.name)
+}
+
+/// One static file.
+#[handler]
+pub(super) fn asset(Path(name): Path<String>) -> Response {
+    match [&*SCRIPT, &*STYLE].into_iter().find(|asset| asset.name == name) {
+        Some(asset) => Response::builder()
+            .header(header::CONTENT_TYPE, asset.content_type)
+            .header(header::CACHE_CONTROL, "public, max-age=31536000, immutable")
+            .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
+            .body(asset.content),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}

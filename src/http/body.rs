@@ -1,0 +1,104 @@
+//! JSON bodies, read with a clear word about the field that does not fit.
+
+use poem::{FromRequest, Request, RequestBody};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ExtractParamOptions,
+    error::ContentTypeError,
+    payload::{Json, Payload},
+    registry::{MetaMediaType, MetaRequest, Registry},
+    types::Type,
+};
+use serde::de::DeserializeOwned;
+
+use crate::error::Error;
+
+/// A JSON object. An empty body counts as `{}` and needs no Content-Type, so that operations whose fields are all
+/// optional can be called without one. Unknown fields are ignored, as clients of the contracts rely on.
+pub(super) struct JsonBody<T>(pub(super) T);
+
+impl<'a, T: Type + DeserializeOwned + Send> ApiExtractor<'a> for JsonBody<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        Some(MetaRequest {
+            description: None,
+            content: vec![MetaMediaType { content_type: "application/json", schema: T::schema_ref() }],
+            // Whether a body is needed follows from the fields of its schema that are required.
+            required: serde_json::from_str::<T>("{}").is_err(),
+        })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _options: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let bytes = <Vec<u8> as FromRequest>::from_request(request, body).await?;
+        if bytes.is_empty() {
+            return parse(b"{}").map(Self).map_err(Into::into);
+        }
+        if !request.content_type().is_some_and(Json::<T>::check_content_type) {
+            return Err(ContentTypeError::ExpectContentType.into());
+        }
+        parse(&bytes).map(Self).map_err(Into::into)
+    }
+}
+
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.into_inner();
+        if inner.is_data() {
+            let field = (path != ".").then_some(path);
+            let reason = without_position(&inner);
+            let reason = field.as_ref().map_or_else(|| reason.clone(), |field| format!("{field}: {reason}"));
+            Error::InvalidBody { field, reason }
+        } else {
+            Error::InvalidBody { field: None, reason: format!("the body is not JSON: {inner}") }
+        }
+    })?;
+    reader
+        .end()
+        .map_err(|error| Error::InvalidBody { field: None, reason: format!("the body is not JSON: {error}") })?;
+    Ok(value)
+}
+
+/// What serde says, without line and column, which help nobody in a one-line body.
+fn without_position(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or_else(|| text.clone(), |(text, _)| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Example {
+        #[expect(dead_code, reason = "only its reading is looked at")]
+        count: u32,
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let reason = |body: &str| parse::<Example>(body.as_bytes()).expect_err("an error").to_string();
+        assert_eq!(reason(r#"{"count":"three"}"#), r#"count: invalid type: string "three", expected u32"#);
+        assert_eq!(reason(r#"{"count":-1}"#), "count: invalid value: integer `-1`, expected u32");
+        assert_eq!(reason("{}"), "missing field `count`");
+        assert!(reason("[]").contains("missing field") || reason("[]").contains("invalid"));
+        assert!(reason("{").starts_with("the body is not JSON"));
+        assert!(reason(r#"{"count":1} x"#).starts_with("the body is not JSON"));
+        assert!(reason("\u{fffd}").starts_with("the body is not JSON"));
+        assert!(parse::<Example>(br#"{"count":1,"unknown":[{}]}"#).is_ok());
+    }
+}

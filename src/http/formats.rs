@@ -1,0 +1,86 @@
+//! How instants are written on the wires.
+
+use std::borrow::Cow;
+
+use entity::timestamp::Timestamp;
+use jiff::tz::TimeZone;
+use poem_openapi::{
+    registry::{MetaSchema, MetaSchemaRef},
+    types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type},
+};
+use serde_json::Value;
+
+/// ISO 8601 in UTC to the second, `2026-09-01T08:00:00Z`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct IsoTime(String);
+
+impl From<Timestamp> for IsoTime {
+    fn from(at: Timestamp) -> Self {
+        Self(written(at, &TimeZone::UTC, "%Y-%m-%dT%H:%M:%SZ"))
+    }
+}
+
+/// `2026-09-01 10:00:00 +0200` in a workspace's zone (`contracts/timelines.md` §3.3).
+#[must_use]
+pub(super) fn local_time(at: Timestamp, zone: &str) -> String {
+    let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
+    written(at, &zone, "%Y-%m-%d %H:%M:%S %z")
+}
+
+fn written(at: Timestamp, zone: &TimeZone, format: &str) -> String {
+    let instant = jiff::Timestamp::from_microsecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    instant.to_zoned(zone.clone()).strftime(format).to_string()
+}
+
+impl Type for IsoTime {
+    const IS_REQUIRED: bool = true;
+
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        "string_date-time".into()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        MetaSchemaRef::Inline(Box::new(MetaSchema::new_with_format("string", "date-time")))
+    }
+
+    fn as_raw_value(&self) -> Option<&Self::RawValueType> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self::RawElementValueType> + 'a> {
+        Box::new(self.as_raw_value().into_iter())
+    }
+}
+
+impl ToJSON for IsoTime {
+    fn to_json(&self) -> Option<Value> {
+        Some(Value::String(self.0.clone()))
+    }
+}
+
+impl ParseFromJSON for IsoTime {
+    fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
+        match value {
+            Some(Value::String(text)) => Ok(Self(text)),
+            other => Err(ParseError::expected_type(other.unwrap_or_default())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_are_written_as_the_contracts_say() {
+        let at = Timestamp(1_788_249_600_999_999);
+        assert_eq!(IsoTime::from(at).0, "2026-09-01T08:00:00Z");
+        assert_eq!(local_time(at, "Europe/Paris"), "2026-09-01 10:00:00 +0200");
+        assert_eq!(local_time(at, "UTC"), "2026-09-01 08:00:00 +0000");
+        assert_eq!(local_time(at, "America/St_Johns"), "2026-09-01 05:30:00 -0230");
+        assert_eq!(local_time(at, "nowhere"), "2026-09-01 08:00:00 +0000");
+    }
+}

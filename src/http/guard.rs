@@ -1,0 +1,36 @@
+//! Limits of a surface, inside its dialect: body size, time, and handlers that outlive their connection.
+//!
+//! A handler runs in a task of its own: a client that hangs up does not stop it half-way, so what a request began is
+//! done or taken back whole.
+
+use std::{sync::Arc, time::Duration};
+
+use poem::{Body, Endpoint, IntoResponse, Request, Response};
+use tracing::Instrument;
+
+use crate::{app::App, error::Error};
+
+/// Serves one request within the configured limits.
+pub(super) async fn within_limits<E>(app: Arc<App>, endpoint: Arc<E>, mut request: Request) -> poem::Result<Response>
+where
+    E: Endpoint + 'static,
+{
+    let limit_bytes = app.config.body_limit_bytes;
+    let declared = request.header("Content-Length").and_then(|length| length.parse::<usize>().ok());
+    if declared.is_some_and(|length| length > limit_bytes) {
+        return Err(Error::BodyTooLarge { limit_bytes }.into());
+    }
+    let limit_ms = app.config.request_timeout_ms;
+    let limited = async move {
+        let body = request.take_body().into_bytes_limit(limit_bytes).await;
+        let body = body.map_err(|_| poem::Error::from(Error::BodyTooLarge { limit_bytes }))?;
+        request.set_body(Body::from_bytes(body));
+        endpoint.call(request).await.map(IntoResponse::into_response)
+    };
+    let task = tokio::spawn(limited.instrument(tracing::Span::current()));
+    match tokio::time::timeout(Duration::from_millis(limit_ms), task).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(panic)) => Err(Error::Internal(format!("a handler failed: {panic}")).into()),
+        Err(_) => Err(Error::RequestTimeout { limit_ms }.into()),
+    }
+}

@@ -1,0 +1,120 @@
+//! The state of a link as server-sent events: once at the start, then on every change.
+//!
+//! A signal brings changes at once, from any replica; a look every second brings what no signal did. The stream ends
+//! with a final state, after half an hour, or when the process stops; browsers then come back by themselves.
+
+use std::{sync::Arc, time::Duration};
+
+use entity::id::LinkId;
+use futures_util::{Stream, stream};
+use poem::{
+    IntoResponse, Response, handler,
+    http::HeaderValue,
+    web::{
+        Data, Path,
+        sse::{Event, SSE},
+    },
+};
+use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
+
+use crate::{
+    app::App,
+    clock::Stopwatch,
+    error::{Error, Result},
+    http::onboarding_page::{Shared, view::PageState},
+    onboarding::open::{self, Standing},
+    signal::Signal,
+};
+
+/// Most streams of one process.
+pub(super) const MOST_STREAMS: usize = 4096;
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LONGEST_STREAM: Duration = Duration::from_secs(30 * 60);
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+struct Watcher {
+    app: Arc<App>,
+    link: LinkId,
+    signals: broadcast::Receiver<Signal>,
+    stop: watch::Receiver<bool>,
+    seen: Option<Standing>,
+    is_over: bool,
+    since: Stopwatch,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// Streams the state of a link.
+#[handler]
+pub(super) async fn events(shared: Data<&Arc<Shared>>, Path(token): Path<String>) -> poem::Result<Response> {
+    let permit = Arc::clone(&shared.streams).try_acquire_owned();
+    let permit = permit.map_err(|_| Error::Busy { retry_after: Duration::from_secs(5) })?;
+    // Signals are heard from before the first look, so that no change falls between.
+    let signals = shared.app.signals.subscribe();
+    let link = open::open(&shared.app, &token).await?.link.id;
+    let watcher = Watcher {
+        app: Arc::clone(&shared.app),
+        link,
+        signals,
+        stop: shared.app.stop.subscribe(),
+        seen: None,
+        is_over: false,
+        since: shared.app.clock.stopwatch(),
+        _permit: permit,
+    };
+    let mut response = SSE::new(changes(watcher)).keep_alive(KEEP_ALIVE).into_response();
+    // Proxies that buffer would hold the codes back.
+    response.headers_mut().insert("X-Accel-Buffering", HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+fn changes(watcher: Watcher) -> impl Stream<Item = Event> {
+    stream::unfold(watcher, |mut watcher| async move {
+        match watcher.next().await {
+            Ok(Some(state)) => {
+                let text = serde_json::to_string(&state).ok()?;
+                Some((Event::message(text).event_type("state"), watcher))
+            }
+            Ok(None) => None,
+            Err(error) => {
+                tracing::warn!(%error, "a page's stream broke; the browser comes back");
+                None
+            }
+        }
+    })
+}
+
+impl Watcher {
+    /// The next state that differs from the last; `None` when the stream is over.
+    async fn next(&mut self) -> Result<Option<PageState>> {
+        while !self.is_over && !*self.stop.borrow() && self.since.elapsed() < LONGEST_STREAM {
+            let standing = open::standing(&self.app, self.link).await?;
+            if self.seen.as_ref() != Some(&standing) {
+                let state = PageState::of(&standing, self.app.clock.now())?;
+                self.seen = Some(standing);
+                self.is_over = state.state.is_final();
+                return Ok(Some(state));
+            }
+            self.wait().await;
+        }
+        Ok(None)
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = heard_of(&mut self.signals, self.link) => {}
+            _ = self.stop.changed() => {}
+        }
+    }
+}
+
+async fn heard_of(signals: &mut broadcast::Receiver<Signal>, link: LinkId) {
+    loop {
+        match signals.recv().await {
+            Ok(Signal::Link(changed)) if changed == link => return,
+            Ok(_) => {}
+            Err(broadcast::error::RecvError::Lagged(_)) => return,
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The Partner API (`contracts/timelines.md` §1): bare JSON objects, flat errors, JWT credentials.
+//!
+//! Compatible field by field with the contract; what goes beyond it (lists, revoking links, `time_zone`,
+//! `Idempotency-Key`, simulated phones) is in the same style and says so.
+
+use std::sync::Arc;
+
+use poem::{Endpoint, EndpointExt, Response, Route, http::HeaderValue};
+use poem_openapi::{OpenApi, OpenApiService};
+
+use crate::{
+    app::App,
+    http::{failure, guard},
+};
+
+mod auth;
+mod dialect;
+mod links;
+mod sandbox;
+mod tokens;
+mod users;
+mod views;
+mod workspaces;
+
+const BASE: &str = "/partner/api/v1";
+
+/// The surface with its limits and its dialect.
+pub(super) fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use<> {
+    Route::new()
+        .nest("/", service(app))
+        .data(Arc::clone(app))
+        .around({
+            let app = Arc::clone(app);
+            move |endpoint, request| guard::within_limits(Arc::clone(&app), endpoint, request)
+        })
+        .catch_all_error(|error| async { failure::respond::<dialect::PartnerError>(error) })
+        .after(|outcome: poem::Result<Response>| async {
+            let mut response = outcome.map_or_else(|error| error.into_response(), |response| response);
+            response.headers_mut().insert("X-TL-API-Version", HeaderValue::from_static("v1"));
+            Ok::<_, poem::Error>(response)
+        })
+}
+
+/// The operations, for routing and for the document.
+pub(super) fn service(app: &Arc<App>) -> OpenApiService<impl OpenApi + use<>, ()> {
+    let operations = (
+        workspaces::WorkspacesApi { app: Arc::clone(app) },
+        users::UsersApi { app: Arc::clone(app) },
+        links::LinksApi { app: Arc::clone(app) },
+        tokens::TokensApi { app: Arc::clone(app) },
+        sandbox::SandboxApi { app: Arc::clone(app) },
+    );
+    OpenApiService::new(operations, "Quartermaster Partner API", "1")
+        .description(
+            "Partners create workspaces and users, onboard accounts by QR and hand out API tokens. Every request \
+             carries a JWT signed with the partner secret (HS256; claims partner_id, nbf, exp at most 15 minutes \
+             apart) and the header X-TL-Partner-Id. Errors are {error, status, description}.",
+        )
+        .server(BASE)
+}

@@ -1,0 +1,77 @@
+//! Simulated phones of a sandbox partner (extension). The numbers that fail are listed in
+//! [`crate::connector::sandbox`].
+
+use std::sync::Arc;
+
+use poem_openapi::{OpenApi, param::Header, payload::Json};
+
+use crate::{
+    app::App,
+    connector::sandbox::phones::Scope,
+    error::Result,
+    http::{
+        body::JsonBody,
+        partner_api::{auth::PartnerAuth, dialect::PartnerFailure},
+        sandbox::{self, LogoutRequest, PairRequest, PhoneView, ScanRequest},
+    },
+};
+
+pub(super) struct SandboxApi {
+    pub(super) app: Arc<App>,
+}
+
+#[OpenApi]
+impl SandboxApi {
+    /// Scan a QR code with a simulated phone
+    ///
+    /// 404 `code_not_found` for a code that no page of the partner has shown, 410 `code_expired` for one that has been
+    /// replaced, 409 `code_used` for one of a session that is linked or over.
+    #[oai(path = "/sandbox/scan", method = "post", operation_id = "scan_with_sandbox_phone")]
+    async fn scan(
+        &self,
+        caller: PartnerAuth,
+        /// The same key and body returns the same answer for 30 days.
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<String>>,
+        body: JsonBody<ScanRequest>,
+    ) -> Result<Json<PhoneView>, PartnerFailure> {
+        let scope = Scope::of_partner(&self.app, &caller.0.partner)?;
+        let request = caller.repeatable(key.0.as_deref(), "scan_with_sandbox_phone", &body.0)?;
+        Ok(Json(sandbox::scan(&self.app, &scope, &body.0, &request).await?))
+    }
+
+    /// Type a pairing code into a simulated phone
+    ///
+    /// Fails as scanning does, and with 409 `code_for_another_phone`.
+    #[oai(path = "/sandbox/pair", method = "post", operation_id = "pair_sandbox_phone")]
+    async fn pair(
+        &self,
+        caller: PartnerAuth,
+        /// The same key and body returns the same answer for 30 days.
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<String>>,
+        body: JsonBody<PairRequest>,
+    ) -> Result<Json<PhoneView>, PartnerFailure> {
+        let scope = Scope::of_partner(&self.app, &caller.0.partner)?;
+        let request = caller.repeatable(key.0.as_deref(), "pair_sandbox_phone", &body.0)?;
+        Ok(Json(sandbox::pair(&self.app, &scope, &body.0, &request).await?))
+    }
+
+    /// Remove the linked devices of a simulated phone
+    ///
+    /// Its account is disconnected, as when a person removes the device on the phone. 409 `phone_not_linked` without
+    /// any.
+    #[oai(path = "/sandbox/logout", method = "post", operation_id = "log_out_sandbox_phone")]
+    async fn log_out(
+        &self,
+        caller: PartnerAuth,
+        /// The same key and body returns the same answer for 30 days.
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<String>>,
+        body: JsonBody<LogoutRequest>,
+    ) -> Result<Json<PhoneView>, PartnerFailure> {
+        let scope = Scope::of_partner(&self.app, &caller.0.partner)?;
+        let request = caller.repeatable(key.0.as_deref(), "log_out_sandbox_phone", &body.0)?;
+        Ok(Json(sandbox::log_out(&self.app, &scope, &body.0, &request).await?))
+    }
+}

@@ -1,0 +1,137 @@
+//! Simulated phones: what both surfaces that offer them share, and `/sandbox/…` for developers on the machine itself.
+//!
+//! The latter answers without a token, from loopback only, and only with `sandbox = true`.
+
+use std::{net::IpAddr, sync::Arc};
+
+use entity::channel::ConnectorKind;
+use poem::{
+    Endpoint, EndpointExt, Request, Response, Route, handler, post,
+    web::{Data, Json},
+};
+use poem_openapi::{Object, types::ToJSON};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{
+    app::App,
+    connector::sandbox::phones::{self, Played, Scope},
+    error::{Error, Result},
+    http::{body, failure, guard, problem::Problem},
+    idempotency::Repeatable,
+    onboarding,
+    phone::Phone,
+};
+
+/// A code and the phone that scans it.
+#[derive(Object, Serialize, Deserialize)]
+pub(super) struct ScanRequest {
+    /// What the QR code says.
+    qr: String,
+    /// The phone's number, `+` and 7 to 15 digits.
+    phone: String,
+}
+
+/// A pairing code and the phone that it is typed into.
+#[derive(Object, Serialize, Deserialize)]
+pub(super) struct PairRequest {
+    /// The pairing code, eight digits.
+    code: String,
+    /// The phone's number, `+` and 7 to 15 digits.
+    phone: String,
+}
+
+/// The phone whose linked devices are removed.
+#[derive(Object, Serialize, Deserialize)]
+pub(super) struct LogoutRequest {
+    /// The phone's number, `+` and 7 to 15 digits.
+    phone: String,
+}
+
+/// What the phone shows.
+#[derive(Object)]
+#[oai(rename = "SandboxPhone")]
+pub(super) struct PhoneView {
+    /// The phone's number.
+    phone: String,
+    /// `linked`, `banned`, `payment_required`, `hanging` or `logged_out`.
+    outcome: String,
+}
+
+pub(super) async fn scan(app: &App, scope: &Scope, command: &ScanRequest, request: &Repeatable) -> Result<PhoneView> {
+    let phone = Phone::parse(&command.phone)?;
+    let played = phones::scan(app, scope, &command.qr, &phone, request).await?;
+    Ok(conclude(app, &phone, played).await)
+}
+
+pub(super) async fn pair(app: &App, scope: &Scope, command: &PairRequest, request: &Repeatable) -> Result<PhoneView> {
+    let phone = Phone::parse(&command.phone)?;
+    let played = phones::pair(app, scope, &command.code, &phone, request).await?;
+    Ok(conclude(app, &phone, played).await)
+}
+
+pub(super) async fn log_out(
+    app: &App,
+    scope: &Scope,
+    command: &LogoutRequest,
+    request: &Repeatable,
+) -> Result<PhoneView> {
+    let phone = Phone::parse(&command.phone)?;
+    let played = phones::log_out(app, scope, &phone, request).await?;
+    Ok(conclude(app, &phone, played).await)
+}
+
+/// Draws the conclusions at once. The work is stored as well, so a failure here is made good by a worker.
+async fn conclude(app: &App, phone: &Phone, played: Played) -> PhoneView {
+    for session in played.sessions {
+        if let Err(error) = onboarding::session_changed(app, ConnectorKind::Sandbox, session).await {
+            tracing::warn!(%error, "a simulated phone's session is left to a worker");
+        }
+    }
+    PhoneView { phone: phone.as_str().to_owned(), outcome: played.outcome.to_string() }
+}
+
+/// The surface for developers on the machine itself.
+pub(super) fn loopback_endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use<> {
+    Route::new()
+        .at("/scan", post(loopback_scan))
+        .at("/pair", post(loopback_pair))
+        .at("/logout", post(loopback_log_out))
+        .data(Arc::clone(app))
+        .around({
+            let app = Arc::clone(app);
+            move |endpoint, request| guard::within_limits(Arc::clone(&app), endpoint, request)
+        })
+        .catch_all_error(|error| async { failure::respond::<Problem>(error) })
+}
+
+#[handler]
+async fn loopback_scan(app: Data<&Arc<App>>, request: &Request, body: Vec<u8>) -> poem::Result<Json<Value>> {
+    let (scope, command) = opened(&app, request, &body)?;
+    Ok(shown(&scan(&app, &scope, &command, &Repeatable::never()).await?))
+}
+
+#[handler]
+async fn loopback_pair(app: Data<&Arc<App>>, request: &Request, body: Vec<u8>) -> poem::Result<Json<Value>> {
+    let (scope, command) = opened(&app, request, &body)?;
+    Ok(shown(&pair(&app, &scope, &command, &Repeatable::never()).await?))
+}
+
+#[handler]
+async fn loopback_log_out(app: Data<&Arc<App>>, request: &Request, body: Vec<u8>) -> poem::Result<Json<Value>> {
+    let (scope, command) = opened(&app, request, &body)?;
+    Ok(shown(&log_out(&app, &scope, &command, &Repeatable::never()).await?))
+}
+
+fn opened<T: DeserializeOwned>(app: &App, request: &Request, body: &[u8]) -> Result<(Scope, T)> {
+    let address = request.remote_addr().as_socket_addr().map(std::net::SocketAddr::ip);
+    if !address.is_some_and(|address: IpAddr| address.to_canonical().is_loopback()) {
+        return Err(Error::RouteNotFound);
+    }
+    let scope = Scope::everywhere(app).map_err(|_| Error::RouteNotFound)?;
+    Ok((scope, body::parse(body)?))
+}
+
+fn shown(view: &PhoneView) -> Json<Value> {
+    Json(view.to_json().unwrap_or_default())
+}

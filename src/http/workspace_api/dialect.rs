@@ -1,0 +1,67 @@
+//! How the Workspace API says that something went wrong (`contracts/timelines.md` §3.2).
+
+use poem::http::StatusCode;
+use poem_openapi::Object;
+
+use crate::{
+    error::{Error, ErrorCode, Kind},
+    http::failure::{Dialect, Failure},
+};
+
+/// The dialect's way out of a handler.
+pub(super) type WorkspaceFailure = Failure<WorkspaceError>;
+
+/// An error.
+#[derive(Object)]
+#[oai(rename = "ErrorResponse", skip_serializing_if_is_none)]
+pub(super) struct WorkspaceError {
+    /// Always `error`.
+    status: String,
+    /// What went wrong this time.
+    message: String,
+    /// Stable word for what went wrong.
+    error_code: String,
+    /// Which fields do not fit; only where the form of the request is at fault.
+    errors: Option<Vec<FieldError>>,
+}
+
+/// Fields that do not fit.
+#[derive(Object)]
+struct FieldError {
+    /// Their names.
+    fields: Vec<String>,
+    /// What is wrong with them.
+    msg: String,
+}
+
+impl Dialect for WorkspaceError {
+    fn render(error: &Error, _status: StatusCode) -> Self {
+        let field = match error {
+            Error::InvalidField { field, reason } => Some(((*field).to_owned(), reason.clone())),
+            Error::InvalidBody { field: Some(field), reason } => Some((field.clone(), reason.clone())),
+            _ => None,
+        };
+        Self {
+            status: "error".to_owned(),
+            message: error.description(),
+            error_code: word(error.code()).to_owned(),
+            errors: field.map(|(field, msg)| vec![FieldError { fields: vec![field], msg }]),
+        }
+    }
+}
+
+/// The contract's closed list of words.
+const fn word(code: ErrorCode) -> &'static str {
+    match (code, code.kind()) {
+        (ErrorCode::MissingCredentials, _) => "missing_credentials",
+        (ErrorCode::MemberNotFound, _) => "member_not_found",
+        (ErrorCode::InsufficientScope, _) => "insufficient_scope",
+        (_, Kind::Unauthenticated) => "invalid_token",
+        (_, Kind::Forbidden) => "permission_denied",
+        (_, Kind::NotFound | Kind::Gone) => "not_found",
+        (_, Kind::MethodNotAllowed) => "not_supported",
+        (_, Kind::Invalid | Kind::Conflict | Kind::TooLarge | Kind::UnsupportedMediaType) => "validation_error",
+        (_, Kind::TooMany) => "rate_limit_exceeded",
+        (_, Kind::Internal | Kind::Unavailable) => "internal_error",
+    }
+}

@@ -1,0 +1,67 @@
+//! The Workspace API (`contracts/timelines.md` §3, there called Public API): `{status, data}` envelopes, bearer tokens,
+//! times in the workspace's zone.
+//!
+//! For now the part that makes a token useful: the workspace, its teammates, its accounts.
+
+use std::sync::Arc;
+
+use poem::{Endpoint, EndpointExt, Response, Route};
+use poem_openapi::{
+    Object, OpenApi, OpenApiService,
+    payload::Json,
+    types::{ParseFromJSON, ToJSON},
+};
+
+use crate::{
+    app::App,
+    http::{failure, guard},
+};
+
+mod accounts;
+mod auth;
+mod dialect;
+mod teammates;
+mod workspace;
+
+const BASE: &str = "/integrations/api";
+
+/// The surface with its limits and its dialect.
+pub(super) fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use<> {
+    Route::new()
+        .nest("/", service(app))
+        .data(Arc::clone(app))
+        .around({
+            let app = Arc::clone(app);
+            move |endpoint, request| guard::within_limits(Arc::clone(&app), endpoint, request)
+        })
+        .catch_all_error(|error| async { failure::respond::<dialect::WorkspaceError>(error) })
+}
+
+/// The operations, for routing and for the document.
+pub(super) fn service(app: &Arc<App>) -> OpenApiService<impl OpenApi + use<>, ()> {
+    let operations = (
+        workspace::WorkspaceApi { app: Arc::clone(app) },
+        teammates::TeammatesApi { app: Arc::clone(app) },
+        accounts::AccountsApi { app: Arc::clone(app) },
+    );
+    OpenApiService::new(operations, "Quartermaster Workspace API", "1")
+        .description(
+            "A customer's systems read their workspace. Authorization: Bearer with the workspace's token. Successful \
+             answers are {status: \"ok\", data}; errors are {status: \"error\", message, error_code, errors}.",
+        )
+        .server(BASE)
+}
+
+/// A successful answer.
+#[derive(Object)]
+struct Envelope<T: ParseFromJSON + ToJSON + Send + Sync> {
+    /// Always `ok`.
+    status: String,
+    /// What was asked for.
+    data: T,
+}
+
+/// Puts data into the envelope.
+fn ok<T: ParseFromJSON + ToJSON + Send + Sync>(data: T) -> Json<Envelope<T>> {
+    Json(Envelope { status: "ok".to_owned(), data })
+}
