@@ -7,8 +7,8 @@ use std::{path::Path, time::Duration};
 
 use migration::Migrator;
 use sea_orm::{
-    ConnectOptions, Database as SeaDatabase, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ActiveModelTrait, ConnectOptions, Database as SeaDatabase, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait, IntoActiveModel, RuntimeErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait, TryInsert, TryInsertResult,
     sqlx::{
         error::DatabaseError,
         sqlite::{SqliteJournalMode, SqliteSynchronous},
@@ -171,6 +171,36 @@ where
         }
     }
     operation().await
+}
+
+/// Runs an insert that ignores a clash; tells whether a row was written. (The framework reports a clash as zero rows
+/// here, not as a conflict.)
+///
+/// # Errors
+/// What the database says.
+pub async fn insert_unless_known<A>(insert: TryInsert<A>, tx: &DatabaseTransaction) -> Result<bool>
+where
+    A: ActiveModelTrait,
+{
+    Ok(matches!(insert.exec_without_returning(tx).await?, TryInsertResult::Inserted(rows) if rows > 0))
+}
+
+/// [`insert_unless_known`], with the row that was written.
+///
+/// # Errors
+/// What the database says.
+pub async fn insert_or_none<A>(
+    insert: TryInsert<A>,
+    tx: &DatabaseTransaction,
+) -> Result<Option<<A::Entity as EntityTrait>::Model>>
+where
+    A: ActiveModelTrait,
+    <A::Entity as EntityTrait>::Model: IntoActiveModel<A>,
+{
+    Ok(match insert.exec_with_returning_many(tx).await? {
+        TryInsertResult::Inserted(mut rows) => rows.pop(),
+        _ => None,
+    })
 }
 
 /// The named constraint that refused a change: PostgreSQL names it; SQLite names a CHECK, and `table.column` lists

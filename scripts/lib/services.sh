@@ -12,8 +12,9 @@ POSTGRES_OLDEST_MAJOR=15
 REDIS_OLDEST_MAJOR=7
 
 services_folder=''
-services_postgres_bin=''
+services_postgres_pid=''
 services_redis_pid=''
+services_started_pid=''
 packages_are_listed=false
 
 # ensure_package TEST PACKAGE...: installs the Debian packages unless TEST holds. TEST is a function of ours that is
@@ -105,7 +106,6 @@ services_start() {
   fi
   ensure_package has_postgres postgresql postgresql-client || return 1
   ensure_package has_redis redis-server redis-tools || return 1
-  services_postgres_bin=$(postgres_bin) || return 1
   services_folder=$(mktemp -d "${TMPDIR:-/tmp}/quartermaster-services.XXXXXX") || return 1
   # The user that PostgreSQL runs as has to get through to its own folder.
   chmod 711 "$services_folder" || return 1
@@ -123,28 +123,39 @@ services_stop() {
   unset QMTEST_POSTGRES_URL QMTEST_REDIS_URL
 }
 
-# Runs a program of the PostgreSQL server. The server refuses to run as root; Debian's package made a user for it.
-as_postgres() {
-  local program=$services_postgres_bin/$1 as_user=()
+# start_server LOG COMMAND...: starts it beside us and leaves its id in services_started_pid.
+start_server() {
+  local log=$1
   shift
-  if [ "$(id -u)" -eq 0 ]; then
-    if command -v setpriv >/dev/null; then
-      as_user=(setpriv --reuid=postgres --regid=postgres --init-groups --)
-    else
-      as_user=(runuser -u postgres --)
-    fi
-  fi
-  # That user may not enter the folder we are in.
-  (cd "$services_folder" && "${as_user[@]}" "$program" "$@" </dev/null)
+  # PostgreSQL's user may not enter the folder we are in.
+  (cd "$services_folder" && exec "$@") </dev/null >>"$log" 2>&1 &
+  services_started_pid=$!
+  # The shell shall not announce its end.
+  disown "$services_started_pid"
+}
+
+# stop_server PID SIGNAL: returns when the process is gone.
+stop_server() {
+  local deadline=$((SECONDS + SERVICES_TIMEOUT_S))
+  kill -s "$2" "$1" 2>/dev/null || return 0
+  while kill -0 "$1" 2>/dev/null; do
+    if [ "$SECONDS" -ge "$deadline" ]; then kill -s KILL "$1" 2>/dev/null || true; fi
+    sleep 0.05
+  done
 }
 
 start_postgres() {
-  local folder=$services_folder/postgres port try
+  local folder=$services_folder/postgres log=$services_folder/postgres.log bin port try as_user=()
+  bin=$(postgres_bin) || return 1
   mkdir -m 700 "$folder" || return 1
-  if [ "$(id -u)" -eq 0 ]; then chown postgres: "$folder" || return 1; fi
-  if ! as_postgres initdb --pgdata="$folder/data" --username=postgres --auth=trust --encoding=UTF8 \
-    --locale=C.UTF-8 >"$services_folder/initdb.log" 2>&1; then
-    not_started PostgreSQL "$services_folder/initdb.log"
+  if [ "$(id -u)" -eq 0 ]; then
+    # The server refuses to run as root; Debian's package made a user for it.
+    chown postgres: "$folder" || return 1
+    as_user=(setpriv --reuid=postgres --regid=postgres --init-groups --)
+  fi
+  if ! (cd "$services_folder" && "${as_user[@]}" "$bin/initdb" --pgdata="$folder/data" --username=postgres \
+    --auth=trust --encoding=UTF8 --locale=C.UTF-8) </dev/null >"$log" 2>&1; then
+    not_started PostgreSQL "$log"
     return 1
   fi
   cat >>"$folder/data/postgresql.conf" <<CONFIGURATION || return 1
@@ -157,45 +168,53 @@ synchronous_commit = on
 CONFIGURATION
   for ((try = 1; try <= SERVICES_START_TRIES; try++)); do
     port=$(free_port)
-    if as_postgres pg_ctl start -D "$folder/data" -l "$folder/log" -o "-p $port" -w -t "$SERVICES_TIMEOUT_S" \
-      >/dev/null 2>&1; then
-      "$services_postgres_bin/pg_isready" -q -h 127.0.0.1 -p "$port" -U postgres -d postgres || break
+    start_server "$log" "${as_user[@]}" "$bin/postgres" -D "$folder/data" -p "$port"
+    services_postgres_pid=$services_started_pid
+    if postgres_answers "$bin" "$folder" "$port"; then
       export QMTEST_POSTGRES_URL="postgres://postgres@127.0.0.1:$port/postgres"
       return 0
     fi
-    # One that is merely slow must not be left behind.
     stop_postgres
   done
-  not_started PostgreSQL "$folder/log"
+  not_started PostgreSQL "$log"
+  return 1
+}
+
+# Asks by the socket in our own folder, where no other server can answer, and then by the port.
+postgres_answers() {
+  local bin=$1 folder=$2 port=$3 deadline=$((SECONDS + SERVICES_TIMEOUT_S))
+  while kill -0 "$services_postgres_pid" 2>/dev/null && [ "$SECONDS" -lt "$deadline" ]; do
+    if "$bin/pg_isready" -q -h "$folder" -p "$port" -U postgres -d postgres 2>/dev/null; then
+      "$bin/pg_isready" -q -h 127.0.0.1 -p "$port" -U postgres -d postgres
+      return
+    fi
+    sleep 0.1
+  done
   return 1
 }
 
 stop_postgres() {
-  local data=$services_folder/postgres/data
-  # The file is there as long as the server is.
-  if [ ! -e "$data/postmaster.pid" ]; then return 0; fi
-  as_postgres pg_ctl stop -D "$data" -m fast -w -t "$SERVICES_TIMEOUT_S" >/dev/null 2>&1 \
-    || as_postgres pg_ctl stop -D "$data" -m immediate -w -t "$SERVICES_TIMEOUT_S" >/dev/null 2>&1 \
-    || true
+  if [ -z "$services_postgres_pid" ]; then return 0; fi
+  # SIGINT is the fast shutdown: open connections are closed, what was committed is on disk.
+  stop_server "$services_postgres_pid" INT
+  services_postgres_pid=''
 }
 
 start_redis() {
-  local folder=$services_folder/redis port try
+  local folder=$services_folder/redis log=$services_folder/redis.log port try
   mkdir -m 700 "$folder" || return 1
   for ((try = 1; try <= SERVICES_START_TRIES; try++)); do
     port=$(free_port)
-    redis-server --port "$port" --bind 127.0.0.1 --daemonize no --dir "$folder" --save '' \
-      --appendonly yes --appendfsync everysec </dev/null >>"$folder/log" 2>&1 &
-    services_redis_pid=$!
-    # The shell shall not announce its end.
-    disown "$services_redis_pid"
+    start_server "$log" redis-server --port "$port" --bind 127.0.0.1 --daemonize no --dir "$folder" --save '' \
+      --appendonly yes --appendfsync everysec
+    services_redis_pid=$services_started_pid
     if redis_answers "$port"; then
       export QMTEST_REDIS_URL="redis://127.0.0.1:$port/"
       return 0
     fi
     stop_redis
   done
-  not_started Redis "$folder/log"
+  not_started Redis "$log"
   return 1
 }
 
@@ -214,13 +233,8 @@ redis_answers() {
 }
 
 stop_redis() {
-  local deadline=$((SECONDS + SERVICES_TIMEOUT_S))
   if [ -z "$services_redis_pid" ]; then return 0; fi
-  kill "$services_redis_pid" 2>/dev/null || true
-  while kill -0 "$services_redis_pid" 2>/dev/null; do
-    if [ "$SECONDS" -ge "$deadline" ]; then kill -KILL "$services_redis_pid" 2>/dev/null || true; fi
-    sleep 0.05
-  done
+  stop_server "$services_redis_pid" TERM
   services_redis_pid=''
 }
 

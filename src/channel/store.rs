@@ -6,11 +6,10 @@ use entity::{
     link,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, Set,
-    TryInsertResult, Unchanged, sea_query::Expr,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, Set, Unchanged, sea_query::Expr,
 };
 
-use crate::{app::App, connector::Account, error::Result};
+use crate::{app::App, connector::Account, db, error::Result};
 
 /// An account that was just linked.
 pub(super) struct Connection<'a> {
@@ -68,14 +67,9 @@ pub(super) async fn insert(app: &App, tx: &DatabaseTransaction, new: &Connection
         created_at: Set(app.clock.now()),
         ..connected(app, new)
     };
-    let inserted = Entity::insert(row)
-        .on_conflict_do_nothing_on([Column::WorkspaceId, Column::Network, Column::ExternalId])
-        .exec_with_returning(tx)
-        .await?;
-    Ok(match inserted {
-        TryInsertResult::Inserted(channel) => Some(channel),
-        _ => None,
-    })
+    let insert =
+        Entity::insert(row).on_conflict_do_nothing_on([Column::WorkspaceId, Column::Network, Column::ExternalId]);
+    db::insert_or_none(insert, tx).await
 }
 
 /// Gives a disconnected channel its new session; `None` if another attempt was faster with the same account.

@@ -7,13 +7,14 @@
 
 use entity::idempotency_key::{ActiveModel, Column, Entity, Model};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set, TryInsertResult,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 use crate::{
     app::App,
+    db,
     error::{Error, Result},
 };
 
@@ -64,11 +65,8 @@ impl Repeatable {
             outcome: Set(None),
             created_at: Set(app.clock.now()),
         };
-        let claimed = Entity::insert(row)
-            .on_conflict_do_nothing_on([Column::Scope, Column::Key])
-            .exec_without_returning(tx)
-            .await?;
-        if !matches!(claimed, TryInsertResult::Conflicted) {
+        let claim = Entity::insert(row).on_conflict_do_nothing_on([Column::Scope, Column::Key]);
+        if db::insert_unless_known(claim, tx).await? {
             return Ok(None);
         }
         let first = find(tx, scope, key).await?.ok_or(Error::Contention)?;
@@ -104,7 +102,7 @@ impl Repeatable {
 /// What the database says.
 pub async fn forget_old(app: &App) -> Result<u64> {
     let before = app.clock.now().plus_seconds(-RETENTION_SECONDS);
-    crate::db::write(&app.db, "idempotency.forget_old", async |tx| {
+    db::write(&app.db, "idempotency.forget_old", async |tx| {
         Ok(Entity::delete_many().filter(Column::CreatedAt.lt(before)).exec(tx).await?.rows_affected)
     })
     .await

@@ -7,20 +7,21 @@ use entity::{
     timestamp::Timestamp,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, Set,
-    TryInsertResult, Unchanged,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, Set,
+    Unchanged,
     sea_query::{Expr, OnConflict},
 };
 
 use crate::{
     app::App,
+    db,
     error::{Error, Result},
     partner::admin::CreatePartner,
 };
 
 pub(crate) async fn insert(
     app: &App,
-    db: &impl ConnectionTrait,
+    tx: &DatabaseTransaction,
     command: &CreatePartner,
     plan_id: PlanId,
 ) -> Result<Model> {
@@ -38,12 +39,8 @@ pub(crate) async fn insert(
         updated_at: now,
     };
     let row: ActiveModel = model.clone().into();
-    let inserted =
-        Entity::insert(row.reset_all()).on_conflict_do_nothing_on([Column::Id]).exec_without_returning(db).await?;
-    match inserted {
-        TryInsertResult::Conflicted => Err(Error::PartnerExists(command.id.to_string())),
-        _ => Ok(model),
-    }
+    let insert = Entity::insert(row.reset_all()).on_conflict_do_nothing_on([Column::Id]);
+    if db::insert_unless_known(insert, tx).await? { Ok(model) } else { Err(Error::PartnerExists(command.id.to_string())) }
 }
 
 pub(crate) async fn find(db: &impl ConnectionTrait, id: &PartnerId) -> Result<Option<Model>> {

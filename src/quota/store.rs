@@ -5,9 +5,9 @@ use entity::{
     quota_period::{ActiveModel, Column, Entity},
     timestamp::Timestamp,
 };
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set, TryInsertResult, sea_query::Expr};
+use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set, sea_query::Expr};
 
-use crate::error::Result;
+use crate::{db, error::Result};
 
 pub(super) async fn seats_granted(
     db: &impl ConnectionTrait,
@@ -19,24 +19,21 @@ pub(super) async fn seats_granted(
 
 /// Makes the period's row hold at least `seats`.
 pub(super) async fn raise(
-    db: &impl ConnectionTrait,
+    tx: &DatabaseTransaction,
     workspace_id: WorkspaceId,
     period_start: Timestamp,
     seats: i32,
 ) -> Result<()> {
     let row =
         ActiveModel { workspace_id: Set(workspace_id), period_start: Set(period_start), seats_granted: Set(seats) };
-    let inserted = Entity::insert(row)
-        .on_conflict_do_nothing_on([Column::WorkspaceId, Column::PeriodStart])
-        .exec_without_returning(db)
-        .await?;
-    if matches!(inserted, TryInsertResult::Conflicted) {
+    let insert = Entity::insert(row).on_conflict_do_nothing_on([Column::WorkspaceId, Column::PeriodStart]);
+    if !db::insert_unless_known(insert, tx).await? {
         Entity::update_many()
             .col_expr(Column::SeatsGranted, Expr::value(seats))
             .filter(Column::WorkspaceId.eq(workspace_id))
             .filter(Column::PeriodStart.eq(period_start))
             .filter(Column::SeatsGranted.lt(seats))
-            .exec(db)
+            .exec(tx)
             .await?;
     }
     Ok(())

@@ -7,12 +7,13 @@ use entity::{
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait,
-    QueryFilter, QueryOrder, QuerySelect, Set, TryInsertResult, Unchanged,
+    QueryFilter, QueryOrder, QuerySelect, Set, Unchanged,
     sea_query::{Expr, LikeExpr, LockType},
 };
 
 use crate::{
     app::App,
+    db,
     error::{Error, Result},
     page::PageRequest,
     workspace::{create::CreateWorkspace, list::Filter},
@@ -65,14 +66,9 @@ pub(crate) async fn insert(
         updated_at: Set(now),
         ..Default::default()
     };
-    let inserted = Entity::insert(row)
-        .on_conflict_do_nothing_on([Column::PartnerId, Column::Slug])
-        .exec_with_returning(tx)
-        .await?;
-    match inserted {
-        TryInsertResult::Inserted(workspace) => Ok(workspace),
-        _ => Err(Error::WorkspaceCreationFailed { slug: slug.to_string() }),
-    }
+    let insert = Entity::insert(row).on_conflict_do_nothing_on([Column::PartnerId, Column::Slug]);
+    let inserted = db::insert_or_none(insert, tx).await?;
+    inserted.ok_or_else(|| Error::WorkspaceCreationFailed { slug: slug.to_string() })
 }
 
 pub(crate) async fn set_owner(

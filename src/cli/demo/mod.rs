@@ -1,8 +1,120 @@
-//! x
-use crate::{cli::CommandError, config::Flags};
-use std::process::ExitCode;
+//! `quartermaster demo`: the product's story, played against its own HTTP surfaces as an outside client would.
+//!
+//! It starts a server on the embedded store in a folder of its own, makes a sandbox partner as an operator would, and
+//! from there on knows only addresses and the partner's secret: real JWTs, real requests, the QR code read from the
+//! picture. Each step prints what was asked, what was answered and how long it took; a step that did not do what it
+//! should makes the whole demo fail.
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
+
+use entity::id::PartnerId;
+use tokio::task::JoinHandle;
+
+use crate::{
+    app::App,
+    caller::Origin,
+    cli::{CommandError, logs},
+    clock::Clock,
+    config::{Config, Flags},
+    http::{ServeError, Server},
+    job,
+    partner::{
+        WithSecret,
+        admin::{self, CreatePartner},
+    },
+};
+
+mod client;
+mod qr;
+mod report;
+mod story;
+
+const PARTNER: &str = "demo";
+
+/// How the demo ends.
 #[derive(clap::Args)]
-pub(super) struct Demo {}
-pub(super) async fn run(_: &Demo, _: &Flags, _: bool) -> Result<ExitCode, CommandError> {
-    Ok(ExitCode::SUCCESS)
+pub(super) struct Demo {
+    /// Exit after the story, 0 only if every step did what it should.
+    #[arg(long)]
+    once: bool,
+}
+
+/// A server in this process, reached over its socket.
+struct Stage {
+    app: Arc<App>,
+    server: JoinHandle<Result<(), ServeError>>,
+    worker: JoinHandle<()>,
+    // Dropped, and with it removed, after the database is closed.
+    _folder: Option<tempfile::TempDir>,
+}
+
+pub(super) async fn run(command: &Demo, flags: &Flags, json: bool) -> Result<ExitCode, CommandError> {
+    let (folder, data_dir) = data_dir(flags)?;
+    let listen = flags.listen().unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let mut config = Config::standalone(data_dir, listen)?;
+    logs::start(&config, logs::Level::Quiet)?;
+    config.listen = free_address(listen)?;
+    config.public_url = format!("http://{}", config.listen);
+    let clock = Clock::system();
+    let watch = clock.stopwatch();
+    let app = App::start(config, clock.clone()).await?;
+    let server = Server::bind(Arc::clone(&app)).await?;
+    let mut report = report::Report::new(json, clock);
+    report.started(server.address(), watch.elapsed());
+    let stage = Stage {
+        server: tokio::spawn(server.run(app.stop.subscribe())),
+        worker: tokio::spawn(job::work(Arc::clone(&app), app.stop.subscribe())),
+        app,
+        _folder: folder,
+    };
+    let partner = make_partner(&stage.app).await?;
+    let page = story::play(&stage.app.config.public_url, &partner, &mut report).await;
+    let is_good = report.summary(page.as_deref());
+    if !command.once {
+        report.keeps_serving();
+        tokio::signal::ctrl_c().await.map_err(|error| CommandError::Other(format!("signals: {error}")))?;
+    }
+    stage.close().await;
+    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Stage {
+    async fn close(self) {
+        self.app.stop.send_replace(true);
+        for outcome in [self.worker.await.err(), self.server.await.err()].into_iter().flatten() {
+            tracing::warn!(error = %outcome, "the demo's server did not stop cleanly");
+        }
+        self.app.db.clone().close().await;
+    }
+}
+
+fn data_dir(flags: &Flags) -> Result<(Option<tempfile::TempDir>, PathBuf), CommandError> {
+    match flags.data_dir() {
+        Some(given) => Ok((None, given.clone())),
+        None => {
+            let folder = tempfile::tempdir().map_err(|error| CommandError::Other(format!("folder: {error}")))?;
+            let path = folder.path().to_owned();
+            Ok((Some(folder), path))
+        }
+    }
+}
+
+/// The address with a port that was free a moment ago: the public URL has to be known before the server listens.
+fn free_address(listen: SocketAddr) -> Result<SocketAddr, CommandError> {
+    if listen.port() != 0 {
+        return Ok(listen);
+    }
+    let probe = std::net::TcpListener::bind(listen).and_then(|listener| listener.local_addr());
+    probe.map_err(|error| CommandError::Other(format!("no free port: {error}")))
+}
+
+/// What an operator does before the story begins. A folder that was used before already has the partner.
+async fn make_partner(app: &App) -> Result<WithSecret, CommandError> {
+    let id = PartnerId::parse(PARTNER).map_err(|error| CommandError::Other(error.to_string()))?;
+    if admin::show(app, &id).await.is_ok() {
+        return Ok(crate::partner::rotate_secret::rotate(app, &Origin::operator(), &id, 0).await?);
+    }
+    let command =
+        CreatePartner { id, name: "Demo Messaging".to_owned(), plan: "starter".to_owned(), is_sandbox: true };
+    Ok(admin::create(app, &Origin::operator(), &command).await?)
 }

@@ -7,11 +7,10 @@ use entity::{
     timestamp::Timestamp,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, Select, Set,
-    TryInsertResult, sea_query::Expr,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, Select, Set, sea_query::Expr,
 };
 
-use crate::{app::App, connector::sandbox::phones::Scope, error::Result, phone::Phone};
+use crate::{app::App, connector::sandbox::phones::Scope, db, error::Result, phone::Phone};
 
 /// Whether a pairing code was stored.
 pub(super) enum Pairing {
@@ -40,8 +39,7 @@ pub(super) async fn insert_session(
         pairing_expires_at: Set(None),
         created_at: Set(app.clock.now()),
     };
-    let inserted = Entity::insert(row).on_conflict_do_nothing_on([Column::Id]).exec_without_returning(tx).await?;
-    Ok(!matches!(inserted, TryInsertResult::Conflicted))
+    db::insert_unless_known(Entity::insert(row).on_conflict_do_nothing_on([Column::Id]), tx).await
 }
 
 pub(super) async fn insert_codes(
