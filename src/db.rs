@@ -7,8 +7,9 @@ use std::{path::Path, time::Duration};
 
 use migration::Migrator;
 use sea_orm::{
-    ActiveModelTrait, ConnectOptions, Database as SeaDatabase, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait, IntoActiveModel, RuntimeErr,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait, TryInsert, TryInsertResult,
+    ActiveModelTrait, ConnectOptions, Database as SeaDatabase, DatabaseConnection, DatabaseTransaction, DbBackend,
+    DbErr, EntityTrait, IntoActiveModel, RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    TryInsert, TryInsertResult,
     sqlx::{
         error::DatabaseError,
         sqlite::{SqliteJournalMode, SqliteSynchronous},

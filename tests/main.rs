@@ -1,1 +1,26 @@
-//! x
+//! All integration tests in one binary, run once on the embedded store and once on PostgreSQL and Redis.
+//!
+//! Real databases, real HTTP over sockets; only the clock is set by hand where a test is about time.
+
+mod authorization;
+mod cli;
+mod configuration;
+mod documents;
+mod framework_errors;
+mod idempotency;
+mod links;
+mod onboarding;
+mod page_in_a_browser;
+mod partner_credentials;
+mod races;
+mod replicas;
+mod sandbox;
+mod schema;
+mod seats;
+mod server;
+mod support;
+mod tidy;
+mod tokens;
+mod users;
+mod workspace_api;
+mod workspaces;

@@ -94,38 +94,42 @@ env:
       secretKeyRef:
         name: {{ .Values.existingSecret.name | quote }}
         key: {{ .Values.existingSecret.keys.databaseUrl | quote }}
-  - name: QM_REDIS_URL
-    valueFrom:
-      secretKeyRef:
-        name: {{ .Values.existingSecret.name | quote }}
-        key: {{ .Values.existingSecret.keys.redisUrl | quote }}
-  - name: QM_MASTER_KEY
-    valueFrom:
-      secretKeyRef:
-        name: {{ .Values.existingSecret.name | quote }}
-        key: {{ .Values.existingSecret.keys.masterKey | quote }}
-  - name: QM_LISTEN
-    value: "0.0.0.0:8080"
-  - name: QM_PUBLIC_URL
-    value: {{ .Values.publicUrl | quote }}
   - name: QM_DATA_DIR
     value: /data
-  - name: QM_SANDBOX
-    value: {{ .Values.config.sandbox | quote }}
-  - name: QM_ALLOW_PRIVATE_TARGETS
-    value: {{ .Values.config.allowPrivateTargets | quote }}
   - name: QM_LOG_FORMAT
     value: json
   - name: QM_LOG_FILTER
     value: {{ .Values.config.logFilter | quote }}
   - name: QM_DATABASE_POOL_SIZE
     value: {{ int64 .Values.config.databasePoolSize | quote }}
-  - name: QM_BODY_LIMIT_BYTES
-    value: {{ int64 .Values.config.bodyLimitBytes | quote }}
-  - name: QM_REQUEST_TIMEOUT_MS
-    value: {{ int64 .Values.config.requestTimeoutMs | quote }}
-  - name: QM_SHUTDOWN_GRACE_MS
-    value: {{ int64 .Values.config.shutdownGraceMs | quote }}
+{{- end -}}
+
+{{/* What the roles need that migrations do not, to follow quartermaster.container. Takes the root. */}}
+{{- define "quartermaster.serviceEnv" -}}
+- name: QM_REDIS_URL
+  valueFrom:
+    secretKeyRef:
+      name: {{ .Values.existingSecret.name | quote }}
+      key: {{ .Values.existingSecret.keys.redisUrl | quote }}
+- name: QM_MASTER_KEY
+  valueFrom:
+    secretKeyRef:
+      name: {{ .Values.existingSecret.name | quote }}
+      key: {{ .Values.existingSecret.keys.masterKey | quote }}
+- name: QM_LISTEN
+  value: "0.0.0.0:8080"
+- name: QM_PUBLIC_URL
+  value: {{ .Values.publicUrl | quote }}
+- name: QM_SANDBOX
+  value: {{ .Values.config.sandbox | quote }}
+- name: QM_ALLOW_PRIVATE_TARGETS
+  value: {{ .Values.config.allowPrivateTargets | quote }}
+- name: QM_BODY_LIMIT_BYTES
+  value: {{ int64 .Values.config.bodyLimitBytes | quote }}
+- name: QM_REQUEST_TIMEOUT_MS
+  value: {{ int64 .Values.config.requestTimeoutMs | quote }}
+- name: QM_SHUTDOWN_GRACE_MS
+  value: {{ int64 .Values.config.shutdownGraceMs | quote }}
 {{- end -}}
 
 {{/* The configured grace, rounded up, and time to close what is open after it, in seconds. Takes the root. */}}

@@ -6,7 +6,8 @@ use entity::{
     link,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, Set, Unchanged, sea_query::Expr,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, Set,
+    Unchanged, sea_query::Expr,
 };
 
 use crate::{app::App, connector::Account, db, error::Result};

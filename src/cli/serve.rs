@@ -66,7 +66,8 @@ pub(super) async fn run(flags: &Flags, roles: Roles) -> Result<(), CommandError>
     Ok(())
 }
 
-fn stop_on_signal(app: Arc<App>) -> Result<impl Future<Output = ()>, CommandError> {
+/// Waits for SIGTERM or SIGINT and says stop.
+pub(super) fn stop_on_signal(app: Arc<App>) -> Result<impl Future<Output = ()>, CommandError> {
     let listen = |kind| signal(kind).map_err(|error| CommandError::Other(format!("signals: {error}")));
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;

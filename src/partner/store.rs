@@ -7,8 +7,8 @@ use entity::{
     timestamp::Timestamp,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, Set,
-    Unchanged,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    QueryOrder, Set, Unchanged,
     sea_query::{Expr, OnConflict},
 };
 
@@ -40,7 +40,11 @@ pub(crate) async fn insert(
     };
     let row: ActiveModel = model.clone().into();
     let insert = Entity::insert(row.reset_all()).on_conflict_do_nothing_on([Column::Id]);
-    if db::insert_unless_known(insert, tx).await? { Ok(model) } else { Err(Error::PartnerExists(command.id.to_string())) }
+    if db::insert_unless_known(insert, tx).await? {
+        Ok(model)
+    } else {
+        Err(Error::PartnerExists(command.id.to_string()))
+    }
 }
 
 pub(crate) async fn find(db: &impl ConnectionTrait, id: &PartnerId) -> Result<Option<Model>> {

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use crate::{
     app::App,
     caller::Origin,
-    cli::{CommandError, logs},
+    cli::{CommandError, logs, serve::stop_on_signal},
     clock::Clock,
     config::{Config, Flags},
     http::{ServeError, Server},
@@ -55,6 +55,8 @@ pub(super) async fn run(command: &Demo, flags: &Flags, json: bool) -> Result<Exi
     logs::start(&config, logs::Level::Quiet)?;
     config.listen = free_address(listen)?;
     config.public_url = format!("http://{}", config.listen);
+    // Whoever opens the last page can play the phone with one curl.
+    config.sandbox = true;
     let clock = Clock::system();
     let watch = clock.stopwatch();
     let app = App::start(config, clock.clone()).await?;
@@ -71,8 +73,8 @@ pub(super) async fn run(command: &Demo, flags: &Flags, json: bool) -> Result<Exi
     let page = story::play(&stage.app.config.public_url, &partner, &mut report).await;
     let is_good = report.summary(page.as_deref());
     if !command.once {
-        report.keeps_serving();
-        tokio::signal::ctrl_c().await.map_err(|error| CommandError::Other(format!("signals: {error}")))?;
+        report.keeps_serving(&stage.app.config.public_url);
+        stop_on_signal(Arc::clone(&stage.app))?.await;
     }
     stage.close().await;
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -114,7 +116,6 @@ async fn make_partner(app: &App) -> Result<WithSecret, CommandError> {
     if admin::show(app, &id).await.is_ok() {
         return Ok(crate::partner::rotate_secret::rotate(app, &Origin::operator(), &id, 0).await?);
     }
-    let command =
-        CreatePartner { id, name: "Demo Messaging".to_owned(), plan: "starter".to_owned(), is_sandbox: true };
+    let command = CreatePartner { id, name: "Demo Messaging".to_owned(), plan: "starter".to_owned(), is_sandbox: true };
     Ok(admin::create(app, &Origin::operator(), &command).await?)
 }

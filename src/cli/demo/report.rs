@@ -88,8 +88,11 @@ impl Report {
         failed == 0 && page.is_some()
     }
 
-    pub(super) fn keeps_serving(&self) {
-        self.say("\nServing until Ctrl-C.");
+    pub(super) fn keeps_serving(&self, base: &str) {
+        self.say(&format!(
+            "\nServing until Ctrl-C. To play the phone, read the page's QR code with any reader and send what it says:\n  \
+             curl -X POST {base}/sandbox/scan -d '{{\"qr\": \"2@…\", \"phone\": \"+15550002222\"}}'"
+        ));
     }
 }
 

@@ -157,9 +157,8 @@ impl Story<'_> {
     async fn link(&mut self, title: &'static str, workspace: &str, user: i64) -> Option<String> {
         let path = format!("/workspaces/{workspace}/users/{user}/qr");
         let two_days = json!({ "expires_in_hours": 48 });
-        let link = self.post(title, &path, &two_days, 200, |body| {
-            expect(&body["whatsapp_disconnected"], &json!(false))
-        });
+        let link =
+            self.post(title, &path, &two_days, 200, |body| expect(&body["whatsapp_disconnected"], &json!(false)));
         Some(link.await?["qr_link"].as_str()?.to_owned())
     }
 

@@ -7,7 +7,8 @@ use entity::{
     timestamp::Timestamp,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, Select, Set, sea_query::Expr,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, Select, Set,
+    sea_query::Expr,
 };
 
 use crate::{app::App, connector::sandbox::phones::Scope, db, error::Result, phone::Phone};

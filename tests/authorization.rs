@@ -1,0 +1,143 @@
+//! Every operation of every document refuses strangers and other tenants. A new operation fails here until it has a
+//! row: how it is called for something that belongs to somebody else, and what is answered then.
+
+use std::collections::BTreeSet;
+
+use quartermaster::http::documents;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, TestApp, page::Page};
+
+/// What a caller gets who asks for another tenant's thing.
+enum Foreign {
+    /// There is no such thing for it.
+    NotFound(&'static str),
+    /// It gets an answer about itself, without a trace of the other.
+    OwnOnly,
+    /// Phones of the other do not exist.
+    NoSuchPhone(u16, &'static str),
+}
+
+/// Operation, method, path with the other's ids, body.
+fn partner_rows() -> Vec<(&'static str, Method, &'static str, Value, Foreign)> {
+    use Foreign::{NoSuchPhone, NotFound, OwnOnly};
+    let workspace = || NotFound("workspace_not_found");
+    vec![
+        ("create_workspace", Method::POST, "/workspaces", json!({ "display_name": "Foreign" }), OwnOnly),
+        ("list_workspaces", Method::GET, "/workspaces", json!(null), OwnOnly),
+        ("get_workspace", Method::GET, "/workspaces/{w}", json!(null), workspace()),
+        ("update_workspace", Method::PATCH, "/workspaces/{w}", json!({ "seats_purchased": 1 }), workspace()),
+        ("create_users", Method::POST, "/workspaces/{w}/users", json!({ "count": 1 }), workspace()),
+        ("list_users", Method::GET, "/workspaces/{w}/users", json!(null), workspace()),
+        ("create_qr_link", Method::POST, "/workspaces/{w}/users/{u}/qr", json!({}), workspace()),
+        ("revoke_qr_link", Method::DELETE, "/workspaces/{w}/users/{u}/qr", json!(null), workspace()),
+        ("list_qr_links", Method::GET, "/workspaces/{w}/qr-links", json!(null), workspace()),
+        (
+            "disconnect_whatsapp_account",
+            Method::POST,
+            "/workspaces/{w}/users/{u}/whatsapp/disconnect",
+            json!({}),
+            workspace(),
+        ),
+        ("get_api_token", Method::GET, "/workspaces/{w}/api-token", json!(null), workspace()),
+        ("rotate_api_token", Method::POST, "/workspaces/{w}/api-token", json!({}), workspace()),
+        (
+            "scan_with_sandbox_phone",
+            Method::POST,
+            "/sandbox/scan",
+            json!({ "qr": "{qr}", "phone": "+15550003333" }),
+            NoSuchPhone(404, "code_not_found"),
+        ),
+        (
+            "pair_sandbox_phone",
+            Method::POST,
+            "/sandbox/pair",
+            json!({ "code": "{pairing}", "phone": "+15550003333" }),
+            NoSuchPhone(404, "code_not_found"),
+        ),
+        (
+            "log_out_sandbox_phone",
+            Method::POST,
+            "/sandbox/logout",
+            json!({ "phone": "+15550001111" }),
+            NoSuchPhone(409, "phone_not_linked"),
+        ),
+    ]
+}
+
+const WORKSPACE_ROWS: [(&str, &str); 4] = [
+    ("get_workspace", "/workspace"),
+    ("list_teammates", "/workspace/teammates"),
+    ("get_current_teammate", "/workspace/teammates/me"),
+    ("list_whatsapp_accounts", "/whatsapp_accounts"),
+];
+
+fn operations(app: &TestApp, document: &str) -> BTreeSet<String> {
+    let documents = documents(&app.app);
+    let (_, text) = documents.iter().find(|(name, _)| *name == document).expect("a document");
+    let document: Value = serde_json::from_str(text).expect("JSON");
+    let paths = document["paths"].as_object().expect("paths").values();
+    let operations = paths.flat_map(|path| path.as_object().expect("operations").values());
+    operations.map(|operation| operation["operationId"].as_str().expect("an id").to_owned()).collect()
+}
+
+#[tokio::test]
+async fn no_partner_reads_or_writes_what_belongs_to_another() {
+    let app = TestApp::start().await;
+    let (victim, stranger) = (app.partner("victim").await, app.partner("stranger").await);
+    let workspace = victim.workspace("Secret Bakery", 4).await;
+    let users = victim.users(&workspace, 2).await;
+    victim.connect(&workspace, users[0], "+15550001111").await;
+    let page = Page::open(&app.http, &victim.link(&workspace, users[1]).await);
+    let qr = page.start().await.code();
+    let pairing =
+        page.try_pair("+15550003333").await.expect(200)["pairing"]["code"].as_str().expect("a code").to_owned();
+    let token = victim.get(&format!("/workspaces/{workspace}/api-token")).await.expect(200);
+    let before = victim.overview(&workspace).await;
+    let rows = partner_rows();
+    let covered: BTreeSet<String> = rows.iter().map(|row| row.0.to_owned()).collect();
+    assert_eq!(operations(&app, "partner-api.json"), covered, "add a row to partner_rows for each operation");
+    for (operation, method, path, body, expected) in rows {
+        let path = path.replace("{w}", &workspace).replace("{u}", &users[0].to_string());
+        let body = body.to_string().replace("{qr}", &qr).replace("{pairing}", &pairing);
+        let body: Value = serde_json::from_str(&body).expect("JSON");
+        let with_body = |request: reqwest::RequestBuilder| if body.is_null() { request } else { request.json(&body) };
+        let url = format!("{}{path}", stranger.base);
+        let anonymous = Answer::of(with_body(app.http.request(method.clone(), url))).await;
+        anonymous.expect_error(401, "missing_header");
+        let answer = Answer::of(with_body(stranger.request(method, &path))).await;
+        match expected {
+            Foreign::NotFound(word) => drop(answer.expect_error(404, word)),
+            Foreign::NoSuchPhone(status, word) => drop(answer.expect_error(status, word)),
+            Foreign::OwnOnly => {
+                assert!(answer.status.is_success(), "{operation}: {}", answer.text);
+                assert!(!answer.text.to_lowercase().contains("secret"), "{operation}: {}", answer.text);
+            }
+        }
+    }
+    assert_eq!(victim.overview(&workspace).await, before, "nothing of the victim changed");
+    assert_eq!(victim.get(&format!("/workspaces/{workspace}/api-token")).await.expect(200), token);
+}
+
+#[tokio::test]
+async fn no_token_reads_another_workspace() {
+    let app = TestApp::start().await;
+    let (victim, stranger) = (app.partner("victim").await, app.partner("stranger").await);
+    let secret = victim.workspace("Secret Bakery", 2).await;
+    let owner = victim.overview(&secret).await["users"][0]["user_id"].as_i64().expect("an id");
+    victim.connect(&secret, owner, "+15550001111").await;
+    let mine = stranger.workspace("Mine", 1).await;
+    let token = stranger.get(&format!("/workspaces/{mine}/api-token")).await.expect(200);
+    let token = app.token(token["token"].as_str().expect("a token"));
+    let covered: BTreeSet<String> = WORKSPACE_ROWS.iter().map(|row| row.0.to_owned()).collect();
+    assert_eq!(operations(&app, "workspace-api.json"), covered, "add a row to WORKSPACE_ROWS for each operation");
+    for (operation, path) in WORKSPACE_ROWS {
+        let anonymous = Answer::of(app.http.get(format!("{}/integrations/api{path}", app.base))).await;
+        assert_eq!(anonymous.expect(401)["error_code"], "missing_credentials", "{operation}");
+        let answer = token.get(path).await;
+        answer.expect(200);
+        let text = answer.text.to_lowercase();
+        assert!(!text.contains("secret") && !text.contains("1555"), "{operation}: {text}");
+    }
+}

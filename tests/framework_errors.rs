@@ -1,0 +1,90 @@
+//! What the framework refuses comes out in the dialect of the surface that it was sent to.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{Answer, Setup, TestApp};
+
+#[tokio::test]
+async fn the_partner_api_speaks_its_dialect() {
+    let app = Setup::default().configured(|config| config.body_limit_bytes = 2048).start().await;
+    let acme = app.partner("acme").await;
+    acme.get("/nowhere").await.expect_error(404, "route_not_found");
+    acme.get("/workspaces/").await.expect_error(404, "route_not_found");
+    Answer::of(acme.request(Method::PUT, "/workspaces")).await.expect_error(405, "method_not_allowed");
+    let post = || acme.request(Method::POST, "/workspaces");
+    let json_type = |request: reqwest::RequestBuilder| request.header("Content-Type", "application/json");
+    for body in ["{", "null", "[]", "7", "\"text\"", "{\"display_name\":\"x\"} x", "{\"display_name\":", "\u{0}"] {
+        Answer::of(json_type(post()).body(body)).await.expect_error(400, "invalid_request");
+    }
+    Answer::of(json_type(post()).body(vec![b'{', 0xff, 0xfe])).await.expect_error(400, "invalid_request");
+    let deep = "[".repeat(1000);
+    Answer::of(json_type(post()).body(deep)).await.expect_error(400, "invalid_request");
+    Answer::of(post().body("display_name=x")).await.expect_error(415, "invalid_request");
+    Answer::of(post().header("Content-Type", "text/plain").body("{}")).await.expect_error(415, "invalid_request");
+    let suffix = post().header("Content-Type", "application/vnd.x+json; charset=utf-8");
+    Answer::of(suffix.body(r#"{"display_name":"Suffix"}"#)).await.expect(201);
+    let large = json!({ "display_name": "x".repeat(3000) });
+    acme.post("/workspaces", large).await.expect_error(413, "invalid_request");
+}
+
+#[tokio::test]
+async fn a_body_without_a_length_is_limited_too() {
+    let app = Setup::default().configured(|config| config.body_limit_bytes = 2048).start().await;
+    let acme = app.partner("acme").await;
+    let chunks = futures_util::stream::iter((0..100).map(|_| Ok::<_, std::io::Error>("x".repeat(100))));
+    let request = acme.request(Method::POST, "/workspaces").header("Content-Type", "application/json");
+    Answer::of(request.body(reqwest::Body::wrap_stream(chunks))).await.expect_error(413, "invalid_request");
+}
+
+#[tokio::test]
+async fn the_workspace_api_speaks_its_dialect() {
+    let app = TestApp::start().await;
+    let url = |path: &str| format!("{}/integrations/api{path}", app.base);
+    let check = |answer: Answer, status: u16, word: &str| {
+        let body = answer.expect(status);
+        assert_eq!(body["status"], "error");
+        assert_eq!(body["error_code"], word);
+        assert!(body["message"].as_str().is_some_and(|text| !text.is_empty()));
+    };
+    check(Answer::of(app.http.get(url("/workspace"))).await, 401, "missing_credentials");
+    check(Answer::of(app.http.get(url("/workspace")).bearer_auth("qm_unknown")).await, 401, "invalid_token");
+    check(Answer::of(app.http.get(url("/workspace")).bearer_auth("unknown")).await, 401, "invalid_token");
+    check(Answer::of(app.http.get(url("/nowhere"))).await, 404, "not_found");
+    check(Answer::of(app.http.get(url("/workspace/"))).await, 404, "not_found");
+    check(Answer::of(app.http.delete(url("/workspace"))).await, 405, "not_supported");
+}
+
+#[tokio::test]
+async fn everything_else_is_a_problem() {
+    let app = TestApp::start().await;
+    for (method, path, status, code) in [
+        (Method::GET, "/", 404, "route_not_found"),
+        (Method::GET, "/partner", 404, "route_not_found"),
+        (Method::POST, "/qr/unknown/attempts", 404, "link_not_found"),
+        (Method::GET, "/qr/unknown/events", 404, "link_not_found"),
+        (Method::DELETE, "/qr/unknown/attempts", 405, "method_not_allowed"),
+        (Method::POST, "/sandbox/scan", 404, "route_not_found"),
+    ] {
+        let answer = Answer::of(app.http.request(method, format!("{}{path}", app.base))).await;
+        let body = answer.expect(status);
+        assert_eq!(answer.header("content-type"), "application/problem+json", "{path}");
+        assert_eq!((&body["code"], &body["status"]), (&json!(code), &json!(status)), "{path}");
+        let (docs, anchor) = body["type"].as_str().expect("a type").split_once('#').expect("an anchor");
+        assert_eq!(anchor, code);
+        let text = Answer::of(app.http.get(format!("{}{docs}", app.base))).await.text;
+        assert!(text.contains(&format!("id=\"{code}\"")), "the type leads to an explanation");
+    }
+}
+
+#[tokio::test]
+async fn request_ids_go_in_and_out() {
+    let app = TestApp::start().await;
+    let acme = app.partner("acme").await;
+    let given = acme.request(Method::GET, "/workspaces").header("X-Request-Id", "abc-123");
+    assert_eq!(Answer::of(given).await.header("x-request-id"), "abc-123");
+    for unfit in ["", "with space", &"x".repeat(65)] {
+        let answer = Answer::of(acme.request(Method::GET, "/workspaces").header("X-Request-Id", unfit)).await;
+        assert_eq!(answer.header("x-request-id").len(), 36, "{unfit:?} is replaced");
+    }
+}

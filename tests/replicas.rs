@@ -1,0 +1,88 @@
+//! Two processes on the same state: what one changes, the other knows.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+
+use crate::support::{TestApp, page::Page};
+
+#[tokio::test]
+async fn a_page_on_another_replica_sees_the_events() {
+    let first = TestApp::start().await;
+    let second = first.replica().await;
+    let acme = first.partner("acme").await;
+    let workspace = acme.workspace("Bakery", 1).await;
+    let owner = acme.overview(&workspace).await["users"][0]["user_id"].as_i64().expect("an id");
+    let page = Page::open(&first.http, &acme.link(&workspace, owner).await);
+    let mut events = page.at(&second.base).events().await;
+    assert_eq!(events.next().await.expect("a state").state(), "ready");
+    let code = page.start().await.code();
+    let scanned = async {
+        acme.scan(&code, "+15550001111").await.expect(200);
+    };
+    let seen = async {
+        loop {
+            let shown = events.next().await.expect("a state");
+            if shown.state() == "connected" {
+                return;
+            }
+        }
+    };
+    let both = async { tokio::join!(scanned, seen) };
+    tokio::time::timeout(Duration::from_secs(10), both).await.expect("the other replica's page is told");
+}
+
+#[tokio::test]
+async fn a_rotated_token_is_refused_on_every_replica_at_once() {
+    let first = TestApp::start().await;
+    let second = first.replica().await;
+    let acme = first.partner("acme").await;
+    let workspace = acme.workspace("Bakery", 1).await;
+    let path = format!("/workspaces/{workspace}/api-token");
+    let mut current = acme.get(&path).await.expect(200)["token"].as_str().expect("a token").to_owned();
+    for _ in 0..10 {
+        second.token(&current).get("/workspace").await.expect(200);
+        let next = acme.post_empty(&path).await.expect(201)["token"].as_str().expect("a token").to_owned();
+        second.token(&current).get("/workspace").await.expect(401);
+        second.token(&next).get("/workspace").await.expect(200);
+        current = next;
+    }
+}
+
+#[tokio::test]
+async fn one_replica_goes_on_where_another_stopped() {
+    let first = TestApp::start().await;
+    let acme = first.partner("acme").await;
+    let workspace = acme.workspace("Bakery", 1).await;
+    let owner = acme.overview(&workspace).await["users"][0]["user_id"].as_i64().expect("an id");
+    let page = Page::open(&first.http, &acme.link(&workspace, owner).await);
+    let code = page.start().await.code();
+    let second = first.replica().await;
+    drop(first);
+    let page = page.at(&second.base);
+    assert_eq!(page.now().await.code(), code);
+    second.advance(20).await;
+    let next = page.now().await;
+    assert_eq!(next.0["qr"]["seq"], 2);
+    acme.at(&second.base).scan(&next.code(), "+15550001111").await.expect(200);
+    assert_eq!(page.now().await.state(), "connected");
+}
+
+#[tokio::test]
+async fn workers_of_two_replicas_do_not_get_in_each_others_way() {
+    let first = TestApp::start().await;
+    let second = first.replica().await;
+    let acme = first.partner("acme").await;
+    let workspace = acme.workspace("Bakery", 9).await;
+    let mut pages = Vec::new();
+    for user in acme.users(&workspace, 8).await {
+        let page = Page::open(&first.http, &acme.link(&workspace, user).await);
+        page.start().await;
+        pages.push(page);
+    }
+    first.clock.advance(Duration::from_secs(20));
+    tokio::join!(first.run_jobs(), second.run_jobs());
+    for page in pages {
+        assert_eq!(page.now().await.0["qr"]["seq"], 2);
+    }
+}

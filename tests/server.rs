@@ -1,0 +1,65 @@
+//! The process as a machine sees it: alive, ready, stopping gently.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use serde_json::json;
+
+use crate::support::{Answer, Setup, TestApp, database::Mode, page::Page};
+
+#[tokio::test]
+async fn it_is_alive_and_ready() {
+    let app = TestApp::start().await;
+    let get = async |path: &str| Answer::of(app.http.get(format!("{}{path}", app.base))).await;
+    assert_eq!(get("/healthz").await.expect(200), json!({ "status": "ok" }));
+    let redis = if Mode::current() == Mode::Clustered { "ok" } else { "not configured" };
+    let ready = json!({ "status": "ok", "database": "ok", "migrations": "ok", "redis": redis });
+    assert_eq!(get("/readyz").await.expect(200), ready);
+}
+
+#[tokio::test]
+async fn it_is_not_ready_without_redis_but_goes_on_serving() {
+    let closed =
+        Setup::default().configured(|config| config.redis_url = Some("redis://127.0.0.1:1/".to_owned().into()));
+    let app = closed.start().await;
+    let answer = Answer::of(app.http.get(format!("{}/readyz", app.base))).await.expect(503);
+    assert_eq!((&answer["redis"], &answer["database"]), (&json!("failed"), &json!("ok")));
+    let acme = app.partner("acme").await;
+    let workspace = acme.workspace("Bakery", 1).await;
+    let owner = acme.overview(&workspace).await["users"][0]["user_id"].as_i64().expect("an id");
+    acme.connect(&workspace, owner, "+15550001111").await;
+}
+
+#[tokio::test]
+async fn a_stop_ends_streams_and_finishes_requests() {
+    let app = TestApp::start().await;
+    let acme = app.partner("acme").await;
+    let workspace = acme.workspace("Bakery", 1).await;
+    let owner = acme.overview(&workspace).await["users"][0]["user_id"].as_i64().expect("an id");
+    let page = Page::open(&app.http, &acme.link(&workspace, owner).await);
+    let mut events = page.events().await;
+    events.next().await.expect("a state");
+    app.app.stop.send_replace(true);
+    let end = tokio::time::timeout(Duration::from_secs(5), events.next()).await;
+    assert!(end.expect("the stream ends").is_none());
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_leaves_nothing_half_done() {
+    let app = TestApp::start().await;
+    let acme = app.partner("acme").await;
+    for n in 0..60u64 {
+        let request = acme.request(reqwest::Method::POST, "/workspaces");
+        let body = json!({ "display_name": format!("Bakery {n}"), "seats_purchased": 2 });
+        let hasty = request.json(&body).timeout(Duration::from_micros(200 + n * 60)).send();
+        drop(hasty.await);
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let list = acme.get("/workspaces?limit=200").await.expect(200);
+    for workspace in list["workspaces"].as_array().expect("workspaces") {
+        assert!(workspace["owner_user_id"].is_i64() && workspace["group_id"].is_i64(), "{workspace}");
+        assert_eq!(workspace["seats_available"], 1);
+        let id = workspace["workspace_id"].as_str().expect("an id");
+        assert_eq!(acme.overview(id).await["messages_quota"]["total"], 1000);
+    }
+}

@@ -1,0 +1,140 @@
+//! A database of its own for each test: a fresh SQLite file, or a PostgreSQL database cloned from a migrated template.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+use migration::Migrator;
+use quartermaster::{clock::Clock, config::Config, db::Database, secret::Vault};
+use sea_orm::{ConnectionTrait, Database as SeaDatabase, DatabaseConnection};
+use sea_orm_migration::MigratorTrait;
+use secrecy::SecretString;
+use sha2::{Digest, Sha256};
+
+/// Which of the two ways to run is tested.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Embedded,
+    Clustered,
+}
+
+impl Mode {
+    pub(crate) fn current() -> Self {
+        match std::env::var("QMTEST_MODE").as_deref() {
+            Ok("clustered") => Self::Clustered,
+            _ => Self::Embedded,
+        }
+    }
+}
+
+/// Where the state of a test lives.
+#[derive(Clone)]
+pub(crate) struct Place {
+    folder: Arc<tempfile::TempDir>,
+    database_url: Option<SecretString>,
+    redis_url: Option<SecretString>,
+    master_key: SecretString,
+}
+
+impl Place {
+    pub(crate) async fn new() -> Self {
+        let (database_url, redis_url) = match Mode::current() {
+            Mode::Embedded => (None, None),
+            Mode::Clustered => (Some(clone_of_template().await.into()), Some(redis_url().into())),
+        };
+        Self {
+            folder: Arc::new(tempfile::tempdir().expect("a folder")),
+            database_url,
+            redis_url,
+            master_key: Vault::generate(&Clock::system()),
+        }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut config = Config::standalone(self.path(), anywhere).expect("a configuration");
+        config.master_key = Some(self.master_key.clone());
+        config.redis_url.clone_from(&self.redis_url);
+        // Many tests run at once, each on a pool of its own.
+        config.database_pool_size = 8;
+        if let Some(url) = &self.database_url {
+            config.database_url = url.clone();
+        }
+        config
+    }
+}
+
+pub(crate) fn redis_url() -> String {
+    needed("QMTEST_REDIS_URL")
+}
+
+pub(crate) fn postgres_url() -> String {
+    needed("QMTEST_POSTGRES_URL")
+}
+
+fn needed(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run scripts/test, which starts servers"))
+}
+
+/// A new database, empty.
+pub(crate) async fn empty_postgres() -> String {
+    let admin = admin().await;
+    let name = new_name();
+    execute(&admin, &format!("CREATE DATABASE {name}")).await;
+    url_of(&name)
+}
+
+async fn clone_of_template() -> String {
+    let admin = admin().await;
+    let template = template_name();
+    // Tests are processes: whoever comes first makes the template, the others wait.
+    execute(&admin, "SELECT pg_advisory_lock(7311)").await;
+    let known = admin
+        .query_one_raw(sea_orm::Statement::from_string(
+            sea_orm::DbBackend::Postgres,
+            format!("SELECT 1 FROM pg_database WHERE datname = '{template}'"),
+        ))
+        .await
+        .expect("a look at the databases");
+    if known.is_none() {
+        let draft = new_name();
+        execute(&admin, &format!("CREATE DATABASE {draft}")).await;
+        let db = Database::open(&url_of(&draft), 1).await.expect("the template");
+        db.migrate().await.expect("the schema");
+        db.close().await;
+        execute(&admin, &format!("ALTER DATABASE {draft} RENAME TO {template}")).await;
+    }
+    let name = new_name();
+    execute(&admin, &format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
+    execute(&admin, "SELECT pg_advisory_unlock(7311)").await;
+    url_of(&name)
+}
+
+async fn admin() -> DatabaseConnection {
+    let mut options = sea_orm::ConnectOptions::new(postgres_url());
+    options.max_connections(1).sqlx_logging(false);
+    SeaDatabase::connect(options).await.expect("PostgreSQL")
+}
+
+async fn execute(connection: &DatabaseConnection, sql: &str) {
+    connection.execute_unprepared(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+}
+
+/// Named after the schema steps, so that a changed schema gets a template of its own.
+fn template_name() -> String {
+    let names: String = Migrator::migrations().iter().map(|step| step.name().to_owned()).collect();
+    let digest: String = Sha256::digest(names).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    format!("template_{digest}")
+}
+
+fn new_name() -> String {
+    format!("t_{}", Clock::system().uuid().simple())
+}
+
+fn url_of(name: &str) -> String {
+    let url = postgres_url();
+    let (server, _) = url.rsplit_once('/').expect("a database in the URL");
+    format!("{server}/{name}")
+}
