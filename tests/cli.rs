@@ -4,7 +4,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{TestApp, database::Mode};
+use crate::support::{Setup, TestApp, database::Mode};
 
 /// A token that acts as this user of a workspace of `acme`.
 pub(crate) async fn token_of(app: &TestApp, workspace: &str, user: i64) -> String {
@@ -61,7 +61,7 @@ fn refused(output: &Output, code: &str) {
 
 #[tokio::test]
 async fn partners_are_made_shown_and_kept_out() {
-    let app = TestApp::start().await;
+    let app = Setup::real_time().start().await;
     let create = ["partner", "create", "--id", "acme", "--name", "Acme", "--plan", "starter", "--sandbox"];
     let made = printed(&run(&app, &create));
     assert_eq!(made["partner_id"], "acme");
@@ -86,7 +86,7 @@ async fn partners_are_made_shown_and_kept_out() {
 
 #[tokio::test]
 async fn brands_and_origins_are_set_and_checked() {
-    let app = TestApp::start().await;
+    let app = Setup::real_time().start().await;
     app.partner("acme").await;
     let branded =
         printed(&run(&app, &["partner", "set-brand", "--id", "acme", "--name", "Acme!", "--color", "#00AAFF"]));
@@ -105,7 +105,7 @@ async fn brands_and_origins_are_set_and_checked() {
 
 #[tokio::test]
 async fn plans_are_listed_and_set() {
-    let app = TestApp::start().await;
+    let app = Setup::real_time().start().await;
     let starter = json!({
         "plan_id": 1, "name": "starter", "credits_per_seat": 500, "api_calls_per_period": 200_000,
         "token_rate_per_second": 30, "token_burst": 10, "workspace_rate_per_second": 100,
@@ -128,7 +128,7 @@ async fn plans_are_listed_and_set() {
 
 #[tokio::test]
 async fn tokens_are_made_listed_and_revoked_beside_a_running_server() {
-    let app = TestApp::start().await;
+    let app = Setup::real_time().start().await;
     let acme = app.partner("acme").await;
     let workspace = acme.workspace("Bakery", 2).await;
     let address = format!("acme/{workspace}");
@@ -156,7 +156,7 @@ async fn tokens_are_made_listed_and_revoked_beside_a_running_server() {
 
 #[tokio::test]
 async fn operator_tokens_are_made_and_revoked() {
-    let app = TestApp::start().await;
+    let app = Setup::real_time().start().await;
     let made = printed(&run(&app, &["operator-token", "create", "--name", "billing"]));
     assert!(made["token"].as_str().is_some_and(|token| token.starts_with("qmop_")));
     let id = made["id"].as_str().expect("an id");
@@ -171,7 +171,7 @@ async fn commands_say_that_the_schema_is_missing() {
         // The embedded store is migrated by whoever opens it.
         return;
     }
-    let app = TestApp::start().await;
+    let app = Setup::real_time().start().await;
     app.app.db.migrate_down().await.expect("down");
     let output = run(&app, &["plan", "list"]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("quartermaster migrate"));

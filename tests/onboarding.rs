@@ -24,7 +24,7 @@ async fn scene() -> Scene {
 
 #[tokio::test]
 async fn opening_a_link_starts_nothing() {
-    let Scene { page, .. } = scene().await;
+    let Scene { app: _app, page, .. } = scene().await;
     for _ in 0..3 {
         assert_eq!(page.html("").await.status.as_u16(), 200);
     }
@@ -162,7 +162,7 @@ async fn a_pairing_code_runs_out_and_its_attempt_with_it() {
 
 #[tokio::test]
 async fn pairing_codes_are_three_and_refusals_are_told() {
-    let Scene { page, .. } = scene().await;
+    let Scene { app: _app, page, .. } = scene().await;
     assert_eq!(page.try_pair("+15550001111").await.expect(409)["code"], "no_live_attempt");
     page.start().await;
     for bad in ["", "abc", "123", "+1 555 000 1111", "+00000000"] {
@@ -182,7 +182,7 @@ async fn pairing_codes_are_three_and_refusals_are_told() {
 
 #[tokio::test]
 async fn a_hammered_link_is_slowed_down() {
-    let Scene { page, .. } = scene().await;
+    let Scene { app: _app, page, .. } = scene().await;
     let answers = futures_util::future::join_all((0..30).map(|_| page.try_start())).await;
     let slowed: Vec<_> = answers.iter().filter(|answer| answer.status.as_u16() == 429).collect();
     assert!(!slowed.is_empty());
@@ -237,7 +237,7 @@ async fn two_channels_of_one_workspace_are_never_bound_to_the_same_number() {
 
 #[tokio::test]
 async fn a_phone_that_logs_out_is_not_called_connected() {
-    let Scene { acme, workspace, page, .. } = scene().await;
+    let Scene { app: _app, acme, workspace, page, .. } = scene().await;
     let code = page.start().await.code();
     acme.scan(&code, "+15550001111").await.expect(200);
     let logout = json!({ "phone": "+15550001111" });

@@ -51,6 +51,8 @@ async fn bad_input_is_named() {
     }
     acme.scan("never shown", "+15550001111").await.expect_error(404, "code_not_found");
     acme.scan("a\u{0}b", "+15550001111").await.expect_error(404, "code_not_found");
+    let hostile = json!({ "code": "1\u{0}", "phone": "+15550001111" });
+    acme.post("/sandbox/pair", hostile).await.expect_error(404, "code_not_found");
     let unknown = json!({ "code": "00000000", "phone": "+15550001111" });
     acme.post("/sandbox/pair", unknown).await.expect_error(404, "code_not_found");
 }

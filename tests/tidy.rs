@@ -89,10 +89,9 @@ fn stores_are_private_to_their_folder() {
     for (path, text) in files("src") {
         let folder = path.parent().expect("a folder").file_name().expect("a name").to_string_lossy().into_owned();
         for line in code(&text).lines().filter(|line| line.contains("store::")) {
-            let foreign = line
-                .split("store::")
-                .next()
-                .and_then(|before| before.trim_end_matches("::").rsplit([' ', ':', '(', '&']).next());
+            let foreign = line.split("store::").next().and_then(|before| {
+                before.trim_end_matches("::").rsplit(|c: char| !c.is_alphanumeric() && c != '_').next()
+            });
             let is_own = foreign.is_none_or(|owner| owner.is_empty() || owner == folder || owner == "self");
             assert!(is_own, "{}: {line:?} uses another folder's store; give that folder a function", path.display());
         }

@@ -48,9 +48,14 @@ impl Default for Setup {
 }
 
 impl Setup {
+    /// With the system's clock, for tests with other processes on the same state.
+    pub(crate) fn real_time() -> Self {
+        Self { clock: Clock::system(), ..Self::default() }
+    }
+
     /// With the system's clock and a worker of its own, for tests with other programs.
     pub(crate) fn live() -> Self {
-        Self { clock: Clock::system(), is_working: true, ..Self::default() }
+        Self { is_working: true, ..Self::real_time() }
     }
 
     /// With simulated phones for everybody.

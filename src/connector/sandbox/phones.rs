@@ -22,6 +22,8 @@ use crate::{
     queue::{self, Work},
 };
 
+const MAX_CODE_BYTES: usize = 512;
+
 /// Whose phones are played with.
 #[derive(Clone, Debug)]
 pub enum Scope {
@@ -113,6 +115,7 @@ impl Outcome {
 /// `code_not_found` for one that no session of the scope has shown; `code_expired` for one that has been replaced;
 /// `code_used` if the session is linked or over.
 pub async fn scan(app: &App, scope: &Scope, payload: &str, phone: &Phone, request: &Repeatable) -> Result<Played> {
+    check_form(payload)?;
     db::write(&app.db, "sandbox.scan", async |tx| {
         if let Some(done) = request.begin(app, tx).await? {
             return Ok(done);
@@ -138,6 +141,7 @@ pub async fn scan(app: &App, scope: &Scope, payload: &str, phone: &Phone, reques
 /// # Errors
 /// `code_not_found`, `code_expired`, `code_used`, and `code_for_another_phone`.
 pub async fn pair(app: &App, scope: &Scope, code: &str, phone: &Phone, request: &Repeatable) -> Result<Played> {
+    check_form(code)?;
     db::write(&app.db, "sandbox.pair", async |tx| {
         if let Some(done) = request.begin(app, tx).await? {
             return Ok(done);
@@ -183,6 +187,12 @@ pub async fn log_out(app: &App, scope: &Scope, phone: &Phone, request: &Repeatab
         Ok(played)
     })
     .await
+}
+
+/// No code of ours is long or has anything but visible characters; databases differ in what else they take.
+fn check_form(code: &str) -> Result<()> {
+    let fits = code.len() <= MAX_CODE_BYTES && code.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { Ok(()) } else { Err(Error::CodeNotFound) }
 }
 
 async fn settle(app: &App, tx: &DatabaseTransaction, session: AttemptId, phone: &Phone) -> Result<Played> {
