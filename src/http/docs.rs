@@ -1,6 +1,6 @@
 //! The documents of the surfaces, for whoever integrates: `/docs/partner-api.json`, `/docs/errors`, …
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, OnceLock};
 
 use poem::{
     Response, handler,
@@ -8,35 +8,17 @@ use poem::{
     web::{Data, Path},
 };
 
-use crate::{
-    app::App,
-    error::{Error, Result},
-    http::documents,
-};
+use crate::{app::App, error::Error, http::documents};
 
-/// Documents that were rendered once.
-#[derive(Clone)]
-pub(super) struct Shelf(Arc<LazyLock<Vec<(&'static str, String)>, Box<dyn FnOnce() -> Documents + Send + Sync>>>);
-
-type Documents = Vec<(&'static str, String)>;
-
-impl Shelf {
-    pub(super) fn new(app: &Arc<App>) -> Self {
-        let app = Arc::clone(app);
-        Self(Arc::new(LazyLock::new(Box::new(move || documents(&app)))))
-    }
-
-    fn find(&self, name: &str) -> Result<(&'static str, &str)> {
-        let file = if name == "errors" { "errors.md" } else { name };
-        let found = self.0.iter().find(|(known, _)| *known == file).ok_or(Error::RouteNotFound)?;
-        let is_json = found.0.ends_with(".json");
-        Ok((if is_json { "application/json" } else { "text/markdown; charset=utf-8" }, &found.1))
-    }
-}
+/// They are the same in every process of a build, so they are rendered once.
+static DOCUMENTS: OnceLock<Vec<(&'static str, String)>> = OnceLock::new();
 
 /// One document.
 #[handler]
-pub(super) fn document(shelf: Data<&Shelf>, Path(name): Path<String>) -> poem::Result<Response> {
-    let (content_type, text) = shelf.find(&name)?;
-    Ok(Response::builder().header(header::CONTENT_TYPE, content_type).body(text.to_owned()))
+pub(super) fn document(app: Data<&Arc<App>>, Path(name): Path<String>) -> poem::Result<Response> {
+    let file = if name == "errors" { "errors.md" } else { name.as_str() };
+    let documents = DOCUMENTS.get_or_init(|| documents(&app));
+    let (file, text) = documents.iter().find(|(known, _)| *known == file).ok_or(Error::RouteNotFound)?;
+    let content_type = if file.ends_with(".json") { "application/json" } else { "text/markdown; charset=utf-8" };
+    Ok(Response::builder().header(header::CONTENT_TYPE, content_type).body(text.clone()))
 }

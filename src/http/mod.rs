@@ -37,7 +37,7 @@ pub fn routes(app: &Arc<App>) -> impl Endpoint + use<> {
         .nest("/qr", onboarding_page::endpoint(app))
         .nest("/sandbox", sandbox::loopback_endpoint(app))
         .at("/assets/:name", get(assets::asset))
-        .at("/docs/:name", get(docs::document).data(docs::Shelf::new(app)))
+        .at("/docs/:name", get(docs::document).data(Arc::clone(app)))
         .at("/healthz", get(machine::healthz))
         .at("/readyz", get(machine::readyz).data(Arc::clone(app)))
         .catch_all_error(|error| async { failure::respond::<problem::Problem>(error) })

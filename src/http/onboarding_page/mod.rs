@@ -78,7 +78,7 @@ pub(super) fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use
         })
         .catch_all_error(|error| async { failure::respond::<Problem>(error) })
         .after(|outcome: poem::Result<Response>| async {
-            let mut response = outcome.map_or_else(|error| error.into_response(), |response| response);
+            let mut response = outcome.unwrap_or_else(poem::Error::into_response);
             let headers = response.headers_mut();
             headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
             headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -35,7 +35,7 @@ pub(super) fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use
         })
         .catch_all_error(|error| async { failure::respond::<dialect::PartnerError>(error) })
         .after(|outcome: poem::Result<Response>| async {
-            let mut response = outcome.map_or_else(|error| error.into_response(), |response| response);
+            let mut response = outcome.unwrap_or_else(poem::Error::into_response);
             response.headers_mut().insert("X-TL-API-Version", HeaderValue::from_static("v1"));
             Ok::<_, poem::Error>(response)
         })
