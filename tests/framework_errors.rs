@@ -38,6 +38,19 @@ async fn a_body_without_a_length_is_limited_too() {
 }
 
 #[tokio::test]
+async fn a_request_that_takes_too_long_is_ended() {
+    let app = Setup::default().configured(|config| config.request_timeout_ms = 200).start().await;
+    let acme = app.partner("acme").await;
+    // The body never ends, so the request never does.
+    let first = futures_util::stream::iter([Ok::<_, std::io::Error>("{")]);
+    let endless = futures_util::StreamExt::chain(first, futures_util::stream::pending());
+    let request = acme.request(Method::POST, "/workspaces").header("Content-Type", "application/json");
+    let answer = Answer::of(request.body(reqwest::Body::wrap_stream(endless))).await;
+    answer.expect_error(503, "request_timeout");
+    assert_eq!(answer.header("retry-after"), "1");
+}
+
+#[tokio::test]
 async fn the_workspace_api_speaks_its_dialect() {
     let app = TestApp::start().await;
     let url = |path: &str| format!("{}/integrations/api{path}", app.base);

@@ -8,6 +8,7 @@ mod configuration;
 mod documents;
 mod framework_errors;
 mod idempotency;
+mod leaks;
 mod links;
 mod onboarding;
 mod page_in_a_browser;

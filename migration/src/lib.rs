@@ -2,7 +2,7 @@
 //!
 //! Steps are SQL text and not builder calls: named CHECK constraints and partial unique indices are the guards that
 //! the invariants stand on, and they read best as what they are. The few words in which the databases differ are
-//! spelled `{serial}`, `{uuid}`, `{bytes}` and `{text}` and filled in by [`apply`]. Text is compared and ordered by
+//! spelled `{serial}`, `{uuid}`, `{bytes}` and `{text}` and filled in by `apply`. Text is compared and ordered by
 //! bytes on both.
 //!
 //! A step is never edited once released, is safe while the previous release still runs, and has a way down.
