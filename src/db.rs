@@ -24,6 +24,8 @@ const SQLITE_READERS: u32 = 4;
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 const CONTENTION_TRIES: u32 = 4;
+const MIGRATION_LOOKS: u32 = 50;
+const MIGRATION_PAUSE: Duration = Duration::from_millis(100);
 
 /// Where state lives.
 #[derive(Clone)]
@@ -63,12 +65,20 @@ impl Database {
         self.writer.get_database_backend() == DbBackend::Sqlite
     }
 
-    /// Applies the schema steps that are missing.
+    /// Applies the schema steps that are missing. Of several processes that do this at once one gets through; the
+    /// others wait for it.
     ///
     /// # Errors
-    /// What the driver says.
+    /// What the driver says, if the schema is not complete some seconds later either.
     pub async fn migrate(&self) -> Result<(), DbErr> {
-        Migrator::up(&self.writer, None).await
+        let Err(error) = Migrator::up(&self.writer, None).await else { return Ok(()) };
+        for _ in 0..MIGRATION_LOOKS {
+            if matches!(self.missing_migrations().await, Ok(0)) {
+                return Ok(());
+            }
+            tokio::time::sleep(MIGRATION_PAUSE).await;
+        }
+        Err(error)
     }
 
     /// Takes all schema steps back.

@@ -85,6 +85,9 @@ async fn with_sandbox_on_everybody_has_phones_and_loopback_needs_no_token() {
     let scanned = call("scan", json!({ "qr": qr, "phone": "+15550001111" })).await.expect(200);
     assert_eq!(scanned, json!({ "phone": "+15550001111", "outcome": "linked" }));
     assert_eq!(acme.overview(&workspace).await["whatsapp_accounts"][0]["connected"], true);
+    let proxied = app.http.post(format!("{}/sandbox/logout", app.base)).header("X-Forwarded-For", "203.0.113.7");
+    let proxied = Answer::of(proxied.json(&json!({ "phone": "+15550001111" }))).await;
+    assert_eq!(proxied.expect(404)["code"], "route_not_found", "a proxy's callers are not on this machine");
     call("logout", json!({ "phone": "+15550001111" })).await.expect(200);
     assert_eq!(
         call("pair", json!({ "code": "1", "phone": "+15550001111" })).await.expect(404)["code"],

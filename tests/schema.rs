@@ -30,6 +30,22 @@ async fn the_schema_goes_up_down_and_up_again() {
 }
 
 #[tokio::test]
+async fn processes_that_start_together_end_with_one_schema() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = match Mode::current() {
+        Mode::Embedded => format!("sqlite://{}", folder.path().join("schema.db").display()),
+        Mode::Clustered => empty_postgres().await,
+    };
+    let starting = (0..4).map(|_| async {
+        let db = Database::open(&url, 2).await.expect("a database");
+        db.migrate().await.expect("a schema");
+        assert_eq!(db.missing_migrations().await.expect("a count"), 0);
+        db.close().await;
+    });
+    futures_util::future::join_all(starting).await;
+}
+
+#[tokio::test]
 async fn the_database_itself_guards_the_seats() {
     let app = TestApp::start().await;
     let acme = app.partner("acme").await;

@@ -48,6 +48,15 @@ impl Place {
         }
     }
 
+    /// The same place over other wires.
+    pub(crate) fn over(&self, database_url: &str, redis_url: Option<&str>) -> Self {
+        Self {
+            database_url: Some(database_url.to_owned().into()),
+            redis_url: redis_url.map_or_else(|| self.redis_url.clone(), |url| Some(url.to_owned().into())),
+            ..self.clone()
+        }
+    }
+
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().to_owned()
     }

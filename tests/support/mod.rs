@@ -17,6 +17,7 @@ use secrecy::ExposeSecret;
 pub(crate) mod client;
 pub(crate) mod database;
 pub(crate) mod page;
+pub(crate) mod proxy;
 pub(crate) mod tools;
 
 pub(crate) use client::{Answer, PartnerClient, TokenClient};
@@ -105,6 +106,12 @@ impl TestApp {
     /// A second process on the same state.
     pub(crate) async fn replica(&self) -> Self {
         Setup { clock: self.clock.clone(), ..Setup::default() }.start_at(self.place.clone()).await
+    }
+
+    /// A second process on the same state, reached over other wires.
+    pub(crate) async fn replica_at(&self, database_url: &str, redis_url: Option<&str>) -> Self {
+        let place = self.place.over(database_url, redis_url);
+        Setup { clock: self.clock.clone(), ..Setup::default() }.start_at(place).await
     }
 
     /// A sandbox partner with this id.

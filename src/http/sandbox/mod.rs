@@ -23,6 +23,8 @@ use crate::{
     phone::Phone,
 };
 
+const FORWARDING_HEADERS: [&str; 3] = ["Forwarded", "X-Forwarded-For", "X-Real-IP"];
+
 /// A code and the phone that scans it.
 #[derive(Object, Serialize, Deserialize)]
 pub(super) struct ScanRequest {
@@ -124,8 +126,10 @@ async fn loopback_log_out(app: Data<&Arc<App>>, request: &Request, body: Vec<u8>
 }
 
 fn opened<T: DeserializeOwned>(app: &App, request: &Request, body: &[u8]) -> Result<(Scope, T)> {
+    // What a proxy on this machine hands on does not come from this machine.
+    let is_handed_on = FORWARDING_HEADERS.iter().any(|header| request.headers().contains_key(*header));
     let address = request.remote_addr().as_socket_addr().map(std::net::SocketAddr::ip);
-    if !address.is_some_and(|address: IpAddr| address.to_canonical().is_loopback()) {
+    if is_handed_on || !address.is_some_and(|address: IpAddr| address.to_canonical().is_loopback()) {
         return Err(Error::RouteNotFound);
     }
     let scope = Scope::everywhere(app).map_err(|_| Error::RouteNotFound)?;
