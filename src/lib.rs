@@ -5,7 +5,7 @@
 //! # A request's life
 //!
 //! 1. [`http::edge`] gives it an id, a span and a line in the log.
-//! 2. `http/guard.rs` reads its body within the limits and runs its handler in a task that outlives the connection.
+//! 2. `http/surface.rs` reads its body within the limits and runs its handler in a task that outlives the connection.
 //! 3. The surface's security scheme checks the credentials; the caller that it returns is the proof.
 //! 4. The handler parses the body into a command whose members cannot be wrong any more.
 //! 5. One operation of a domain folder does the work.

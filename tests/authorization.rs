@@ -7,7 +7,7 @@ use quartermaster::http::documents;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestApp, page::Page};
+use crate::support::{Answer, TestApp};
 
 /// What a caller gets who asks for another tenant's thing.
 enum Foreign {
@@ -89,7 +89,7 @@ async fn no_partner_reads_or_writes_what_belongs_to_another() {
     let workspace = victim.workspace("Secret Bakery", 4).await;
     let users = victim.users(&workspace, 2).await;
     victim.connect(&workspace, users[0], "+15550001111").await;
-    let page = Page::open(&app.http, &victim.link(&workspace, users[1]).await);
+    let page = victim.page(&workspace, users[1]).await;
     let qr = page.start().await.code();
     let pairing =
         page.try_pair("+15550003333").await.expect(200)["pairing"]["code"].as_str().expect("a code").to_owned();
@@ -125,7 +125,7 @@ async fn no_token_reads_another_workspace() {
     let app = TestApp::start().await;
     let (victim, stranger) = (app.partner("victim").await, app.partner("stranger").await);
     let secret = victim.workspace("Secret Bakery", 2).await;
-    let owner = victim.overview(&secret).await["users"][0]["user_id"].as_i64().expect("an id");
+    let owner = victim.owner(&secret).await;
     victim.connect(&secret, owner, "+15550001111").await;
     let mine = stranger.workspace("Mine", 1).await;
     let token = stranger.get(&format!("/workspaces/{mine}/api-token")).await.expect(200);

@@ -13,7 +13,6 @@ use serde_json::json;
 use crate::support::{
     Answer, PartnerClient, Setup, TestApp,
     database::{Mode, redis_url},
-    page::Page,
     proxy::Proxy,
 };
 
@@ -119,9 +118,9 @@ async fn without_redis_other_replicas_look_for_themselves() {
     let deaf = app.replica_at(url, Some(&wire.url(&redis_url()))).await;
     let acme = app.partner("acme").await;
     let workspace = acme.workspace("Bakery", 2).await;
-    let owner = acme.overview(&workspace).await["users"][0]["user_id"].as_i64().expect("an id");
+    let owner = acme.owner(&workspace).await;
     for phone in ["+15550001111", "+15550002222"] {
-        let page = Page::open(&app.http, &acme.link(&workspace, owner).await);
+        let page = acme.page(&workspace, owner).await;
         let mut events = page.at(&deaf.base).events().await;
         let code = page.start().await.code();
         wire.cut();

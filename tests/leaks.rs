@@ -38,7 +38,7 @@ async fn no_secret_reaches_a_log_or_a_file() {
     let clock = quartermaster::clock::Clock::system();
     let acme = PartnerClient::new(&base, http.clone(), "acme", &secret, clock);
     let workspace = acme.workspace("Bakery", 2).await;
-    let owner = acme.overview(&workspace).await["users"][0]["user_id"].as_i64().expect("an id");
+    let owner = acme.owner(&workspace).await;
     let page = Page::open(&http, &acme.link(&workspace, owner).await);
     page.html("?display_mode=embedding").await;
     page.start().await;

@@ -56,7 +56,7 @@ async fn an_expired_link_is_not_listed_and_not_called_revoked() {
     let acme = app.partner("acme").await;
     let workspace = acme.workspace("Bakery", 2).await;
     let user = acme.users(&workspace, 1).await[0];
-    let page = Page::open(&app.http, &acme.link(&workspace, user).await);
+    let page = acme.page(&workspace, user).await;
     app.advance(24 * 3600).await;
     assert_eq!(acme.overview(&workspace).await["qr_links"], json!([]));
     assert_eq!(page.now().await.state(), "link_expired");
@@ -72,7 +72,7 @@ async fn a_link_is_revoked_once_and_a_second_time_is_harmless() {
     let acme = app.partner("acme").await;
     let workspace = acme.workspace("Bakery", 2).await;
     let user = acme.users(&workspace, 1).await[0];
-    let page = Page::open(&app.http, &acme.link(&workspace, user).await);
+    let page = acme.page(&workspace, user).await;
     let code = page.start().await.code();
     let path = format!("/workspaces/{workspace}/users/{user}/qr");
     let answer = |revoked: bool| json!({ "workspace_id": "bakery", "user_id": user, "revoked": revoked });

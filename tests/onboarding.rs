@@ -18,7 +18,7 @@ async fn scene() -> Scene {
     let acme = app.partner("acme").await;
     let workspace = acme.workspace("Bakery", 4).await;
     let user = acme.users(&workspace, 1).await[0];
-    let page = Page::open(&app.http, &acme.link(&workspace, user).await);
+    let page = acme.page(&workspace, user).await;
     Scene { app, acme, workspace, user, page }
 }
 
@@ -218,7 +218,7 @@ async fn numbers_that_fail_fail_as_documented() {
 async fn two_channels_of_one_workspace_are_never_bound_to_the_same_number() {
     let Scene { app, acme, workspace, user, page } = scene().await;
     let second = acme.users(&workspace, 1).await[0];
-    let other_page = Page::open(&app.http, &acme.link(&workspace, second).await);
+    let other_page = acme.page(&workspace, second).await;
     let code = page.start().await.code();
     acme.scan(&code, "+15550001111").await.expect(200);
     let code = other_page.start().await.code();
@@ -273,7 +273,7 @@ async fn a_partner_without_connector_is_told() {
     let acme = app.partner_without_sandbox("acme").await;
     let workspace = acme.workspace("Bakery", 2).await;
     let user = acme.users(&workspace, 1).await[0];
-    let page = Page::open(&app.http, &acme.link(&workspace, user).await);
+    let page = acme.page(&workspace, user).await;
     let shown = page.start().await;
     assert_eq!((shown.state(), &shown.0["error"]["code"]), ("failed", &json!("no_connector")));
 }
@@ -307,8 +307,8 @@ async fn the_page_guards_its_secret_and_its_frame() {
     assert!(policy.ends_with("frame-ancestors http://127.0.0.1:9000 https://portal.example.com"), "{policy}");
     let other = app.partner("other").await;
     let workspace = other.workspace("Bakery", 1).await;
-    let owner = other.overview(&workspace).await["users"][0]["user_id"].as_i64().expect("an id");
-    let foreign = Page::open(&app.http, &other.link(&workspace, owner).await);
+    let owner = other.owner(&workspace).await;
+    let foreign = other.page(&workspace, owner).await;
     let policy = foreign.html("?display_mode=embedding").await;
     assert!(policy.header("content-security-policy").ends_with("frame-ancestors 'none'"), "no origins, no frame");
     drop(acme);

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::support::{TestApp, page::Page};
+use crate::support::TestApp;
 
 #[tokio::test]
 async fn twenty_batches_of_three_users_on_ten_free_seats_are_three() {
@@ -91,8 +91,8 @@ async fn of_two_phones_on_one_code_one_connects() {
     let app = TestApp::start().await;
     let acme = app.partner("acme").await;
     let workspace = acme.workspace("Bakery", 1).await;
-    let owner = acme.overview(&workspace).await["users"][0]["user_id"].as_i64().expect("an id");
-    let page = Page::open(&app.http, &acme.link(&workspace, owner).await);
+    let owner = acme.owner(&workspace).await;
+    let page = acme.page(&workspace, owner).await;
     let code = page.start().await.code();
     let phones: Vec<String> = (0..8).map(|n| format!("+1555000111{n}")).collect();
     let answers = join_all(phones.iter().map(|phone| acme.scan(&code, phone))).await;
@@ -110,7 +110,7 @@ async fn one_number_scanned_for_two_users_at_once_connects_once() {
     let mut pages = Vec::new();
     let mut codes = Vec::new();
     for user in users {
-        let page = Page::open(&app.http, &acme.link(&workspace, user).await);
+        let page = acme.page(&workspace, user).await;
         codes.push(page.start().await.code());
         pages.push(page);
     }
@@ -156,7 +156,7 @@ async fn a_phone_that_connects_during_a_downgrade_is_suspended_or_refused() {
         let acme = app.partner("acme").await;
         let workspace = acme.workspace("Bakery", 2).await;
         let user = acme.users(&workspace, 1).await[0];
-        let page = Page::open(&app.http, &acme.link(&workspace, user).await);
+        let page = acme.page(&workspace, user).await;
         let code = page.start().await.code();
         let path = format!("/workspaces/{workspace}");
         let (_, lowered) =

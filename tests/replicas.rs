@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 
-use crate::support::{TestApp, page::Page};
+use crate::support::TestApp;
 
 #[tokio::test]
 async fn a_page_on_another_replica_sees_the_events() {
@@ -12,8 +12,8 @@ async fn a_page_on_another_replica_sees_the_events() {
     let second = first.replica().await;
     let acme = first.partner("acme").await;
     let workspace = acme.workspace("Bakery", 1).await;
-    let owner = acme.overview(&workspace).await["users"][0]["user_id"].as_i64().expect("an id");
-    let page = Page::open(&first.http, &acme.link(&workspace, owner).await);
+    let owner = acme.owner(&workspace).await;
+    let page = acme.page(&workspace, owner).await;
     let mut events = page.at(&second.base).events().await;
     assert_eq!(events.next().await.expect("a state").state(), "ready");
     let code = page.start().await.code();
@@ -54,8 +54,8 @@ async fn one_replica_goes_on_where_another_stopped() {
     let first = TestApp::start().await;
     let acme = first.partner("acme").await;
     let workspace = acme.workspace("Bakery", 1).await;
-    let owner = acme.overview(&workspace).await["users"][0]["user_id"].as_i64().expect("an id");
-    let page = Page::open(&first.http, &acme.link(&workspace, owner).await);
+    let owner = acme.owner(&workspace).await;
+    let page = acme.page(&workspace, owner).await;
     let code = page.start().await.code();
     let second = first.replica().await;
     drop(first);
@@ -76,7 +76,7 @@ async fn workers_of_two_replicas_do_not_get_in_each_others_way() {
     let workspace = acme.workspace("Bakery", 9).await;
     let mut pages = Vec::new();
     for user in acme.users(&workspace, 8).await {
-        let page = Page::open(&first.http, &acme.link(&workspace, user).await);
+        let page = acme.page(&workspace, user).await;
         page.start().await;
         pages.push(page);
     }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Answer, Setup, TestApp, page::Page};
+use crate::support::{Answer, Setup, TestApp};
 
 #[tokio::test]
 async fn only_sandbox_partners_have_simulated_phones() {
@@ -22,8 +22,8 @@ async fn codes_of_other_partners_do_not_exist() {
     let app = TestApp::start().await;
     let (acme, other) = (app.partner("acme").await, app.partner("other").await);
     let workspace = acme.workspace("Bakery", 1).await;
-    let owner = acme.overview(&workspace).await["users"][0]["user_id"].as_i64().expect("an id");
-    let page = Page::open(&app.http, &acme.link(&workspace, owner).await);
+    let owner = acme.owner(&workspace).await;
+    let page = acme.page(&workspace, owner).await;
     let code = page.start().await.code();
     let pairing = page.try_pair("+15550001111").await.expect(200)["pairing"]["code"].clone();
     other.scan(&code, "+15550001111").await.expect_error(404, "code_not_found");
@@ -62,8 +62,8 @@ async fn a_repeated_scan_with_a_key_gives_the_first_answer() {
     let app = TestApp::start().await;
     let acme = app.partner("acme").await;
     let workspace = acme.workspace("Bakery", 1).await;
-    let owner = acme.overview(&workspace).await["users"][0]["user_id"].as_i64().expect("an id");
-    let page = Page::open(&app.http, &acme.link(&workspace, owner).await);
+    let owner = acme.owner(&workspace).await;
+    let page = acme.page(&workspace, owner).await;
     let body = json!({ "qr": page.start().await.code(), "phone": "+15550001111" });
     let first = acme.post_with_key("/sandbox/scan", "k", body.clone()).await.expect(200);
     assert_eq!(acme.post_with_key("/sandbox/scan", "k", body.clone()).await.expect(200), first);
@@ -75,8 +75,8 @@ async fn with_sandbox_on_everybody_has_phones_and_loopback_needs_no_token() {
     let app = Setup::default().sandbox().start().await;
     let acme = app.partner_without_sandbox("acme").await;
     let workspace = acme.workspace("Bakery", 1).await;
-    let owner = acme.overview(&workspace).await["users"][0]["user_id"].as_i64().expect("an id");
-    let page = Page::open(&app.http, &acme.link(&workspace, owner).await);
+    let owner = acme.owner(&workspace).await;
+    let page = acme.page(&workspace, owner).await;
     let qr = page.start().await.code();
     let call = async |path: &str, body: serde_json::Value| {
         Answer::of(app.http.post(format!("{}/sandbox/{path}", app.base)).json(&body)).await

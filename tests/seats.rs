@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{PartnerClient, TestApp, page::Page};
+use crate::support::{PartnerClient, TestApp};
 
 async fn seats(acme: &PartnerClient, workspace: &str, count: i64) -> Value {
     acme.patch(&format!("/workspaces/{workspace}"), json!({ "seats_purchased": count })).await.expect(200)
@@ -68,7 +68,7 @@ async fn a_suspended_user_loses_its_link_and_gets_none() {
     let acme = app.partner("acme").await;
     let workspace = acme.workspace("Bakery", 2).await;
     let user = acme.users(&workspace, 1).await[0];
-    let page = Page::open(&app.http, &acme.link(&workspace, user).await);
+    let page = acme.page(&workspace, user).await;
     let code = page.start().await.code();
     seats(&acme, &workspace, 1).await;
     assert_eq!(page.now().await.state(), "revoked");

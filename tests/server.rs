@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use serde_json::json;
 
-use crate::support::{Answer, Setup, TestApp, database::Mode, page::Page};
+use crate::support::{Answer, Setup, TestApp, database::Mode};
 
 #[tokio::test]
 async fn it_is_alive_and_ready() {
@@ -26,7 +26,7 @@ async fn it_is_not_ready_without_redis_but_goes_on_serving() {
     assert_eq!((&answer["redis"], &answer["database"]), (&json!("failed"), &json!("ok")));
     let acme = app.partner("acme").await;
     let workspace = acme.workspace("Bakery", 1).await;
-    let owner = acme.overview(&workspace).await["users"][0]["user_id"].as_i64().expect("an id");
+    let owner = acme.owner(&workspace).await;
     acme.connect(&workspace, owner, "+15550001111").await;
 }
 
@@ -35,8 +35,8 @@ async fn a_stop_ends_streams_and_finishes_requests() {
     let app = TestApp::start().await;
     let acme = app.partner("acme").await;
     let workspace = acme.workspace("Bakery", 1).await;
-    let owner = acme.overview(&workspace).await["users"][0]["user_id"].as_i64().expect("an id");
-    let page = Page::open(&app.http, &acme.link(&workspace, owner).await);
+    let owner = acme.owner(&workspace).await;
+    let page = acme.page(&workspace, owner).await;
     let mut events = page.events().await;
     events.next().await.expect("a state");
     app.app.stop.send_replace(true);

@@ -8,6 +8,7 @@
 //! A step is never edited once released, is safe while the previous release still runs, and has a way down.
 
 use sea_orm_migration::{
+    MigrationName,
     prelude::{DbErr, MigrationTrait, MigratorTrait, SchemaManager, async_trait},
     sea_orm::{ConnectionTrait, DbBackend},
 };
@@ -25,19 +26,46 @@ mod m0008_operations;
 #[derive(Debug)]
 pub struct Migrator;
 
-#[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
-            Box::new(m0001_plans::Migration),
-            Box::new(m0002_partners::Migration),
-            Box::new(m0003_workspaces::Migration),
-            Box::new(m0004_tokens::Migration),
-            Box::new(m0005_channels::Migration),
-            Box::new(m0006_onboarding::Migration),
-            Box::new(m0007_sandbox::Migration),
-            Box::new(m0008_operations::Migration),
+            step("m0001_plans", m0001_plans::UP, m0001_plans::DOWN),
+            step("m0002_partners", m0002_partners::UP, m0002_partners::DOWN),
+            step("m0003_workspaces", m0003_workspaces::UP, m0003_workspaces::DOWN),
+            step("m0004_tokens", m0004_tokens::UP, m0004_tokens::DOWN),
+            step("m0005_channels", m0005_channels::UP, m0005_channels::DOWN),
+            step("m0006_onboarding", m0006_onboarding::UP, m0006_onboarding::DOWN),
+            step("m0007_sandbox", m0007_sandbox::UP, m0007_sandbox::DOWN),
+            step("m0008_operations", m0008_operations::UP, m0008_operations::DOWN),
         ]
+    }
+}
+
+/// One schema step: its name, which the database remembers, and the statements of both ways.
+struct Step {
+    name: &'static str,
+    up: &'static [&'static str],
+    down: &'static [&'static str],
+}
+
+fn step(name: &'static str, up: &'static [&'static str], down: &'static [&'static str]) -> Box<dyn MigrationTrait> {
+    Box::new(Step { name, up, down })
+}
+
+impl MigrationName for Step {
+    fn name(&self) -> &str {
+        self.name
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Step {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        apply(manager, self.up).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        apply(manager, self.down).await
     }
 }
 

@@ -1,13 +1,6 @@
 //! Plans, and the plan that every installation starts with.
 
-use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager, async_trait};
-
-use crate::apply;
-
-#[derive(DeriveMigrationName)]
-pub(crate) struct Migration;
-
-const UP: &[&str] = &[
+pub(crate) const UP: &[&str] = &[
     "CREATE TABLE plans (
         id {serial},
         name {text} NOT NULL,
@@ -34,15 +27,4 @@ const UP: &[&str] = &[
     ) VALUES ('starter', 500, 200000, 30, 10, 100, 300, 2000, 0, 0)",
 ];
 
-const DOWN: &[&str] = &["DROP TABLE plans"];
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        apply(manager, UP).await
-    }
-
-    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        apply(manager, DOWN).await
-    }
-}
+pub(crate) const DOWN: &[&str] = &["DROP TABLE plans"];

@@ -1,13 +1,6 @@
 //! Partners, their logos and their secrets.
 
-use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager, async_trait};
-
-use crate::apply;
-
-#[derive(DeriveMigrationName)]
-pub(crate) struct Migration;
-
-const UP: &[&str] = &[
+pub(crate) const UP: &[&str] = &[
     "CREATE TABLE partners (
         id {text} PRIMARY KEY,
         name {text} NOT NULL,
@@ -37,15 +30,4 @@ const UP: &[&str] = &[
     "CREATE INDEX partner_secrets_partner_id_idx ON partner_secrets (partner_id)",
 ];
 
-const DOWN: &[&str] = &["DROP TABLE partner_secrets", "DROP TABLE partner_logos", "DROP TABLE partners"];
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        apply(manager, UP).await
-    }
-
-    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        apply(manager, DOWN).await
-    }
-}
+pub(crate) const DOWN: &[&str] = &["DROP TABLE partner_secrets", "DROP TABLE partner_logos", "DROP TABLE partners"];

@@ -1,13 +1,6 @@
 //! Workspaces with their groups, users and billing periods.
 
-use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager, async_trait};
-
-use crate::apply;
-
-#[derive(DeriveMigrationName)]
-pub(crate) struct Migration;
-
-const UP: &[&str] = &[
+pub(crate) const UP: &[&str] = &[
     "CREATE TABLE workspaces (
         id {serial},
         partner_id {text} NOT NULL REFERENCES partners (id),
@@ -58,15 +51,5 @@ const UP: &[&str] = &[
     )",
 ];
 
-const DOWN: &[&str] = &["DROP TABLE quota_periods", "DROP TABLE users", "DROP TABLE groups", "DROP TABLE workspaces"];
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        apply(manager, UP).await
-    }
-
-    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        apply(manager, DOWN).await
-    }
-}
+pub(crate) const DOWN: &[&str] =
+    &["DROP TABLE quota_periods", "DROP TABLE users", "DROP TABLE groups", "DROP TABLE workspaces"];

@@ -1,13 +1,6 @@
 //! API tokens of workspaces and of the operator.
 
-use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager, async_trait};
-
-use crate::apply;
-
-#[derive(DeriveMigrationName)]
-pub(crate) struct Migration;
-
-const UP: &[&str] = &[
+pub(crate) const UP: &[&str] = &[
     "CREATE TABLE tokens (
         id {uuid} PRIMARY KEY,
         workspace_id BIGINT NOT NULL REFERENCES workspaces (id),
@@ -34,15 +27,4 @@ const UP: &[&str] = &[
     )",
 ];
 
-const DOWN: &[&str] = &["DROP TABLE operator_tokens", "DROP TABLE tokens"];
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        apply(manager, UP).await
-    }
-
-    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        apply(manager, DOWN).await
-    }
-}
+pub(crate) const DOWN: &[&str] = &["DROP TABLE operator_tokens", "DROP TABLE tokens"];

@@ -1,13 +1,6 @@
 //! Channels: connected accounts.
 
-use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager, async_trait};
-
-use crate::apply;
-
-#[derive(DeriveMigrationName)]
-pub(crate) struct Migration;
-
-const UP: &[&str] = &[
+pub(crate) const UP: &[&str] = &[
     "CREATE TABLE channels (
         account_id {serial},
         id {uuid} NOT NULL,
@@ -33,15 +26,4 @@ const UP: &[&str] = &[
     "CREATE INDEX channels_session_idx ON channels (session)",
 ];
 
-const DOWN: &[&str] = &["DROP TABLE channels"];
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        apply(manager, UP).await
-    }
-
-    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        apply(manager, DOWN).await
-    }
-}
+pub(crate) const DOWN: &[&str] = &["DROP TABLE channels"];

@@ -1,13 +1,6 @@
 //! Onboarding links and the attempts made on them.
 
-use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager, async_trait};
-
-use crate::apply;
-
-#[derive(DeriveMigrationName)]
-pub(crate) struct Migration;
-
-const UP: &[&str] = &[
+pub(crate) const UP: &[&str] = &[
     "CREATE TABLE links (
         id {uuid} PRIMARY KEY,
         workspace_id BIGINT NOT NULL REFERENCES workspaces (id),
@@ -54,15 +47,4 @@ const UP: &[&str] = &[
     "CREATE INDEX attempts_link_id_idx ON attempts (link_id, id)",
 ];
 
-const DOWN: &[&str] = &["DROP TABLE attempts", "DROP TABLE links"];
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        apply(manager, UP).await
-    }
-
-    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        apply(manager, DOWN).await
-    }
-}
+pub(crate) const DOWN: &[&str] = &["DROP TABLE attempts", "DROP TABLE links"];

@@ -1,13 +1,6 @@
 //! The simulated provider: its sessions and their QR codes.
 
-use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager, async_trait};
-
-use crate::apply;
-
-#[derive(DeriveMigrationName)]
-pub(crate) struct Migration;
-
-const UP: &[&str] = &[
+pub(crate) const UP: &[&str] = &[
     "CREATE TABLE sandbox_sessions (
         id {uuid} PRIMARY KEY,
         partner_id {text} NOT NULL REFERENCES partners (id),
@@ -31,15 +24,4 @@ const UP: &[&str] = &[
     )",
 ];
 
-const DOWN: &[&str] = &["DROP TABLE sandbox_codes", "DROP TABLE sandbox_sessions"];
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        apply(manager, UP).await
-    }
-
-    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        apply(manager, DOWN).await
-    }
-}
+pub(crate) const DOWN: &[&str] = &["DROP TABLE sandbox_codes", "DROP TABLE sandbox_sessions"];

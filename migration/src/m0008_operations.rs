@@ -1,13 +1,6 @@
 //! What every mutation leaves behind: audit entries, idempotency keys, jobs.
 
-use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager, async_trait};
-
-use crate::apply;
-
-#[derive(DeriveMigrationName)]
-pub(crate) struct Migration;
-
-const UP: &[&str] = &[
+pub(crate) const UP: &[&str] = &[
     "CREATE TABLE audit_entries (
         id {uuid} PRIMARY KEY,
         at BIGINT NOT NULL,
@@ -42,15 +35,4 @@ const UP: &[&str] = &[
     "CREATE INDEX jobs_due_at_idx ON jobs (due_at)",
 ];
 
-const DOWN: &[&str] = &["DROP TABLE jobs", "DROP TABLE idempotency_keys", "DROP TABLE audit_entries"];
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        apply(manager, UP).await
-    }
-
-    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        apply(manager, DOWN).await
-    }
-}
+pub(crate) const DOWN: &[&str] = &["DROP TABLE jobs", "DROP TABLE idempotency_keys", "DROP TABLE audit_entries"];

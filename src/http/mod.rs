@@ -1,7 +1,7 @@
 //! The HTTP surfaces: one core, several wire dialects. The only place that names poem.
 //!
 //! Each surface is a thin folder that parses, authenticates, calls one operation and renders its own envelope and
-//! errors. What all requests share — request ids, limits, access log — is in [`edge`] and [`guard`]; how errors of the
+//! errors. What all requests share — request ids, limits, access log — is in [`edge`] and [`surface`]; how errors of the
 //! framework and ours become one dialect is in [`failure`].
 
 use std::sync::Arc;
@@ -16,7 +16,6 @@ mod docs;
 pub mod edge;
 pub mod failure;
 mod formats;
-mod guard;
 mod machine;
 mod onboarding_page;
 mod openapi;
@@ -24,6 +23,7 @@ mod partner_api;
 mod problem;
 mod sandbox;
 mod server;
+mod surface;
 mod workspace_api;
 
 pub use openapi::documents;

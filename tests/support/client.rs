@@ -5,6 +5,8 @@ use quartermaster::clock::Clock;
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 
+use crate::support::page::Page;
+
 /// What was answered.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -132,6 +134,16 @@ impl PartnerClient {
         created["qr_link"].as_str().expect("an address").to_owned()
     }
 
+    /// The page of a new link for a user.
+    pub(crate) async fn page(&self, workspace: &str, user: i64) -> Page {
+        Page::open(&self.http, &self.link(workspace, user).await)
+    }
+
+    /// The user that was made with the workspace.
+    pub(crate) async fn owner(&self, workspace: &str) -> i64 {
+        self.overview(workspace).await["users"][0]["user_id"].as_i64().expect("an id")
+    }
+
     /// Everything about a workspace.
     pub(crate) async fn overview(&self, workspace: &str) -> Value {
         self.get(&format!("/workspaces/{workspace}")).await.expect(200)
@@ -144,8 +156,7 @@ impl PartnerClient {
 
     /// Links a phone to a user, from link to account; the account's number on the wire.
     pub(crate) async fn connect(&self, workspace: &str, user: i64, phone: &str) -> i64 {
-        let page = super::page::Page::open(&self.http, &self.link(workspace, user).await);
-        let qr = page.start().await.code();
+        let qr = self.page(workspace, user).await.start().await.code();
         assert_eq!(self.scan(&qr, phone).await.expect(200)["outcome"], "linked");
         let overview = self.overview(workspace).await;
         let accounts = overview["whatsapp_accounts"].as_array().expect("accounts");

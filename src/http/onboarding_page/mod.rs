@@ -24,7 +24,7 @@ use poem::{
 use crate::{
     app::App,
     error::{Error, Result},
-    http::{failure, guard, problem::Problem},
+    http::{problem::Problem, surface},
 };
 
 mod actions;
@@ -65,25 +65,20 @@ pub(super) fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use
         actions: RateLimiter::keyed(quota),
         streams: Arc::new(tokio::sync::Semaphore::new(events::MOST_STREAMS)),
     });
-    Route::new()
+    let routes = Route::new()
         .at("/:token", get(page::show_page))
         .at("/:token/attempts", post(actions::start_attempt))
         .at("/:token/pairing-code", post(actions::request_pairing_code))
         .at("/:token/events", get(events::events))
         .at("/:token/logo", get(page::show_logo))
-        .data(shared)
-        .around({
-            let app = Arc::clone(app);
-            move |endpoint, request| guard::within_limits(Arc::clone(&app), endpoint, request)
-        })
-        .catch_all_error(|error| async { failure::respond::<Problem>(error) })
-        .after(|outcome: poem::Result<Response>| async {
-            let mut response = outcome.unwrap_or_else(poem::Error::into_response);
-            let headers = response.headers_mut();
-            headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-            headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-            headers.insert("X-Robots-Tag", HeaderValue::from_static("noindex"));
-            headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-            Ok::<_, poem::Error>(response)
-        })
+        .data(shared);
+    surface::surface::<Problem>(app, Route::new().nest("/", routes)).after(|outcome: poem::Result<Response>| async {
+        let mut response = outcome.unwrap_or_else(poem::Error::into_response);
+        let headers = response.headers_mut();
+        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert("X-Robots-Tag", HeaderValue::from_static("noindex"));
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        Ok::<_, poem::Error>(response)
+    })
 }

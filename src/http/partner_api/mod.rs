@@ -8,10 +8,7 @@ use std::sync::Arc;
 use poem::{Endpoint, EndpointExt, Response, Route, http::HeaderValue};
 use poem_openapi::{OpenApi, OpenApiService};
 
-use crate::{
-    app::App,
-    http::{failure, guard},
-};
+use crate::{app::App, http::surface};
 
 mod auth;
 mod dialect;
@@ -26,19 +23,13 @@ const BASE: &str = "/partner/api/v1";
 
 /// The surface with its limits and its dialect.
 pub(super) fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use<> {
-    Route::new()
-        .nest("/", service(app))
-        .data(Arc::clone(app))
-        .around({
-            let app = Arc::clone(app);
-            move |endpoint, request| guard::within_limits(Arc::clone(&app), endpoint, request)
-        })
-        .catch_all_error(|error| async { failure::respond::<dialect::PartnerError>(error) })
-        .after(|outcome: poem::Result<Response>| async {
+    surface::surface::<dialect::PartnerError>(app, Route::new().nest("/", service(app))).after(
+        |outcome: poem::Result<Response>| async {
             let mut response = outcome.unwrap_or_else(poem::Error::into_response);
             response.headers_mut().insert("X-TL-API-Version", HeaderValue::from_static("v1"));
             Ok::<_, poem::Error>(response)
-        })
+        },
+    )
 }
 
 /// The operations, for routing and for the document.

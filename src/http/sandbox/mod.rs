@@ -6,7 +6,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use entity::channel::ConnectorKind;
 use poem::{
-    Endpoint, EndpointExt, Request, Response, Route, handler, post,
+    Endpoint, Request, Response, Route, handler, post,
     web::{Data, Json},
 };
 use poem_openapi::{Object, types::ToJSON};
@@ -17,7 +17,7 @@ use crate::{
     app::App,
     connector::sandbox::phones::{self, Played, Scope},
     error::{Error, Result},
-    http::{body, failure, guard, problem::Problem},
+    http::{body, problem::Problem, surface},
     idempotency::Repeatable,
     onboarding,
     phone::Phone,
@@ -95,16 +95,11 @@ async fn conclude(app: &App, phone: &Phone, played: Played) -> PhoneView {
 
 /// The surface for developers on the machine itself.
 pub(super) fn loopback_endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use<> {
-    Route::new()
+    let routes = Route::new()
         .at("/scan", post(loopback_scan))
         .at("/pair", post(loopback_pair))
-        .at("/logout", post(loopback_log_out))
-        .data(Arc::clone(app))
-        .around({
-            let app = Arc::clone(app);
-            move |endpoint, request| guard::within_limits(Arc::clone(&app), endpoint, request)
-        })
-        .catch_all_error(|error| async { failure::respond::<Problem>(error) })
+        .at("/logout", post(loopback_log_out));
+    surface::surface::<Problem>(app, routes)
 }
 
 #[handler]

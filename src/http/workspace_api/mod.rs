@@ -5,17 +5,14 @@
 
 use std::sync::Arc;
 
-use poem::{Endpoint, EndpointExt, Response, Route};
+use poem::{Endpoint, Response, Route};
 use poem_openapi::{
     Object, OpenApi, OpenApiService,
     payload::Json,
     types::{ParseFromJSON, ToJSON},
 };
 
-use crate::{
-    app::App,
-    http::{failure, guard},
-};
+use crate::{app::App, http::surface};
 
 mod accounts;
 mod auth;
@@ -27,14 +24,7 @@ const BASE: &str = "/integrations/api";
 
 /// The surface with its limits and its dialect.
 pub(super) fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use<> {
-    Route::new()
-        .nest("/", service(app))
-        .data(Arc::clone(app))
-        .around({
-            let app = Arc::clone(app);
-            move |endpoint, request| guard::within_limits(Arc::clone(&app), endpoint, request)
-        })
-        .catch_all_error(|error| async { failure::respond::<dialect::WorkspaceError>(error) })
+    surface::surface::<dialect::WorkspaceError>(app, Route::new().nest("/", service(app)))
 }
 
 /// The operations, for routing and for the document.

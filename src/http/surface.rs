@@ -1,17 +1,30 @@
-//! Limits of a surface, inside its dialect: body size, time, and handlers that outlive their connection.
+//! What every surface is wrapped in: limits inside its dialect, and handlers that outlive their connection.
 //!
 //! A handler runs in a task of its own: a client that hangs up does not stop it half-way, so what a request began is
 //! done or taken back whole.
 
 use std::{sync::Arc, time::Duration};
 
-use poem::{Body, Endpoint, IntoResponse, Request, Response};
+use poem::{Body, Endpoint, EndpointExt, IntoResponse, Request, Response, Route};
 use tracing::Instrument;
 
-use crate::{app::App, error::Error};
+use crate::{
+    app::App,
+    error::Error,
+    http::failure::{self, Dialect},
+};
+
+/// Gives routes the application, the configured limits and a dialect for whatever goes wrong.
+pub(super) fn surface<D: Dialect>(app: &Arc<App>, routes: Route) -> impl Endpoint<Output = Response> + use<D> {
+    let limits = Arc::clone(app);
+    routes
+        .data(Arc::clone(app))
+        .around(move |endpoint, request| within_limits(Arc::clone(&limits), endpoint, request))
+        .catch_all_error(|error| async { failure::respond::<D>(error) })
+}
 
 /// Serves one request within the configured limits.
-pub(super) async fn within_limits<E>(app: Arc<App>, endpoint: Arc<E>, mut request: Request) -> poem::Result<Response>
+async fn within_limits<E>(app: Arc<App>, endpoint: Arc<E>, mut request: Request) -> poem::Result<Response>
 where
     E: Endpoint + 'static,
 {
