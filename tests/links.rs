@@ -60,7 +60,7 @@ async fn an_expired_link_is_not_listed_and_not_called_revoked() {
     app.advance(24 * 3600).await;
     assert_eq!(acme.overview(&workspace).await["qr_links"], json!([]));
     assert_eq!(page.now().await.state(), "link_expired");
-    page.try_start().await.expect(410);
+    assert_eq!(page.try_start().await.expect(410)["code"], "link_expired");
     let next = acme.post_empty(&format!("/workspaces/{workspace}/users/{user}/qr")).await.expect(200);
     assert_eq!(next["previous_qr_revoked"], false);
     assert_eq!(page.now().await.state(), "link_expired");
@@ -80,6 +80,7 @@ async fn a_link_is_revoked_once_and_a_second_time_is_harmless() {
     assert_eq!(acme.delete(&path).await.expect(200), answer(false));
     assert_eq!(page.now().await.state(), "revoked");
     assert_eq!(page.html("").await.status.as_u16(), 410);
+    assert_eq!(page.try_start().await.expect(410)["code"], "link_revoked");
     app.run_jobs().await;
     acme.scan(&code, "+15550001111").await.expect_error(409, "code_used");
     assert_eq!(acme.overview(&workspace).await["whatsapp_accounts"], json!([]));

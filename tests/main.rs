@@ -6,6 +6,7 @@ mod authorization;
 mod cli;
 mod configuration;
 mod documents;
+mod error_codes;
 mod faults;
 mod framework_errors;
 mod idempotency;

@@ -187,6 +187,7 @@ async fn a_hammered_link_is_slowed_down() {
     let slowed: Vec<_> = answers.iter().filter(|answer| answer.status.as_u16() == 429).collect();
     assert!(!slowed.is_empty());
     assert!(slowed.iter().all(|answer| answer.header("retry-after") == "1"));
+    assert_eq!(slowed[0].json()["code"], "too_many_requests");
     assert!(answers.iter().all(|answer| [200, 429].contains(&answer.status.as_u16())));
     let shown = page.now().await;
     assert_eq!(shown.0["attempts_left"], 4, "all found the one attempt");

@@ -1,0 +1,44 @@
+//! Every error code is shown by a test. A new code fails here until one names it.
+
+use std::{fs, path::Path};
+
+use quartermaster::error::{ErrorCode, Kind};
+use strum::IntoEnumIterator;
+
+/// Codes that no test brings about, and why.
+const WITHOUT_TEST: [(ErrorCode, &str); 2] = [
+    (ErrorCode::InternalError, "nothing is known that leads to it"),
+    (ErrorCode::ProviderUnavailable, "the simulated provider always answers"),
+];
+
+#[test]
+fn every_code_is_shown_by_a_test() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut text = String::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_file() && !path.ends_with("error_codes.rs") {
+            text.push_str(&fs::read_to_string(path).expect("text"));
+        }
+    }
+    for code in ErrorCode::iter() {
+        let word = match (code, code.kind()) {
+            // Where the contracts have words of their own, those are what tests see.
+            (_, Kind::Invalid | Kind::UnsupportedMediaType | Kind::TooLarge) => "invalid_request".to_owned(),
+            (ErrorCode::WorkspaceSuspended, _) => "permission_denied".to_owned(),
+            _ => code.to_string(),
+        };
+        let is_shown = text.contains(&format!("\"{word}\""));
+        let is_excused = WITHOUT_TEST.iter().any(|(excused, _)| *excused == code);
+        assert!(is_shown || is_excused, "no test shows {word}: write one, or say in WITHOUT_TEST why there is none");
+        assert!(!(is_shown && is_excused), "{word} is shown: take it out of WITHOUT_TEST");
+    }
+}
+
+#[test]
+fn codes_explain_themselves() {
+    for code in ErrorCode::iter() {
+        assert!(!code.title().is_empty() && !code.advice().is_empty(), "{code}");
+        assert!(code.to_string().bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'_')), "{code}");
+    }
+}
