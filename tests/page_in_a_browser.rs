@@ -1,1 +1,9 @@
-//! Browser tests.
+//! The onboarding page in headless Chromium, as a person and as a partner's page see it.
+//!
+//! The clock of the application is set by hand except where a test says otherwise, so nothing waits for a code to run
+//! out.
+
+mod scene;
+mod states;
+
+use scene::Scene;

@@ -14,6 +14,7 @@ use quartermaster::{
 };
 use secrecy::ExposeSecret;
 
+pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod database;
 pub(crate) mod page;
