@@ -8,6 +8,9 @@
   const base = location.pathname.replace(/\/+$/, "");
   const isEmbedded = "embedded" in root.dataset;
   const origins = root.dataset.origins.split(" ").filter(Boolean);
+  // Some browsers tell which of the origins the parent has; in others each is tried.
+  const parentOrigin = location.ancestorOrigins && location.ancestorOrigins[0];
+  const addressees = origins.filter((origin) => !parentOrigin || origin === parentOrigin);
   const finalStates = new Set(["connected", "used", "revoked", "link_expired"]);
 
   let shown = { state: root.dataset.state, attempts_left: 0, pairing_codes_left: 0 };
@@ -30,7 +33,7 @@
   function post(message) {
     if (!isEmbedded || window.parent === window) return;
     // The browser delivers to the parent only if its origin is the one that is named.
-    for (const origin of origins) window.parent.postMessage(message, origin);
+    for (const origin of addressees) window.parent.postMessage(message, origin);
   }
 
   function postFailure(code, message) {
@@ -43,6 +46,7 @@
 
   function show(next) {
     const before = shown.state;
+    const focused = document.activeElement;
     shown = next;
     root.dataset.state = next.state;
     for (const section of root.querySelectorAll("[data-when]")) {
@@ -52,6 +56,8 @@
     showPairing(next.pairing);
     showFailure(next);
     if (next.state !== before) announce(announcements[next.state] || (next.error && next.error.message));
+    // The keyboard's place is not lost with what was hidden.
+    if (focused !== document.body && focused.getClientRects().length === 0) root.focus();
     tellParent(next);
     if (finalStates.has(next.state)) close();
   }
@@ -78,6 +84,8 @@
     const text = pairing.code.length === 8 ? `${pairing.code.slice(0, 4)}-${pairing.code.slice(4)}` : pairing.code;
     if (element("code").textContent === text) return;
     element("code").textContent = text;
+    const form = element("pairing-form");
+    if (form.contains(document.activeElement)) form.previousElementSibling.focus();
     element("pairing").open = false;
     announce(`Type this code into the phone: ${text.split("").join(" ")}`);
   }
@@ -133,8 +141,15 @@
     throw failure;
   }
 
+  // A button at work does nothing, but it is not disabled: that would take the keyboard's place away.
+  async function busy(button, work) {
+    if (button.getAttribute("aria-disabled") === "true") return;
+    button.setAttribute("aria-disabled", "true");
+    await work();
+    button.setAttribute("aria-disabled", "false");
+  }
+
   async function start() {
-    element("retry").disabled = true;
     try {
       show(await call("/attempts"));
       listen();
@@ -142,8 +157,6 @@
       // What ended the link meanwhile is told by the stream, with a page of its own.
       if (failure.code && failure.code.startsWith("link_")) listen();
       else showTrouble(failure);
-    } finally {
-      element("retry").disabled = false;
     }
   }
 
@@ -160,16 +173,14 @@
   }
 
   async function askForPairing(phone) {
-    const button = element("pairing-form").querySelector("button");
-    button.disabled = true;
     tellPhoneError(null);
     try {
       show(await call("/pairing-code", { phone: phone.replace(/[\s().-]/g, "") }));
     } catch (failure) {
-      tellPhoneError(failure.message);
-      postFailure(failure.code || "network", failure.message);
-    } finally {
-      button.disabled = false;
+      const isBadNumber = failure.code === "invalid_request";
+      const text = isBadNumber ? "Please enter the number with its country code: + and 7 to 15 digits." : failure.message;
+      tellPhoneError(text);
+      postFailure(failure.code || "network", text);
     }
   }
 
@@ -192,7 +203,7 @@
       element("offline").hidden = false;
       // A browser that has given up is helped to try again.
       if (stream && stream.readyState === EventSource.CLOSED) {
-        close();
+        stream = null;
         setTimeout(listen, 3000);
       }
     });
@@ -211,6 +222,8 @@
     if (event.source !== window.parent || !origins.includes(event.origin)) return;
     const message = event.data;
     if (!message || typeof message !== "object") return;
+    // Who asks again is answered again.
+    posted.failure = null;
     if (message.type === "TIMELINES_START_QR") {
       wanted.qr = true;
       posted.qr = null;
@@ -229,10 +242,10 @@
     return ["ready", "expired", "failed"].includes(shown.state);
   }
 
-  element("retry").addEventListener("click", start);
+  element("retry").addEventListener("click", (event) => busy(event.currentTarget, start));
   element("pairing-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    askForPairing(element("phone").value);
+    busy(event.currentTarget.querySelector("button"), () => askForPairing(element("phone").value));
   });
   if (isEmbedded) window.addEventListener("message", heardFromParent);
   const logo = element("logo");

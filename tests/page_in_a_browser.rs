@@ -3,7 +3,12 @@
 //! The clock of the application is set by hand except where a test says otherwise, so nothing waits for a code to run
 //! out.
 
+mod access;
+mod embedded;
+mod pictures;
+mod portal;
 mod scene;
 mod states;
+mod tour;
 
 use scene::Scene;

@@ -25,7 +25,7 @@ use super::tools::needed;
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const MOST_LOOKS: usize = 300;
-const FLAGS: [&str; 10] = [
+const FLAGS: [&str; 11] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -36,6 +36,7 @@ const FLAGS: [&str; 10] = [
     "--disable-sync",
     "--no-first-run",
     "--no-proxy-server",
+    "--hide-scrollbars",
 ];
 
 /// What the browser is told about the screen and the person in front of it.
