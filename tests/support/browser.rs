@@ -86,8 +86,8 @@ impl Browser {
     /// Waits until an expression is true in the page; what it is then.
     pub(crate) async fn until(&self, expression: &str) -> Value {
         for _ in 0..MOST_LOOKS {
-            let value = self.run(&format!("return {expression}")).await;
-            if !matches!(value, Value::Null | Value::Bool(false)) {
+            let value = self.run(&format!("return ({expression}) || null")).await;
+            if !value.is_null() {
                 return value;
             }
             tokio::time::sleep(LOOK_EVERY).await;
