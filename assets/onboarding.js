@@ -80,12 +80,13 @@
   function showPairing(pairing) {
     element("pairing-code").hidden = !pairing;
     element("pairing").hidden = shown.pairing_codes_left < 1;
+    const summary = element("pairing").querySelector("summary");
+    summary.textContent = pairing ? "Get another code" : "Link with phone number instead";
     if (!pairing) return;
     const text = pairing.code.length === 8 ? `${pairing.code.slice(0, 4)}-${pairing.code.slice(4)}` : pairing.code;
     if (element("code").textContent === text) return;
     element("code").textContent = text;
-    const form = element("pairing-form");
-    if (form.contains(document.activeElement)) form.previousElementSibling.focus();
+    if (element("pairing-form").contains(document.activeElement)) summary.focus();
     element("pairing").open = false;
     announce(`Type this code into the phone: ${text.split("").join(" ")}`);
   }
@@ -150,6 +151,8 @@
   }
 
   async function start() {
+    posted.failure = null;
+    show({ ...shown, state: "connecting", qr: null, pairing: null, error: null });
     try {
       show(await call("/attempts"));
       listen();

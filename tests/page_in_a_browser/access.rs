@@ -135,10 +135,9 @@ async fn check_names(scene: &Scene, place: &str) {
         .collect();
     assert!(named.iter().all(|(_, name)| !name.trim().is_empty()), "{place}: {named:?}");
     let expected = match place {
-        "awaiting_scan" => vec![
-            ("image", "QR code to scan with WhatsApp"),
-            ("DisclosureTriangle", "Link with the phone number instead"),
-        ],
+        "awaiting_scan" => {
+            vec![("image", "QR code to scan with WhatsApp"), ("DisclosureTriangle", "Link with phone number instead")]
+        }
         "invalid_number" => vec![("textbox", "Phone number with country code"), ("button", "Get a code")],
         "expired" | "failed" => vec![("button", "Get a new code")],
         _ => vec![],

@@ -12,7 +12,7 @@ pub(super) async fn tour(scene: &mut Scene, visit: impl AsyncFn(&Scene, &'static
     let stalled = json!({ "source": STALL });
     let stalled = scene.browser.devtools("Page.addScriptToEvaluateOnNewDocument", stalled).await;
     scene.browser.open(&scene.url).await;
-    scene.until("ready").await;
+    scene.browser.until("document.body.innerText.includes('Getting a code')").await;
     visit(scene, "connecting").await;
     scene.browser.devtools("Page.removeScriptToEvaluateOnNewDocument", stalled).await;
 
