@@ -1,6 +1,6 @@
 //! One link of one user, and a browser that has not opened it yet.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -66,7 +66,8 @@ impl Scene {
 
     /// What an outsider reads from a picture of the page.
     pub(super) async fn code_on_screen(&self) -> String {
-        let path = self.picture_path();
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("page.png");
         self.browser.picture(&path).await;
         tools::zbar(&path)
     }
@@ -100,9 +101,5 @@ impl Scene {
     /// Nothing was against the policy, and no script broke.
     pub(super) async fn expect_quiet_console(&self) {
         assert_eq!(self.browser.complaints().await, Vec::<Value>::new());
-    }
-
-    fn picture_path(&self) -> PathBuf {
-        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("page-{}.png", self.app.clock.uuid().simple()))
     }
 }
