@@ -14,6 +14,7 @@
   const finalStates = new Set(["connected", "used", "revoked", "link_expired"]);
 
   let shown = { state: root.dataset.state, attempts_left: 0, pairing_codes_left: 0 };
+  let newest = 0;
   let stream = null;
   let barTimer = null;
   // What the parent page has asked for; codes are posted only then.
@@ -134,6 +135,10 @@
       method: "POST",
       headers: body ? { "Content-Type": "application/json" } : {},
       body: body ? JSON.stringify(body) : undefined,
+    }).catch(() => {
+      const failure = new Error("The connection is interrupted. Please try again.");
+      failure.code = "network";
+      throw failure;
     });
     const answer = await response.json().catch(() => ({}));
     if (response.ok) return answer;
@@ -154,13 +159,20 @@
     posted.failure = null;
     show({ ...shown, state: "connecting", qr: null, pairing: null, error: null });
     try {
-      show(await call("/attempts"));
+      showUnlessOlder(await call("/attempts"));
       listen();
     } catch (failure) {
       // What ended the link meanwhile is told by the stream, with a page of its own.
       if (failure.code && failure.code.startsWith("link_")) listen();
       else showTrouble(failure);
     }
+  }
+
+  // Answers and events come by two ways; news that the other way overtook is old.
+  function showUnlessOlder(state) {
+    if (state.order < newest) return;
+    newest = state.order;
+    show(state);
   }
 
   function showTrouble(failure) {
@@ -178,7 +190,7 @@
   async function askForPairing(phone) {
     tellPhoneError(null);
     try {
-      show(await call("/pairing-code", { phone: phone.replace(/[\s().-]/g, "") }));
+      showUnlessOlder(await call("/pairing-code", { phone: phone.replace(/[\s().-]/g, "") }));
     } catch (failure) {
       const isBadNumber = failure.code === "invalid_request";
       const text = isBadNumber ? "Please enter the number with its country code: + and 7 to 15 digits." : failure.message;
@@ -200,7 +212,7 @@
     stream = new EventSource(`${base}/events`);
     stream.addEventListener("state", (event) => {
       element("offline").hidden = true;
-      show(JSON.parse(event.data));
+      showUnlessOlder(JSON.parse(event.data));
     });
     stream.addEventListener("error", () => {
       element("offline").hidden = false;

@@ -3,7 +3,7 @@
 //! SQLite has one writer connection and several readers; PostgreSQL has one pool that is both. Transactions open in
 //! operations, through [`write`], and nowhere else. Errors of the drivers become ours in [`From<DbErr>`].
 
-use std::{path::Path, time::Duration};
+use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path, time::Duration};
 
 use migration::Migrator;
 use sea_orm::{
@@ -42,7 +42,10 @@ impl Database {
     pub async fn open(url: &str, pool_size: u32) -> Result<Self, DbErr> {
         if let Some(path) = url.strip_prefix("sqlite://") {
             if let Some(folder) = Path::new(path).parent() {
-                std::fs::create_dir_all(folder)
+                DirBuilder::new()
+                    .recursive(true)
+                    .mode(0o700)
+                    .create(folder)
                     .map_err(|error| DbErr::Custom(format!("cannot make {}: {error}", folder.display())))?;
             }
             let writer = SeaDatabase::connect(sqlite_options(url, 1)).await?;
@@ -94,7 +97,7 @@ impl Database {
     /// # Errors
     /// What the driver says.
     pub async fn missing_migrations(&self) -> Result<usize, DbErr> {
-        Migrator::get_pending_migrations(&self.reader).await.map(|steps| steps.len())
+        Migrator::get_pending_migrations_read_only(&self.reader).await.map(|steps| steps.len())
     }
 
     /// Closes the connections.

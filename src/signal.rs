@@ -69,7 +69,7 @@ impl Signals {
         if let Some(redis) = &self.redis
             && redis.outgoing.try_send(signal).is_err()
         {
-            tracing::warn!("a signal to other replicas was dropped");
+            tracing::debug!("a signal to other replicas was dropped");
         }
     }
 
@@ -96,48 +96,68 @@ fn async_config() -> redis::AsyncConnectionConfig {
         .set_response_timeout(Some(RESPONSE_TIMEOUT))
 }
 
-/// Sends what is queued until the queue's senders are gone; what fails is dropped, the connection made anew.
+/// Sends what is queued until the queue's senders are gone. While Redis is away signals are dropped, and that is said
+/// once, not for each.
 async fn send(client: redis::Client, mut queue: mpsc::Receiver<Signal>) {
     let mut connection: Option<redis::aio::MultiplexedConnection> = None;
+    let mut is_known_away = false;
     while let Some(signal) = queue.recv().await {
         let Ok(message) = serde_json::to_string(&signal) else { continue };
-        if connection.is_none() {
-            match client.get_multiplexed_async_connection_with_config(&async_config()).await {
-                Ok(fresh) => connection = Some(fresh),
-                Err(error) => {
-                    tracing::warn!(%error, "redis does not answer; other replicas look for themselves");
-                    tokio::time::sleep(RECONNECT_PAUSE).await;
-                    continue;
-                }
+        let sent = async {
+            if connection.is_none() {
+                connection = Some(client.get_multiplexed_async_connection_with_config(&async_config()).await?);
             }
-        }
-        if let Some(open) = &mut connection
-            && let Err(error) = open.publish::<_, _, ()>(TOPIC, message).await
-        {
-            tracing::warn!(%error, "a signal did not reach redis");
-            connection = None;
+            match &mut connection {
+                Some(open) => open.publish::<_, _, ()>(TOPIC, message).await,
+                None => Ok(()),
+            }
+        };
+        match sent.await {
+            Ok(()) => is_known_away = false,
+            Err(error) => {
+                connection = None;
+                if !is_known_away {
+                    tracing::warn!(%error, "redis does not answer; other replicas look for themselves");
+                }
+                is_known_away = true;
+                // What waits meanwhile is old news.
+                tokio::time::sleep(RECONNECT_PAUSE).await;
+                while queue.try_recv().is_ok() {}
+            }
         }
     }
 }
 
 /// Hears the other replicas, and ourselves again, which does no harm.
 async fn listen(client: redis::Client, heard: broadcast::Sender<Signal>) {
+    let mut is_known_away = false;
     loop {
-        let listening = async {
-            let mut pubsub = client.get_async_pubsub().await?;
-            pubsub.subscribe(TOPIC).await?;
-            let mut messages = pubsub.on_message();
-            while let Some(message) = messages.next().await {
-                let text: String = message.get_payload()?;
-                if let Ok(signal) = serde_json::from_str(&text) {
-                    let _ = heard.send(signal);
-                }
-            }
-            Ok::<(), redis::RedisError>(())
-        };
-        if let Err(error) = listening.await {
+        let Err(error) = listen_once(&client, &heard, &mut is_known_away).await else { continue };
+        if !is_known_away {
             tracing::warn!(%error, "redis does not answer; looking at the database every second");
         }
+        is_known_away = true;
         tokio::time::sleep(RECONNECT_PAUSE).await;
     }
+}
+
+async fn listen_once(
+    client: &redis::Client,
+    heard: &broadcast::Sender<Signal>,
+    is_known_away: &mut bool,
+) -> Result<(), redis::RedisError> {
+    let opened = tokio::time::timeout(CONNECT_TIMEOUT, client.get_async_pubsub()).await;
+    let mut pubsub = opened.map_err(|_| redis::RedisError::from((redis::ErrorKind::Io, "connecting timed out")))??;
+    pubsub.subscribe(TOPIC).await?;
+    if std::mem::take(is_known_away) {
+        tracing::info!("redis is back");
+    }
+    let mut messages = pubsub.on_message();
+    while let Some(message) = messages.next().await {
+        let text: String = message.get_payload()?;
+        if let Ok(signal) = serde_json::from_str(&text) {
+            let _ = heard.send(signal);
+        }
+    }
+    Err(redis::RedisError::from((redis::ErrorKind::Io, "the connection ended")))
 }

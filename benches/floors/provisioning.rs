@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, Statement, Value};
 
 use crate::free_address;
 
-static NUMBER: AtomicI64 = AtomicI64::new(1_000_000_000);
+static NUMBER: AtomicI64 = AtomicI64::new(0);
 
 /// Serves the floor on this database; its address.
 pub(crate) async fn serve(db: Database) -> String {
@@ -27,44 +27,53 @@ pub(crate) async fn serve(db: Database) -> String {
 async fn create(db: Data<&Database>, body: Json<serde_json::Value>) -> Json<serde_json::Value> {
     let name = body["display_name"].as_str().unwrap_or_default().to_owned();
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    db::write(&db, "floor", async |tx| {
-        write_rows(tx, number, &name).await.expect("rows");
-        Ok(())
-    })
-    .await
-    .expect("a transaction");
-    Json(serde_json::json!({ "workspace_id": name, "owner_user_id": number }))
+    let owner = db::write(&db, "floor", async |tx| Ok(write_rows(tx, number, &name).await.expect("rows"))).await;
+    Json(serde_json::json!({ "workspace_id": name, "owner_user_id": owner.expect("a transaction") }))
 }
 
-async fn write_rows(tx: &DatabaseTransaction, number: i64, name: &str) -> Result<(), sea_orm::DbErr> {
+async fn write_rows(tx: &DatabaseTransaction, number: i64, name: &str) -> Result<i64, sea_orm::DbErr> {
     let slug: Value = format!("floor-{number}").into();
-    let (id, name): (Value, Value) = (number.into(), name.to_owned().into());
-    run(
+    let workspace = insert(
         tx,
-        "INSERT INTO workspaces (id, partner_id, slug, display_name, display_name_folded, plan_id, status, seats_total,
-         seats_used, time_zone, created_at, updated_at) VALUES ($1, 'acme', $2, $3, $3, 1, 'active', 3, 1, 'UTC', 0, 0)",
-        [id.clone(), slug, name],
+        "INSERT INTO workspaces (partner_id, slug, display_name, display_name_folded, plan_id, status, seats_total,
+         seats_used, time_zone, created_at, updated_at)
+         VALUES ('acme', $1, $2, $2, 1, 'active', 3, 1, 'UTC', 0, 0) RETURNING id",
+        [slug, name.into()],
     )
     .await?;
-    run(tx, "INSERT INTO groups (id, workspace_id, name) VALUES ($1, $1, 'Default')", [id.clone()]).await?;
-    run(
+    let group =
+        insert(tx, "INSERT INTO groups (workspace_id, name) VALUES ($1, 'Default') RETURNING id", [workspace.into()])
+            .await?;
+    let owner = insert(
         tx,
-        "INSERT INTO users (id, workspace_id, group_id, role, display_name, email, status, created_at, updated_at)
-         VALUES ($1, $1, $1, 'owner', 'Owner', 'owner', 'activated', 0, 0)",
-        [id.clone()],
+        "INSERT INTO users (workspace_id, group_id, role, display_name, email, status, created_at, updated_at)
+         VALUES ($1, $2, 'owner', 'Owner', 'owner', 'activated', 0, 0) RETURNING id",
+        [workspace.into(), group.into()],
     )
     .await?;
-    run(tx, "UPDATE users SET display_name = 'Owner 1' WHERE id = $1", [id.clone()]).await?;
-    run(tx, "UPDATE workspaces SET owner_user_id = $1, group_id = $1 WHERE id = $1", [id.clone()]).await?;
-    run(tx, "INSERT INTO quota_periods (workspace_id, period_start, seats_granted) VALUES ($1, 0, 3)", [id.clone()])
-        .await?;
+    run(tx, "UPDATE users SET display_name = 'Owner 1' WHERE id = $1", [owner.into()]).await?;
+    let update = "UPDATE workspaces SET owner_user_id = $1, group_id = $2 WHERE id = $3";
+    run(tx, update, [owner.into(), group.into(), workspace.into()]).await?;
+    let period = "INSERT INTO quota_periods (workspace_id, period_start, seats_granted) VALUES ($1, 0, 3)";
+    run(tx, period, [workspace.into()]).await?;
     let audit: Value = quartermaster::clock::Clock::system().uuid().into();
     run(
         tx,
         "INSERT INTO audit_entries (id, at, actor, action, workspace_id, target) VALUES ($1, 0, 'x', 'y', $2, 'z')",
-        [audit, id],
+        [audit, workspace.into()],
     )
-    .await
+    .await?;
+    Ok(owner)
+}
+
+async fn insert<const N: usize>(
+    tx: &DatabaseTransaction,
+    sql: &str,
+    values: [Value; N],
+) -> Result<i64, sea_orm::DbErr> {
+    let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, values);
+    let row = tx.query_one_raw(statement).await?.ok_or(sea_orm::DbErr::RecordNotInserted)?;
+    row.try_get("", "id")
 }
 
 async fn run<const N: usize>(tx: &DatabaseTransaction, sql: &str, values: [Value; N]) -> Result<(), sea_orm::DbErr> {

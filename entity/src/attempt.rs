@@ -49,6 +49,8 @@ pub enum Failure {
     DuplicateAccount,
     /// The provider did not answer or answered nonsense.
     ProviderUnavailable,
+    /// The workspace or the user was suspended, or the partner disabled, while it ran.
+    NotActive,
     /// The phone's owner removed the linked device while it connected.
     LoggedOut,
 }

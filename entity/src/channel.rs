@@ -59,7 +59,7 @@ pub enum DisconnectReason {
 }
 
 /// One account on a network, connected for a user.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "channels")]
 pub struct Model {
     /// Number on the wire of the Partner API.

@@ -21,7 +21,7 @@ pub enum Status {
 }
 
 /// One customer of a partner.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "workspaces")]
 pub struct Model {
     /// Number inside the database.

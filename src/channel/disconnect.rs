@@ -2,8 +2,9 @@
 
 use entity::{
     channel::{self, DisconnectReason, Model},
-    id::{AttemptId, UserId},
-    user, workspace,
+    id::{AccountId, AttemptId, UserId},
+    timestamp::Timestamp,
+    workspace,
 };
 use sea_orm::DatabaseTransaction;
 use serde::{Deserialize, Serialize};
@@ -21,13 +22,30 @@ use crate::{
     workspace as workspaces,
 };
 
-/// What came of the partner's request.
+/// What came of the partner's request. It is kept for replays, so what is added here later needs a default.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Disconnected {
     /// The user.
-    pub user: user::Model,
+    pub user_id: UserId,
     /// The account that was connected; absent if none was.
-    pub channel: Option<Model>,
+    pub account: Option<EndedAccount>,
+}
+
+/// An account whose session has ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EndedAccount {
+    /// Its number on the wire.
+    pub account_id: AccountId,
+    /// Its telephone number.
+    pub phone: String,
+    /// When its session ended.
+    pub disconnected_at: Option<Timestamp>,
+}
+
+impl From<&Model> for EndedAccount {
+    fn from(channel: &Model) -> Self {
+        Self { account_id: channel.account_id, phone: channel.phone.clone(), disconnected_at: channel.disconnected_at }
+    }
 }
 
 /// Ends the session of the user's account; without one, nothing happens.
@@ -60,7 +78,7 @@ async fn disconnect_once(
         let workspace = workspaces::find(tx, &caller.partner.id, slug).await?;
         let user = workspaces::find_user(tx, &workspace, user_id).await?;
         let channel = of_user(app, tx, &Origin::from(caller), &workspace, user.id, DisconnectReason::Requested).await?;
-        let outcome = Disconnected { user, channel };
+        let outcome = Disconnected { user_id: user.id, account: channel.as_ref().map(EndedAccount::from) };
         request.finish(app, tx, &outcome).await?;
         Ok(outcome)
     })

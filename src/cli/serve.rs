@@ -44,7 +44,7 @@ pub(super) async fn run(flags: &Flags, roles: Roles) -> Result<(), CommandError>
         let address = server.address();
         tracing::info!(%address, public_url = app.config.public_url, started_in_ms = watch.elapsed_ms(), "ready");
     }
-    let worker = (roles != Roles::Serve).then(|| tokio::spawn(job::work(Arc::clone(&app), app.stop.subscribe())));
+    let worker = (roles != Roles::Serve).then(|| tokio::spawn(work(Arc::clone(&app))));
     tokio::spawn(stop_on_signal(Arc::clone(&app))?);
     match server {
         Some(server) => server.run(app.stop.subscribe()).await?,
@@ -64,6 +64,20 @@ pub(super) async fn run(flags: &Flags, roles: Roles) -> Result<(), CommandError>
     app.db.clone().close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Works until the process stops. If it fails instead, the process stops, so that whoever started it notices.
+async fn work(app: Arc<App>) {
+    let stop = StopOnDrop(Arc::clone(&app));
+    job::work(app, stop.0.stop.subscribe()).await;
+}
+
+struct StopOnDrop(Arc<App>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stop.send_replace(true);
+    }
 }
 
 /// Waits for SIGTERM or SIGINT and says stop.

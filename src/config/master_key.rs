@@ -1,9 +1,9 @@
 //! The embedded store's own master key file.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, DirBuilder, OpenOptions},
     io::{ErrorKind, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
 };
 
@@ -25,7 +25,8 @@ pub(crate) fn read_or_make(data_dir: &Path, clock: &Clock) -> Result<SecretStrin
     if let Some(key) = read(&path).map_err(|error| failed("read", &error))? {
         return Ok(key);
     }
-    fs::create_dir_all(data_dir).map_err(|error| failed("make the folder of", &error))?;
+    let folder = DirBuilder::new().recursive(true).mode(0o700).create(data_dir);
+    folder.map_err(|error| failed("make the folder of", &error))?;
     let draft = data_dir.join(format!("{FILE}.{}", clock.uuid()));
     let key = Vault::generate(clock);
     let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).and_then(|mut file| {

@@ -12,8 +12,11 @@ use figment::{
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use crate::{clock::Clock, secret::Vault};
+
 mod flags;
 mod master_key;
+mod read;
 
 pub use flags::Flags;
 
@@ -67,13 +70,15 @@ struct Keys {
     #[serde(skip_serializing_if = "Option::is_none")]
     public_url: Option<String>,
     data_dir: PathBuf,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "read::secret")]
     database_url: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "read::secret")]
     redis_url: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "read::secret")]
     master_key: Option<String>,
+    #[serde(deserialize_with = "read::switch")]
     sandbox: bool,
+    #[serde(deserialize_with = "read::switch")]
     allow_private_targets: bool,
     log_format: LogFormat,
     log_filter: String,
@@ -199,6 +204,17 @@ impl Config {
         if !known {
             return Err(value("database_url", "must begin with sqlite:// or postgres://"));
         }
+        let urls = [("database_url", Some(&database_url)), ("redis_url", keys.redis_url.as_ref())];
+        for (key, url) in urls.into_iter().filter_map(|(key, url)| Some((key, url?))) {
+            // Drivers repeat what they cannot parse, password and all.
+            if !url.starts_with("sqlite://") && url.parse::<reqwest::Url>().is_err() {
+                return Err(value(key, "is not a URL"));
+            }
+        }
+        let master_key = keys.master_key.map(SecretString::from);
+        if let Some(key) = &master_key {
+            Vault::parse(key, Clock::system()).map_err(|error| value("master_key", error.to_string()))?;
+        }
         for (key, zero) in [
             ("database_pool_size", keys.database_pool_size == 0),
             ("body_limit_bytes", keys.body_limit_bytes == 0),
@@ -214,7 +230,7 @@ impl Config {
             data_dir: keys.data_dir,
             database_url: database_url.into(),
             redis_url: keys.redis_url.map(Into::into),
-            master_key: keys.master_key.map(Into::into),
+            master_key,
             sandbox: keys.sandbox,
             allow_private_targets: keys.allow_private_targets,
             log_format: keys.log_format,
@@ -244,7 +260,8 @@ impl Config {
                 "flag" => format!("flag --{}", key.replace('_', "-")),
                 other => other.to_owned(),
             };
-            ReportLine { key, value: redacted(key, value), source }
+            let value = if source == "default" { value } else { redacted(key, value) };
+            ReportLine { key, value, source }
         };
         Ok(KEYS.map(line).into())
     }
@@ -266,7 +283,7 @@ impl Config {
     ///
     /// # Errors
     /// On PostgreSQL without one, or if the file cannot be read or made.
-    pub fn require_master_key(&mut self, clock: &crate::clock::Clock) -> Result<SecretString, ConfigError> {
+    pub fn require_master_key(&mut self, clock: &Clock) -> Result<SecretString, ConfigError> {
         if self.master_key.is_none() {
             if !self.is_embedded() {
                 return Err(value("master_key", "is required with PostgreSQL (QM_MASTER_KEY=id:base64 of 32 bytes)"));
@@ -289,8 +306,9 @@ fn derived_default(key: &str) -> serde_json::Value {
 /// Secrets are not shown; URLs lose their password.
 fn redacted(key: &str, value: serde_json::Value) -> serde_json::Value {
     match (key, value) {
-        ("master_key", serde_json::Value::String(text)) if text.contains(':') => "redacted".into(),
+        ("master_key", _) => "redacted".into(),
         ("database_url" | "redis_url", serde_json::Value::String(url)) => redacted_url(&url).into(),
+        ("database_url" | "redis_url", _) => "redacted".into(),
         (_, value) => value,
     }
 }
@@ -307,16 +325,15 @@ fn redacted_url(url: &str) -> String {
     }
 }
 
-/// The host of an `http(s)` URL that has nothing after its host and port but a path.
+/// The host of an `http(s)` URL that has nothing after its host and port: our pages live at the root.
 fn host_of(url: &str) -> Option<&str> {
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
-    let authority = rest.split('/').next()?;
-    let plain = !authority.is_empty() && !authority.contains(['@', '?', '#', ' ']);
+    let authority = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
+    let plain = !authority.is_empty() && !authority.contains(['/', '@', '?', '#', ' ']);
     let host = match authority.strip_prefix('[') {
         Some(six) => six.split(']').next()?,
         None => authority.split(':').next()?,
     };
-    (plain && !host.is_empty() && !rest.contains(['?', '#'])).then_some(host)
+    (plain && !host.is_empty()).then_some(host)
 }
 
 fn value(key: &'static str, reason: impl Into<String>) -> ConfigError {
@@ -339,8 +356,13 @@ mod tests {
         assert_eq!(host_of("https://app.example.com"), Some("app.example.com"));
         assert_eq!(host_of("http://127.0.0.1:8080"), Some("127.0.0.1"));
         assert_eq!(host_of("http://[::1]:8080"), Some("::1"));
-        assert_eq!(host_of("https://example.com/base"), Some("example.com"));
-        for bad in ["ftp://example.com", "https://", "https://u@example.com", "https://example.com/?x"] {
+        for bad in [
+            "ftp://example.com",
+            "https://",
+            "https://u@example.com",
+            "https://example.com?x",
+            "https://example.com/base",
+        ] {
             assert_eq!(host_of(bad), None, "{bad}");
         }
     }

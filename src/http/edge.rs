@@ -1,6 +1,7 @@
 //! What happens to every request: it gets an id, a span and a line in the log.
 //!
-//! Paths of onboarding pages hold a secret, so the log masks them. Queries are never logged.
+//! Paths of onboarding pages hold a secret, so the log masks whatever looks like one, in any path. Queries are never
+//! logged. What fails before a surface is reached is rendered in the dialect of the surface that it was sent to.
 
 use std::sync::Arc;
 
@@ -11,6 +12,8 @@ use crate::app::App;
 
 const HEADER: &str = "X-Request-Id";
 const MAX_ID_CHARS: usize = 64;
+/// Slugs are 30 characters at most, uuids 36; tokens are 43 and more.
+const SHORTEST_SECRET: usize = 37;
 
 /// The id of a request: the caller's, if it is usable, else ours.
 #[derive(Clone, Debug)]
@@ -34,13 +37,14 @@ where
 {
     let id = accepted_id(&request).unwrap_or_else(|| app.clock.uuid().to_string());
     let method = request.method().clone();
-    let path = masked(request.uri().path());
+    let original_path = request.uri().path().to_owned();
+    let path = masked(&original_path);
     let span = tracing::info_span!("request", request.id = %id, %method, path);
     request.extensions_mut().insert(RequestId(id.clone()));
     let watch = app.clock.stopwatch();
     let mut response = match endpoint.call(request).instrument(span.clone()).await {
         Ok(response) => response.into_response(),
-        Err(error) => error.into_response(),
+        Err(error) => span.in_scope(|| super::fail(&original_path, error)),
     };
     let status = response.status().as_u16();
     span.in_scope(|| tracing::info!(status, duration_ms = watch.elapsed_ms(), "served"));
@@ -56,14 +60,10 @@ fn accepted_id(request: &Request) -> Option<String> {
     fits.then(|| id.to_owned())
 }
 
+/// The path with every part that could be a token masked: all that is long.
 fn masked(path: &str) -> String {
-    match path.strip_prefix("/qr/") {
-        Some(rest) => match rest.split_once('/') {
-            Some((_, after)) => format!("/qr/***/{after}"),
-            None => "/qr/***".to_owned(),
-        },
-        None => path.to_owned(),
-    }
+    let shown = |part: &str| if part.len() >= SHORTEST_SECRET { "***".to_owned() } else { part.to_owned() };
+    path.split('/').map(shown).collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]
@@ -72,9 +72,12 @@ mod tests {
 
     #[test]
     fn link_tokens_never_reach_the_log() {
-        assert_eq!(masked("/qr/secret"), "/qr/***");
-        assert_eq!(masked("/qr/secret/events"), "/qr/***/events");
-        assert_eq!(masked("/qr/secret/a/b"), "/qr/***/a/b");
+        let token = "X7TO2nmyfYLBMg5IZ-BedNg0PFC_uIW7rnBHsKoTxLk";
+        for path in ["/qr/{}", "//qr/{}", "/%71r/{}", "/x/../qr/{}/events", "/{}", "/assets/{}"] {
+            let path = path.replace("{}", token);
+            assert!(!masked(&path).contains("X7TO2"), "{path}");
+        }
+        assert_eq!(masked(&format!("/qr/{token}/events")), "/qr/***/events");
         assert_eq!(masked("/partner/api/v1/workspaces"), "/partner/api/v1/workspaces");
     }
 }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use poem::{Endpoint, EndpointExt, Route, get};
+use poem::{Endpoint, EndpointExt, Response, Route, get};
 
 use crate::app::App;
 
@@ -29,18 +29,31 @@ mod workspace_api;
 pub use openapi::documents;
 pub use server::{ServeError, Server};
 
+/// Renders what failed before its surface was reached, in that surface's dialect.
+fn fail(path: &str, error: poem::Error) -> Response {
+    let is_under = |base: &str| path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if is_under(partner_api::BASE) {
+        partner_api::fail(error)
+    } else if is_under(workspace_api::BASE) {
+        workspace_api::fail(error)
+    } else if is_under(onboarding_page::BASE) {
+        onboarding_page::fail(error)
+    } else {
+        failure::respond::<problem::Problem>(error)
+    }
+}
+
 /// Everything that is served, on one listener.
 pub fn routes(app: &Arc<App>) -> impl Endpoint + use<> {
     Route::new()
-        .nest("/partner/api/v1", partner_api::endpoint(app))
-        .nest("/integrations/api", workspace_api::endpoint(app))
-        .nest("/qr", onboarding_page::endpoint(app))
+        .nest(partner_api::BASE, partner_api::endpoint(app))
+        .nest(workspace_api::BASE, workspace_api::endpoint(app))
+        .nest(onboarding_page::BASE, onboarding_page::endpoint(app))
         .nest("/sandbox", sandbox::loopback_endpoint(app))
         .at("/assets/:name", get(assets::asset))
         .at("/docs/:name", get(docs::document).data(Arc::clone(app)))
         .at("/healthz", get(machine::healthz))
         .at("/readyz", get(machine::readyz).data(Arc::clone(app)))
-        .catch_all_error(|error| async { failure::respond::<problem::Problem>(error) })
         .around({
             let app = Arc::clone(app);
             move |endpoint, request| edge::serve(Arc::clone(&app), endpoint, request)

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use poem::{Body, Endpoint, EndpointExt, IntoResponse, Request, Response, Route};
+use poem::{Body, Endpoint, EndpointExt, IntoResponse, Request, Response, Route, error::ReadBodyError};
 use tracing::Instrument;
 
 use crate::{
@@ -36,7 +36,10 @@ where
     let limit_ms = app.config.request_timeout_ms;
     let limited = async move {
         let body = request.take_body().into_bytes_limit(limit_bytes).await;
-        let body = body.map_err(|_| poem::Error::from(Error::BodyTooLarge { limit_bytes }))?;
+        let body = body.map_err(|error| match error {
+            ReadBodyError::PayloadTooLarge => Error::BodyTooLarge { limit_bytes },
+            _ => Error::InvalidBody { field: None, reason: "the body broke off".to_owned() },
+        })?;
         request.set_body(Body::from_bytes(body));
         endpoint.call(request).await.map(IntoResponse::into_response)
     };

@@ -28,7 +28,11 @@ pub async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut swept = app.clock.stopwatch();
     let mut is_first = true;
     while !*stop.borrow() {
-        let mut pause = match run_due(&app).await {
+        if is_first || swept.elapsed() >= SWEEP_EVERY {
+            (is_first, swept) = (false, app.clock.stopwatch());
+            sweep(&app).await;
+        }
+        let pause = match run_due(&app).await {
             Ok(0) => until_next(&app).await,
             Ok(_) => continue,
             Err(error) => {
@@ -36,11 +40,6 @@ pub async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
                 PAUSE_AFTER_FAILURE
             }
         };
-        if is_first || swept.elapsed() >= SWEEP_EVERY {
-            (is_first, swept) = (false, app.clock.stopwatch());
-            sweep(&app).await;
-            pause = Duration::ZERO;
-        }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = heard_of_work(&mut signals) => {}

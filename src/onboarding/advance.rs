@@ -89,20 +89,25 @@ pub async fn advance(app: &App, id: AttemptId) -> Result<Advanced> {
 }
 
 async fn observe(app: &App, attempt: &attempt::Model) -> Result<Observation> {
+    let is_over = attempt.expires_at <= app.clock.now();
+    match ask(app, attempt).await {
+        Ok(Observation::Waiting { .. }) if is_over => Ok(Observation::Ended(Failure::QrExpired)),
+        Err(error) if is_over => {
+            tracing::warn!(%error, attempt.id = %attempt.id, "an attempt ends without an answer of its provider");
+            Ok(Observation::Ended(Failure::ProviderUnavailable))
+        }
+        other => other,
+    }
+}
+
+async fn ask(app: &App, attempt: &attempt::Model) -> Result<Observation> {
     let Some(kind) = attempt.connector else { return Ok(Observation::Ended(Failure::NoConnector)) };
     let connector = app.connectors.get(kind);
-    let observation = match attempt.state {
-        attempt::State::Connecting => {
-            let workspace = super::workspace_of(app.db.reader(), attempt.workspace_id).await?;
-            connector.start(app, attempt.id, &workspace.partner_id).await?
-        }
-        _ => connector.observe(app, attempt.id).await?,
-    };
-    let is_over = attempt.expires_at <= app.clock.now();
-    Ok(match observation {
-        Observation::Waiting { .. } if is_over => Observation::Ended(Failure::QrExpired),
-        other => other,
-    })
+    if attempt.state != attempt::State::Connecting {
+        return connector.observe(app, attempt.id).await;
+    }
+    let workspace = super::workspace_of(app.db.reader(), attempt.workspace_id).await?;
+    connector.start(app, attempt.id, &workspace.partner_id).await
 }
 
 /// Writes down what follows; tells the link if anything changed.
@@ -135,10 +140,16 @@ async fn connected(
     account: &Account,
 ) -> Result<()> {
     let connector = attempt.connector.ok_or(Error::NoLiveAttempt)?;
-    let is_served = open::check_served(tx, link).await;
-    let (Ok((workspace, _)), None) = (is_served, end_of(link, app.clock.now())) else {
-        return ended(app, tx, attempt, Failure::QrExpired).await;
+    let workspace = match open::check_served(tx, link).await {
+        Ok((workspace, _)) => workspace,
+        Err(Error::WorkspaceSuspended | Error::UserNotActive) => {
+            return ended(app, tx, attempt, Failure::NotActive).await;
+        }
+        Err(error) => return Err(error),
     };
+    if end_of(link, app.clock.now()).is_some() {
+        return ended(app, tx, attempt, Failure::QrExpired).await;
+    }
     let channel = match connect::record(app, tx, link, attempt, connector, account).await? {
         Connected::Channel(channel) => channel,
         Connected::Duplicate => return ended(app, tx, attempt, Failure::DuplicateAccount).await,

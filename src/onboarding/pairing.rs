@@ -23,10 +23,11 @@ pub async fn request(app: &App, link_id: LinkId, phone: &Phone, request_id: &str
     let connector = attempt.connector.ok_or(Error::NoLiveAttempt)?;
     let code = app.connectors.get(connector).pairing_code(app, attempt.id, phone).await?;
     db::write(&app.db, "attempt.pairing_code", async |tx| {
-        store::lock(tx, link_id).await?.ok_or(Error::LinkNotFound)?;
+        let link = store::lock(tx, link_id).await?.ok_or(Error::LinkNotFound)?;
         let alive = store::live_attempt(tx, link_id).await?.filter(|alive| alive.id == attempt.id);
         let alive = alive.ok_or(Error::NoLiveAttempt)?;
-        store::set_pairing_code(app, tx, &alive, &code).await
+        let ends = alive.expires_at.max(code.expires_at).min(link.expires_at);
+        store::set_pairing_code(app, tx, &alive, &code, ends).await
     })
     .await?;
     app.signals.publish(Signal::Link(link_id));

@@ -230,16 +230,19 @@ pub(super) async fn set_waiting(
     Ok(is_news)
 }
 
+/// Shows a pairing code, and lets the attempt live as long as it.
 pub(super) async fn set_pairing_code(
     app: &App,
     tx: &DatabaseTransaction,
     attempt: &attempt::Model,
     code: &PairingCode,
+    attempt_ends: Timestamp,
 ) -> Result<()> {
     let row = attempt::ActiveModel {
         id: Unchanged(attempt.id),
         pairing_code: Set(Some(code.code.clone())),
         pairing_expires_at: Set(Some(code.expires_at)),
+        expires_at: Set(attempt_ends),
         updated_at: Set(app.clock.now()),
         revision: Set(attempt.revision + 1),
         ..Default::default()

@@ -114,9 +114,16 @@ fn parse_origin(text: &str) -> Result<String> {
         && url.path() == "/"
         && url.query().is_none()
         && url.fragment().is_none()
-        && url.host_str().is_some_and(|host| !host.contains('*'));
+        && url.host_str().is_some_and(is_host);
     let origin = url.origin().ascii_serialization();
     if plain && !text.ends_with('/') { Ok(origin) } else { Err(refuse()) }
+}
+
+/// A name or an address, of characters that cannot end a header's directive.
+fn is_host(host: &str) -> bool {
+    let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_address = inner.is_some_and(|inner| inner.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':'));
+    is_address || host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
 }
 
 #[cfg(test)]
@@ -126,6 +133,7 @@ mod tests {
     #[test]
     fn origins_are_exact() {
         assert_eq!(parse_origin("https://Portal.Example.com:443").expect("origin"), "https://portal.example.com");
+        assert_eq!(parse_origin("http://[::1]:9000").expect("origin"), "http://[::1]:9000");
         assert_eq!(parse_origin("http://127.0.0.1:9000").expect("origin"), "http://127.0.0.1:9000");
         for bad in [
             "https://example.com/",
@@ -136,6 +144,10 @@ mod tests {
             "example.com",
             "null",
             "https://example.com; script-src *",
+            "https://example.com;script-src",
+            "https://example.com,b",
+            "https://example.com'x",
+            "https://$x",
         ] {
             assert!(parse_origin(bad).is_err(), "{bad}");
         }

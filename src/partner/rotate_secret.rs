@@ -29,6 +29,8 @@ pub async fn rotate(app: &App, origin: &Origin, id: &PartnerId, overlap_seconds:
     let (partner, previous_expires_at) = db::write(&app.db, "partner.rotate_secret", async |tx| {
         let partner = store::find(tx, id).await?.ok_or(Error::PartnerNotFound)?;
         let ends = app.clock.now().plus_seconds(i64::from(overlap_seconds));
+        // At most two verify: one that was ending already ends now.
+        store::end_expiring_secrets(tx, id, app.clock.now()).await?;
         store::expire_secrets(tx, id, ends).await?;
         add(app, tx, id, &secret).await?;
         let entry = audit::Entry::of_partner("partner.rotate_secret", id)

@@ -138,16 +138,26 @@ pub(crate) async fn insert_secret(
     Ok(())
 }
 
-/// Lets the secrets that have no end yet, or a later one, end at `ends`.
-pub(crate) async fn expire_secrets(db: &impl ConnectionTrait, partner_id: &PartnerId, ends: Timestamp) -> Result<()> {
-    let open = Condition::any()
-        .add(partner_secret::Column::ExpiresAt.is_null())
-        .add(partner_secret::Column::ExpiresAt.gt(ends));
+/// Lets the secret that has no end yet end at `ends`.
+pub(crate) async fn expire_secrets(tx: &DatabaseTransaction, partner_id: &PartnerId, ends: Timestamp) -> Result<()> {
+    end_secrets(tx, partner_id, partner_secret::Column::ExpiresAt.is_null(), ends).await
+}
+
+/// Lets secrets that have an end already end now.
+pub(crate) async fn end_expiring_secrets(
+    tx: &DatabaseTransaction,
+    partner_id: &PartnerId,
+    now: Timestamp,
+) -> Result<()> {
+    end_secrets(tx, partner_id, partner_secret::Column::ExpiresAt.gt(now), now).await
+}
+
+async fn end_secrets(tx: &DatabaseTransaction, partner_id: &PartnerId, which: Expr, ends: Timestamp) -> Result<()> {
     partner_secret::Entity::update_many()
         .col_expr(partner_secret::Column::ExpiresAt, Expr::value(ends))
         .filter(partner_secret::Column::PartnerId.eq(partner_id.clone()))
-        .filter(open)
-        .exec(db)
+        .filter(which)
+        .exec(tx)
         .await?;
     Ok(())
 }

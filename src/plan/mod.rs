@@ -12,6 +12,9 @@ use crate::{
 
 mod store;
 
+/// Largest amount of anything in a plan; times 999 seats it is far from where integers end.
+const MAX_AMOUNT: i64 = 1_000_000_000;
+
 /// What to make or change; absent members keep their value, or take the starter plan's for a new plan.
 #[derive(Clone, Debug, Default, serde::Serialize)]
 #[expect(missing_docs, reason = "each is the column of the same name")]
@@ -73,7 +76,9 @@ pub async fn set(app: &App, origin: &Origin, command: &SetPlan) -> Result<Model>
 fn check(command: &SetPlan) -> Result<()> {
     entity::id::WorkspaceSlug::parse(&command.name).map_err(|error| Error::field("name", error.to_string()))?;
     let at_least = |field, value: Option<i64>, least: i64| match value {
-        Some(value) if value < least => Err(Error::field(field, format!("must be at least {least}"))),
+        Some(value) if !(least..=MAX_AMOUNT).contains(&value) => {
+            Err(Error::field(field, format!("must be {least} to {MAX_AMOUNT}")))
+        }
         _ => Ok(()),
     };
     at_least("credits_per_seat", command.credits_per_seat.map(|credits| credits.0), 0)?;

@@ -11,7 +11,7 @@ use crate::{
     db,
     error::{Error, Result},
     idempotency::Repeatable,
-    user::{Count, NewUsers, store},
+    user::{Count, NewUsers, Snapshot, store},
     workspace as workspaces,
 };
 
@@ -19,9 +19,9 @@ use crate::{
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Created {
     /// The workspace afterwards.
-    pub workspace: workspace::Model,
+    pub workspace: workspaces::Snapshot,
     /// The new users, by id.
-    pub users: Vec<user::Model>,
+    pub users: Vec<Snapshot>,
 }
 
 /// Creates `count` agents, each with a seat.
@@ -63,7 +63,8 @@ async fn create_once(
         let ids: Vec<_> = users.iter().map(|user| user.id).collect();
         let entry = audit::Entry::in_workspace("user.create", &workspace, &workspace.slug).after(ids);
         audit::record(app, tx, &Origin::from(caller), entry).await?;
-        let created = Created { workspace, users };
+        let users = users.iter().map(Snapshot::from).collect();
+        let created = Created { workspace: workspaces::Snapshot::from(&workspace), users };
         request.finish(app, tx, &created).await?;
         Ok(created)
     })

@@ -1,9 +1,11 @@
 //! Users: the seat holders of a workspace. Created by number, named by the system, at most one channel each.
 
 use entity::{
-    id::{GroupId, PartnerId, WorkspaceId},
+    id::{GroupId, PartnerId, UserId, WorkspaceId},
+    timestamp::Timestamp,
     user,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
     app::App,
@@ -21,7 +23,7 @@ pub(crate) use store::{all, find, groups, holders, insert_default_group, latest_
 pub const MAX_COUNT: i32 = 99;
 
 /// A number of users to create, 1 to 99.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Count(i32);
 
@@ -39,6 +41,31 @@ impl Count {
     #[must_use]
     pub const fn get(self) -> i32 {
         self.0
+    }
+}
+
+/// A user as an answer showed it. Answers are kept for replays, so what is added here later needs a default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each is the column of the same name")]
+pub struct Snapshot {
+    pub id: UserId,
+    pub display_name: String,
+    pub email: String,
+    pub role: user::Role,
+    pub status: user::Status,
+    pub created_at: Timestamp,
+}
+
+impl From<&user::Model> for Snapshot {
+    fn from(user: &user::Model) -> Self {
+        Self {
+            id: user.id,
+            display_name: user.display_name.clone(),
+            email: user.email.clone(),
+            role: user.role,
+            status: user.status,
+            created_at: user.created_at,
+        }
     }
 }
 

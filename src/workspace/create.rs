@@ -1,6 +1,5 @@
 //! Making a workspace: owner, group, seats and grant in one transaction.
 
-use entity::workspace::Model;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -12,7 +11,7 @@ use crate::{
     idempotency::Repeatable,
     quota,
     user::{self, NewUsers},
-    workspace::{DisplayName, Seats, TimeZoneName, slug, store},
+    workspace::{DisplayName, Seats, Snapshot, TimeZoneName, slug, store},
 };
 
 /// A workspace to be made.
@@ -30,7 +29,7 @@ pub struct CreateWorkspace {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Created {
     /// The workspace.
-    pub workspace: Model,
+    pub workspace: Snapshot,
 }
 
 /// Makes a workspace on the partner's plan, with an owner who holds one seat and a default group.
@@ -66,7 +65,7 @@ async fn create_once(
         quota::grant_seats(app, tx, workspace.id, workspace.seats_total).await?;
         let entry = audit::Entry::in_workspace("workspace.create", &workspace, &workspace.slug).after(command);
         audit::record(app, tx, &Origin::from(caller), entry).await?;
-        let created = Created { workspace };
+        let created = Created { workspace: Snapshot::from(&workspace) };
         request.finish(app, tx, &created).await?;
         Ok(created)
     })

@@ -4,9 +4,10 @@
 //! the transaction that needs it. Every function takes the partner first: another partner's workspace does not exist.
 
 use entity::{
-    id::{PartnerId, UserId, WorkspaceSlug},
+    id::{GroupId, PartnerId, PlanId, UserId, WorkspaceSlug},
+    timestamp::Timestamp,
     user,
-    workspace::Model,
+    workspace::{Model, Status},
 };
 use sea_orm::ConnectionTrait;
 use serde::{Deserialize, Serialize};
@@ -119,6 +120,41 @@ impl TimeZoneName {
 impl Default for TimeZoneName {
     fn default() -> Self {
         Self("UTC".to_owned())
+    }
+}
+
+/// A workspace as an answer showed it. Answers are kept for replays, so what is added here later needs a default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each is the column of the same name")]
+pub struct Snapshot {
+    pub slug: WorkspaceSlug,
+    pub display_name: String,
+    pub plan_id: PlanId,
+    pub status: Status,
+    pub seats_total: i32,
+    pub seats_used: i32,
+    pub owner_user_id: Option<UserId>,
+    pub group_id: Option<GroupId>,
+    pub time_zone: String,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+impl From<&Model> for Snapshot {
+    fn from(workspace: &Model) -> Self {
+        Self {
+            slug: workspace.slug.clone(),
+            display_name: workspace.display_name.clone(),
+            plan_id: workspace.plan_id,
+            status: workspace.status,
+            seats_total: workspace.seats_total,
+            seats_used: workspace.seats_used,
+            owner_user_id: workspace.owner_user_id,
+            group_id: workspace.group_id,
+            time_zone: workspace.time_zone.clone(),
+            created_at: workspace.created_at,
+            updated_at: workspace.updated_at,
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! their links; raising the seats restores them, the latest suspended first.
 
 use entity::{
+    id::{LinkId, UserId},
     user,
     workspace::{ActiveModel, Model},
 };
@@ -59,7 +60,7 @@ async fn update_once(
     caller: &PartnerCaller,
     slug: &str,
     command: &UpdateWorkspace,
-) -> Result<(Updated, Vec<entity::id::LinkId>)> {
+) -> Result<(Updated, Vec<LinkId>)> {
     db::write(&app.db, "workspace.update", async |tx| {
         let found = workspace::find(tx, &caller.partner.id, slug).await?;
         let before = store::lock(tx, found.id).await?;
@@ -73,17 +74,17 @@ async fn update_once(
             change.time_zone = Set(zone.as_str().to_owned());
         }
         let mut suspended = Vec::new();
+        let mut restored = Vec::new();
         let mut links = Vec::new();
         if let Some(total) = command.seats {
-            let used = match total.get() < before.seats_total {
-                true => {
-                    (suspended, links) = downgrade(app, tx, &origin, &before, total).await?;
-                    before.seats_used - i32::try_from(suspended.len()).unwrap_or(0)
-                }
-                false => upgrade(app, tx, &before, total).await?,
-            };
+            if total.get() < before.seats_total {
+                (suspended, links) = downgrade(app, tx, &origin, &before, total).await?;
+            } else {
+                restored = upgrade(app, tx, &before, total).await?;
+            }
+            let count = |length: usize| i32::try_from(length).unwrap_or(0);
             change.seats_total = Set(total.get());
-            change.seats_used = Set(used);
+            change.seats_used = Set(before.seats_used - count(suspended.len()) + count(restored.len()));
         }
         let workspace = store::save(tx, &before, change).await?;
         let entry = audit::Entry::in_workspace("workspace.update", &workspace, &workspace.slug)
@@ -92,7 +93,7 @@ async fn update_once(
             }))
             .after(serde_json::json!({
                 "display_name": workspace.display_name, "seats": workspace.seats_total,
-                "time_zone": workspace.time_zone, "suspended": suspended,
+                "time_zone": workspace.time_zone, "suspended": suspended, "restored": restored,
             }));
         audit::record(app, tx, &origin, entry).await?;
         Ok((Updated { workspace, suspended }, links))
@@ -107,7 +108,7 @@ async fn downgrade(
     origin: &Origin,
     before: &Model,
     total: Seats,
-) -> Result<(Vec<SuspendedMember>, Vec<entity::id::LinkId>)> {
+) -> Result<(Vec<SuspendedMember>, Vec<LinkId>)> {
     quota::keep_granted(app, tx, before).await?;
     let surplus = usize::try_from(before.seats_used - total.get()).unwrap_or(0);
     let holders: Vec<seats::Holder> = users::holders(tx, before.id).await?;
@@ -123,8 +124,8 @@ async fn downgrade(
     Ok((suspended, links))
 }
 
-/// Restores as many suspended users as fit now; returns the seats then in use.
-async fn upgrade(app: &App, tx: &DatabaseTransaction, before: &Model, total: Seats) -> Result<i32> {
+/// Restores as many suspended users as fit now.
+async fn upgrade(app: &App, tx: &DatabaseTransaction, before: &Model, total: Seats) -> Result<Vec<UserId>> {
     quota::grant_seats(app, tx, before.id, total.get()).await?;
     let free = u64::try_from(total.get() - before.seats_used).unwrap_or(0);
     let restored: Vec<user::Model> = users::latest_suspended(tx, before.id, free).await?;
@@ -132,5 +133,5 @@ async fn upgrade(app: &App, tx: &DatabaseTransaction, before: &Model, total: Sea
         users::restore(app, tx, before.id, user.id).await?;
         channel::resume_of_user(app, tx, before.id, user.id).await?;
     }
-    Ok(before.seats_used + i32::try_from(restored.len()).unwrap_or(0))
+    Ok(restored.into_iter().map(|user| user.id).collect())
 }

@@ -37,7 +37,7 @@ impl Story<'_> {
     /// Workspace, users, and a seat too many.
     async fn provision(&mut self) -> Option<(String, [i64; 2])> {
         // A folder that was used before has the first name already.
-        let name = format!("Bakery {}", self.report.clock().now().0 / 1_000_000);
+        let name = format!("Bakery {}", self.report.clock().now().0 / 1000 % 1_000_000_000);
         let body = json!({ "display_name": name, "seats_purchased": 3 });
         let created = self.post("A workspace with 3 seats", "/workspaces", &body, 201, |body| {
             expect(&body["seats_available"], &json!(2))

@@ -15,19 +15,17 @@ use poem::{
         sse::{Event, SSE},
     },
 };
-use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
+use tokio::sync::{broadcast, watch};
 
 use crate::{
     app::App,
     clock::Stopwatch,
-    error::{Error, Result},
-    http::onboarding_page::{Shared, view::PageState},
+    error::Result,
+    http::onboarding_page::{Shared, streams::Permit, view::PageState},
     onboarding::open::{self, Standing},
     signal::Signal,
 };
 
-/// Most streams of one process.
-pub(super) const MOST_STREAMS: usize = 4096;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LONGEST_STREAM: Duration = Duration::from_secs(30 * 60);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -40,17 +38,16 @@ struct Watcher {
     seen: Option<Standing>,
     is_over: bool,
     since: Stopwatch,
-    _permit: OwnedSemaphorePermit,
+    _permit: Permit,
 }
 
 /// Streams the state of a link.
 #[handler]
 pub(super) async fn events(shared: Data<&Arc<Shared>>, Path(token): Path<String>) -> poem::Result<Response> {
-    let permit = Arc::clone(&shared.streams).try_acquire_owned();
-    let permit = permit.map_err(|_| Error::Busy { retry_after: Duration::from_secs(5) })?;
     // Signals are heard from before the first look, so that no change falls between.
     let signals = shared.app.signals.subscribe();
     let link = open::open(&shared.app, &token).await?.link.id;
+    let permit = shared.streams.take(link)?;
     let watcher = Watcher {
         app: Arc::clone(&shared.app),
         link,

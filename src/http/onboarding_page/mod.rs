@@ -8,6 +8,9 @@
 //! | `POST /qr/{token}/pairing-code` | asks for a code to type into the phone |
 //! | `GET /qr/{token}/logo` | the partner's logo |
 //!
+//! The page starts an attempt by itself when it is opened in a browser, embedded or not; a parent page that sends
+//! `TIMELINES_START_QR` gets the codes posted besides.
+//!
 //! The token is the credential; it is in the address, so nothing here is cached, referred or logged with it. Errors
 //! are problems, except for the page itself, which says them in words.
 
@@ -24,15 +27,18 @@ use poem::{
 use crate::{
     app::App,
     error::{Error, Result},
-    http::{problem::Problem, surface},
+    http::{failure, problem::Problem, surface},
 };
 
 mod actions;
 mod events;
 mod page;
 mod qr_image;
+mod streams;
 mod view;
 
+/// Where the pages live.
+pub(super) const BASE: &str = "/qr";
 const ACTIONS_PER_SECOND: NonZeroU32 = NonZeroU32::new(2).expect("not zero");
 const ACTIONS_AT_ONCE: NonZeroU32 = NonZeroU32::new(10).expect("not zero");
 const LINKS_REMEMBERED: usize = 100_000;
@@ -41,7 +47,7 @@ const LINKS_REMEMBERED: usize = 100_000;
 pub(super) struct Shared {
     app: Arc<App>,
     actions: DefaultKeyedRateLimiter<LinkId>,
-    streams: Arc<tokio::sync::Semaphore>,
+    streams: streams::Streams,
 }
 
 impl Shared {
@@ -63,7 +69,7 @@ pub(super) fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use
     let shared = Arc::new(Shared {
         app: Arc::clone(app),
         actions: RateLimiter::keyed(quota),
-        streams: Arc::new(tokio::sync::Semaphore::new(events::MOST_STREAMS)),
+        streams: streams::Streams::default(),
     });
     let routes = Route::new()
         .at("/:token", get(page::show_page))
@@ -72,13 +78,21 @@ pub(super) fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use
         .at("/:token/events", get(events::events))
         .at("/:token/logo", get(page::show_logo))
         .data(shared);
-    surface::surface::<Problem>(app, Route::new().nest("/", routes)).after(|outcome: poem::Result<Response>| async {
-        let mut response = outcome.unwrap_or_else(poem::Error::into_response);
-        let headers = response.headers_mut();
-        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert("X-Robots-Tag", HeaderValue::from_static("noindex"));
-        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-        Ok::<_, poem::Error>(response)
-    })
+    surface::surface::<Problem>(app, Route::new().nest("/", routes))
+        .after(|outcome: poem::Result<Response>| async { Ok::<_, poem::Error>(discreet(outcome?)) })
+}
+
+/// What failed before a route was found.
+pub(super) fn fail(error: poem::Error) -> Response {
+    discreet(failure::respond::<Problem>(error))
+}
+
+/// The address holds a secret: nothing keeps, refers or indexes it.
+fn discreet(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert("X-Robots-Tag", HeaderValue::from_static("noindex"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
 }

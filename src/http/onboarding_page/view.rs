@@ -9,14 +9,19 @@ use serde::Serialize;
 use crate::{
     error::{LinkEnd, Result},
     http::onboarding_page::qr_image,
-    onboarding::open::Standing,
+    onboarding::{MAX_ATTEMPTS, open::Standing},
 };
+
+/// More than an attempt can have: it lives for minutes.
+const CHANGES_OF_AN_ATTEMPT: i64 = 1_000_000;
 
 /// What the page shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct PageState {
     /// What to show.
     pub(super) state: Shown,
+    /// Grows with every change of the link, so that news which was overtaken can be told.
+    order: i64,
     /// The code to scan.
     pub(super) qr: Option<QrView>,
     /// The code to type.
@@ -100,6 +105,7 @@ impl PageState {
         let failure = attempt.filter(|_| matches!(state, Shown::Expired | Shown::Failed)).and_then(|a| a.error_code);
         Ok(Self {
             state,
+            order: order(standing, state),
             qr: live.map(|attempt| qr(attempt, now)).transpose()?.flatten(),
             pairing: live.and_then(|attempt| pairing(attempt, now)),
             error: failure.map(|failure| ErrorView { code: failure.to_string(), message: message(failure) }),
@@ -107,6 +113,15 @@ impl PageState {
             pairing_codes_left: standing.pairing_codes_left,
         })
     }
+}
+
+/// A later attempt comes after all changes of an earlier one, and what is final after everything.
+fn order(standing: &Standing, state: Shown) -> i64 {
+    if state.is_final() {
+        return i64::from(i32::MAX) * CHANGES_OF_AN_ATTEMPT;
+    }
+    let attempt = i64::from(MAX_ATTEMPTS - standing.attempts_left);
+    attempt * CHANGES_OF_AN_ATTEMPT + standing.attempt.as_ref().map_or(0, |attempt| attempt.revision)
 }
 
 fn shown(standing: &Standing) -> Shown {
@@ -147,6 +162,7 @@ const fn message(failure: Failure) -> &'static str {
         Failure::PaymentRequired => "WhatsApp asks for a payment before this number can be linked.",
         Failure::DuplicateAccount => "This number is connected here already. Use another number.",
         Failure::ProviderUnavailable => "WhatsApp could not be reached. Please try again in a moment.",
+        Failure::NotActive => "This service is not active any more. Please tell whoever sent you the link.",
         Failure::LoggedOut => "The phone removed the linked device. Please try again.",
     }
 }

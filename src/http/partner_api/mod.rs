@@ -8,7 +8,10 @@ use std::sync::Arc;
 use poem::{Endpoint, EndpointExt, Response, Route, http::HeaderValue};
 use poem_openapi::{OpenApi, OpenApiService};
 
-use crate::{app::App, http::surface};
+use crate::{
+    app::App,
+    http::{failure, surface},
+};
 
 mod auth;
 mod dialect;
@@ -19,17 +22,23 @@ mod users;
 mod views;
 mod workspaces;
 
-const BASE: &str = "/partner/api/v1";
+pub(super) const BASE: &str = "/partner/api/v1";
 
 /// The surface with its limits and its dialect.
 pub(super) fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use<> {
-    surface::surface::<dialect::PartnerError>(app, Route::new().nest("/", service(app))).after(
-        |outcome: poem::Result<Response>| async {
-            let mut response = outcome.unwrap_or_else(poem::Error::into_response);
-            response.headers_mut().insert("X-TL-API-Version", HeaderValue::from_static("v1"));
-            Ok::<_, poem::Error>(response)
-        },
-    )
+    surface::surface::<dialect::PartnerError>(app, Route::new().nest("/", service(app)))
+        .after(|outcome: poem::Result<Response>| async { Ok::<_, poem::Error>(versioned(outcome?)) })
+}
+
+/// What failed before a route was found.
+pub(super) fn fail(error: poem::Error) -> Response {
+    versioned(failure::respond::<dialect::PartnerError>(error))
+}
+
+/// Says on every answer which version of the contract it is.
+fn versioned(mut response: Response) -> Response {
+    response.headers_mut().insert("X-TL-API-Version", HeaderValue::from_static("v1"));
+    response
 }
 
 /// The operations, for routing and for the document.

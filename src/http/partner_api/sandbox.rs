@@ -24,7 +24,8 @@ pub(super) struct SandboxApi {
 impl SandboxApi {
     /// Scan a QR code with a simulated phone
     ///
-    /// 404 `code_not_found` for a code that no page of the partner has shown, 410 `code_expired` for one that has been
+    /// Numbers that end in 000402 fail with `payment_required`, 000403 with `banned`; 000408 hangs until the codes run
+    /// out; for 000429 the page's pairing code is refused. 404 `code_not_found` for a code that no page of the partner has shown, 410 `code_expired` for one that has been
     /// replaced, 409 `code_used` for one of a session that is linked or over.
     #[oai(path = "/sandbox/scan", method = "post", operation_id = "scan_with_sandbox_phone")]
     async fn scan(

@@ -97,15 +97,15 @@ struct DisconnectResponse {
 
 impl DisconnectResponse {
     fn new(workspace_id: String, outcome: &Disconnected) -> Self {
-        let channel = outcome.channel.as_ref();
+        let account = outcome.account.as_ref();
         Self {
             workspace_id,
-            user_id: outcome.user.id.0,
-            disconnected: channel.is_some(),
-            disconnected_at: channel.and_then(|channel| channel.disconnected_at).map(IsoTime::from),
-            whatsapp_account_id: channel.map(|channel| channel.account_id.0),
-            phone_number: channel.map(|channel| channel.phone.clone()),
-            description: channel.is_none().then(|| "no active account".to_owned()),
+            user_id: outcome.user_id.0,
+            disconnected: account.is_some(),
+            disconnected_at: account.and_then(|account| account.disconnected_at).map(IsoTime::from),
+            whatsapp_account_id: account.map(|account| account.account_id.0),
+            phone_number: account.map(|account| account.phone.clone()),
+            description: account.is_none().then(|| "no active account".to_owned()),
         }
     }
 }

@@ -11,7 +11,8 @@ use crate::{
     http::formats::IsoTime,
     onboarding::ActiveLink,
     quota::Period,
-    workspace::{SuspendedMember, overview::Overview},
+    user as users,
+    workspace::{Snapshot, SuspendedMember, overview::Overview},
 };
 
 /// An answer with status 201.
@@ -62,6 +63,12 @@ impl WorkspaceView {
 
 impl From<&workspace::Model> for WorkspaceView {
     fn from(workspace: &workspace::Model) -> Self {
+        Self::from(&Snapshot::from(workspace))
+    }
+}
+
+impl From<&Snapshot> for WorkspaceView {
+    fn from(workspace: &Snapshot) -> Self {
         Self {
             workspace_id: workspace.slug.to_string(),
             display_name: workspace.display_name.clone(),
@@ -122,6 +129,12 @@ pub(super) struct UserView {
 
 impl From<&user::Model> for UserView {
     fn from(user: &user::Model) -> Self {
+        Self::from(&users::Snapshot::from(user))
+    }
+}
+
+impl From<&users::Snapshot> for UserView {
+    fn from(user: &users::Snapshot) -> Self {
         Self {
             user_id: user.id.0,
             display_name: user.display_name.clone(),

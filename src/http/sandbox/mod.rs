@@ -128,6 +128,11 @@ fn opened<T: DeserializeOwned>(app: &App, request: &Request, body: &[u8]) -> Res
         return Err(Error::RouteNotFound);
     }
     let scope = Scope::everywhere(app).map_err(|_| Error::RouteNotFound)?;
+    // A web site that a developer visits can reach this machine too; it can send neither JSON nor no origin unasked.
+    let is_json = request.content_type().is_some_and(|media| media.starts_with("application/json"));
+    if !is_json || request.headers().contains_key("Origin") {
+        return Err(Error::UnsupportedMediaType);
+    }
     Ok((scope, body::parse(body)?))
 }
 

@@ -12,7 +12,10 @@ use poem_openapi::{
     types::{ParseFromJSON, ToJSON},
 };
 
-use crate::{app::App, http::surface};
+use crate::{
+    app::App,
+    http::{failure, surface},
+};
 
 mod accounts;
 mod auth;
@@ -20,11 +23,16 @@ mod dialect;
 mod teammates;
 mod workspace;
 
-const BASE: &str = "/integrations/api";
+pub(super) const BASE: &str = "/integrations/api";
 
 /// The surface with its limits and its dialect.
 pub(super) fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use<> {
     surface::surface::<dialect::WorkspaceError>(app, Route::new().nest("/", service(app)))
+}
+
+/// What failed before a route was found.
+pub(super) fn fail(error: poem::Error) -> Response {
+    failure::respond::<dialect::WorkspaceError>(error)
 }
 
 /// The operations, for routing and for the document.
