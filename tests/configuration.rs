@@ -57,6 +57,33 @@ fn every_key_has_its_variable() {
 }
 
 #[test]
+fn no_error_and_no_report_repeats_a_secret() {
+    let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    for (variable, value, secret) in [
+        ("QM_MASTER_KEY", key, key),
+        ("QM_MASTER_KEY", "12345678901", "12345678901"),
+        ("QM_MASTER_KEY", "k1:hunter2", "hunter2"),
+        ("QM_DATABASE_URL", "postgres://u:hunter2@127.0.0.1:99999/x", "hunter2"),
+        ("QM_DATABASE_URL", "postgres://u:hunter2@[/x", "hunter2"),
+        ("QM_REDIS_URL", "redis://:hunter2@127.0.0.1:99999/", "hunter2"),
+        ("QM_REDIS_URL", "4711", "4711"),
+    ] {
+        let output = config(&[], &[(variable, value)]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{variable}={value}");
+        assert!(error.to_lowercase().contains(&variable[3..].to_lowercase()), "{error}");
+        assert!(!error.contains(secret) && !String::from_utf8_lossy(&output.stdout).contains(secret), "{error}");
+    }
+}
+
+#[test]
+fn switches_may_be_numbers() {
+    assert_eq!(line(&config(&[], &[("QM_SANDBOX", "1")]), "sandbox").0, json!(1));
+    assert_eq!(config(&[], &[("QM_SANDBOX", "2")]).status.code(), Some(1));
+    assert_eq!(config(&[], &[("QM_SANDBOX", "maybe")]).status.code(), Some(1));
+}
+
+#[test]
 fn what_is_unknown_or_unfit_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("quartermaster.toml");
@@ -67,6 +94,7 @@ fn what_is_unknown_or_unfit_is_named() {
         (vec![], vec![("QM_LISEN", "x")], "lisen"),
         (vec![], vec![("QM_LISTEN", "nowhere")], "listen"),
         (vec![], vec![("QM_PUBLIC_URL", "ftp://x")], "public_url"),
+        (vec![], vec![("QM_PUBLIC_URL", "https://example.com/base")], "public_url"),
         (vec![], vec![("QM_DATABASE_URL", "mysql://x")], "database_url"),
         (vec![], vec![("QM_LOG_FORMAT", "xml")], "log_format"),
         (vec![], vec![("QM_DATABASE_POOL_SIZE", "0")], "database_pool_size"),

@@ -91,6 +91,19 @@ async fn everything_else_is_a_problem() {
 }
 
 #[tokio::test]
+async fn a_path_that_does_not_decode_keeps_its_dialect() {
+    let app = TestApp::start().await;
+    let acme = app.partner("acme").await;
+    acme.get("/workspaces/%ff").await.expect_error(400, "invalid_request");
+    let get = async |path: &str| Answer::of(app.http.get(format!("{}{path}", app.base))).await;
+    assert_eq!(get("/integrations/api/%ff").await.expect(400)["error_code"], "validation_error");
+    let page = get("/qr/%ff").await;
+    assert_eq!(page.expect(400)["code"], "invalid_parameter");
+    assert_eq!((page.header("cache-control"), page.header("referrer-policy")), ("no-store", "no-referrer"));
+    assert_eq!(get("/%ff").await.expect(404)["code"], "route_not_found");
+}
+
+#[tokio::test]
 async fn request_ids_go_in_and_out() {
     let app = TestApp::start().await;
     let acme = app.partner("acme").await;

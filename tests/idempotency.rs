@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::TestApp;
+use crate::support::{Answer, TestApp};
 
 #[tokio::test]
 async fn the_same_key_and_body_returns_the_same_answer_and_changes_nothing() {
@@ -73,6 +73,12 @@ async fn keys_have_a_form_and_an_end() {
     for bad in ["", "with space", &"k".repeat(256)] {
         acme.post_with_key("/workspaces", bad, body.clone()).await.expect_error(400, "invalid_request");
     }
+    let request = || acme.request(reqwest::Method::POST, "/workspaces").json(&body);
+    let unreadable =
+        request().header("Idempotency-Key", reqwest::header::HeaderValue::from_bytes(b"\xfc").expect("bytes"));
+    Answer::of(unreadable).await.expect_error(400, "invalid_request");
+    let two = request().header("Idempotency-Key", "one").header("Idempotency-Key", "two");
+    Answer::of(two).await.expect_error(400, "invalid_request");
     let longest = "k".repeat(255);
     acme.post_with_key("/workspaces", &longest, body.clone()).await.expect(201);
     acme.post_with_key("/workspaces", &longest, body.clone()).await.expect(201);

@@ -2,6 +2,7 @@
 //!
 //! Real databases, real HTTP over sockets; only the clock is set by hand where a test is about time.
 
+mod audit;
 mod authorization;
 mod cli;
 mod configuration;

@@ -149,6 +149,13 @@ async fn two_secrets_verify_while_a_rotation_overlaps() {
     app.clock.advance(std::time::Duration::from_secs(3600));
     old.get("/workspaces").await.expect_error(401, "invalid_signature");
     new.get("/workspaces").await.expect(200);
+    let third = rotate_secret::rotate(&app.app, &Origin::operator(), &id, 3600).await.expect("a rotation");
+    let third = app.client_of("acme", third.secret.expose_secret());
+    let fourth = rotate_secret::rotate(&app.app, &Origin::operator(), &id, 3600).await.expect("a rotation");
+    app.client_of("acme", fourth.secret.expose_secret()).get("/workspaces").await.expect(200);
+    third.get("/workspaces").await.expect(200);
+    new.get("/workspaces").await.expect_error(401, "invalid_signature");
+    let new = app.client_of("acme", fourth.secret.expose_secret());
     let last = rotate_secret::rotate(&app.app, &Origin::operator(), &id, 0).await.expect("a rotation");
     new.get("/workspaces").await.expect_error(401, "invalid_signature");
     app.client_of("acme", last.secret.expose_secret()).get("/workspaces").await.expect(200);

@@ -81,3 +81,17 @@ pub(crate) async fn insert(
     let mail_host = format!("partners.{}", app.config.public_host());
     store::insert(app, tx, workspace, new, &mail_host).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_of_the_first_release_can_still_be_replayed() {
+        let kept = r#"{"workspace":{"slug":"bakery","display_name":"Bakery","plan_id":1,"status":"active","seats_total":3,
+            "seats_used":2,"owner_user_id":1,"group_id":1,"time_zone":"UTC","created_at":0,"updated_at":0},"users":[{"id":2,
+            "display_name":"Agent 2","email":"2@x","role":"agent","status":"activated","created_at":0}]}"#;
+        let created: Created = serde_json::from_str(kept).expect("a stored outcome stays readable");
+        assert_eq!(created.users[0].id, entity::id::UserId(2));
+    }
+}

@@ -1,7 +1,8 @@
 //! The state of a link as server-sent events: once at the start, then on every change.
 //!
 //! A signal brings changes at once, from any replica; a look every second brings what no signal did. The stream ends
-//! with a final state, after half an hour, or when the process stops; browsers then come back by themselves.
+//! with a final state, after half an hour, when the link has too many others, or when the process stops; browsers then
+//! come back by themselves.
 
 use std::{sync::Arc, time::Duration};
 
@@ -38,7 +39,7 @@ struct Watcher {
     seen: Option<Standing>,
     is_over: bool,
     since: Stopwatch,
-    _permit: Permit,
+    permit: Permit,
 }
 
 /// Streams the state of a link.
@@ -56,7 +57,7 @@ pub(super) async fn events(shared: Data<&Arc<Shared>>, Path(token): Path<String>
         seen: None,
         is_over: false,
         since: shared.app.clock.stopwatch(),
-        _permit: permit,
+        permit,
     };
     let mut response = SSE::new(changes(watcher)).keep_alive(KEEP_ALIVE).into_response();
     // Proxies that buffer would hold the codes back.
@@ -100,6 +101,7 @@ impl Watcher {
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
             () = heard_of(&mut self.signals, self.link) => {}
+            () = self.permit.ended() => self.is_over = true,
             _ = self.stop.changed() => {}
         }
     }

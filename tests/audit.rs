@@ -1,0 +1,106 @@
+//! Every mutation leaves an entry: who, what, and nothing secret.
+
+use std::collections::BTreeSet;
+
+use entity::audit_entry::{Column, Entity, Model};
+use quartermaster::{
+    caller::Origin,
+    partner::{admin, brand, rotate_secret},
+    plan::{self, SetPlan},
+    token::{self, operator},
+};
+use sea_orm::{EntityTrait, QueryOrder};
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use crate::support::TestApp;
+
+/// All that changes anything. A new operation or command belongs here, and into the story below.
+const ACTIONS: [&str; 20] = [
+    "attempt.request_pairing_code",
+    "attempt.start",
+    "channel.connect",
+    "channel.disconnect",
+    "link.create",
+    "link.revoke",
+    "operator_token.create",
+    "operator_token.revoke",
+    "partner.create",
+    "partner.rotate_secret",
+    "partner.set_brand",
+    "partner.set_embedding_origins",
+    "partner.set_status",
+    "plan.set",
+    "token.create",
+    "token.revoke",
+    "token.rotate",
+    "user.create",
+    "workspace.create",
+    "workspace.update",
+];
+
+async fn entries(app: &TestApp) -> Vec<Model> {
+    Entity::find().order_by_asc(Column::Id).all(app.app.db.reader()).await.expect("entries")
+}
+
+#[tokio::test]
+async fn every_mutation_leaves_an_entry_without_secrets() {
+    let app = TestApp::start().await;
+    let origin = Origin::operator();
+    let id = entity::id::PartnerId::parse("acme").expect("an id");
+    let acme = app.partner("acme").await;
+    let workspace = acme.workspace("Bakery", 3).await;
+    let users = acme.users(&workspace, 2).await;
+    let page = acme.page(&workspace, users[0]).await;
+    let code = page.start().await.code();
+    let pairing = page.try_pair("+15550001111").await.expect(200)["pairing"]["code"].clone();
+    acme.scan(&code, "+15550001111").await.expect(200);
+    let path = format!("/workspaces/{workspace}");
+    acme.link(&workspace, users[1]).await;
+    acme.delete(&format!("{path}/users/{}/qr", users[1])).await.expect(200);
+    acme.patch(&path, json!({ "seats_purchased": 2 })).await.expect(200);
+    acme.patch(&path, json!({ "seats_purchased": 3 })).await.expect(200);
+    acme.post_empty(&format!("{path}/users/{}/whatsapp/disconnect", users[0])).await.expect(200);
+    let first = acme.get(&format!("{path}/api-token")).await.expect(200)["token"].clone();
+    let second = acme.post_empty(&format!("{path}/api-token")).await.expect(201)["token"].clone();
+    let issued = crate::cli::token_of(&app, &workspace, users[0]).await;
+    let listed = token::admin::list(&app.app, &id, &workspace).await.expect("tokens");
+    let last = listed.last().expect("a token").id;
+    token::admin::revoke(&app.app, &origin, &id, &workspace, last).await.expect("a revocation");
+    let (staff, staff_token) = operator::create(&app.app, &origin, "staff").await.expect("a token");
+    operator::revoke(&app.app, &origin, staff.id).await.expect("a revocation");
+    plan::set(&app.app, &origin, &SetPlan { name: "crm".to_owned(), ..SetPlan::default() }).await.expect("a plan");
+    brand::set(&app.app, &origin, &id, &brand::SetBrand::default()).await.expect("a brand");
+    brand::set_embedding_origins(&app.app, &origin, &id, &[]).await.expect("origins");
+    let rotated = rotate_secret::rotate(&app.app, &origin, &id, 60).await.expect("a rotation");
+    let active = entity::partner::Status::Active;
+    admin::set_status(&app.app, &origin, &id, active).await.expect("a status");
+
+    let rows = entries(&app).await;
+    let told: BTreeSet<&str> = rows.iter().map(|row| row.action.as_str()).collect();
+    assert_eq!(told, ACTIONS.into_iter().collect(), "keep ACTIONS and the story complete");
+    let by = |actor: &str| rows.iter().filter(move |row| row.actor.starts_with(actor)).collect::<Vec<_>>();
+    assert!(by("partner:acme").iter().all(|row| row.request_id.is_some() && row.partner_id.is_some()));
+    assert!(by("link:").iter().all(|row| row.request_id.is_some()));
+    assert_eq!(by("provider").iter().map(|row| row.action.as_str()).collect::<Vec<_>>(), ["channel.connect"]);
+    let updates: Vec<&Model> = rows.iter().filter(|row| row.action == "workspace.update").collect();
+    let after =
+        |row: &Model| serde_json::from_str::<serde_json::Value>(row.after.as_deref().expect("after")).expect("JSON");
+    assert_eq!(after(updates[0])["suspended"][0]["user_id"], users[1]);
+    assert_eq!(after(updates[1])["restored"], json!([users[1]]));
+    let text = format!("{rows:?}");
+    let (_, link) = page.url.rsplit_once('/').expect("a token");
+    for secret in [
+        code.as_str(),
+        link,
+        &acme.secret,
+        rotated.secret.expose_secret(),
+        first.as_str().expect("a token"),
+        second.as_str().expect("a token"),
+        &issued,
+        staff_token.expose_secret(),
+        pairing.as_str().expect("a code"),
+    ] {
+        assert!(!text.contains(secret), "{secret}");
+    }
+}
