@@ -34,6 +34,16 @@ impl Report {
         self.row(name, &format!("{} — {floor_name}", shown(floor)), &shown(product), &format!("{ratio:.2}"), target);
     }
 
+    /// A row of the product at a given rate, where the floor says nothing.
+    pub(crate) fn paced(&mut self, name: &str, product: (Run, f64, f64), target: &str) {
+        let run = product.0;
+        let shown = format!(
+            "{:.0}/s, p50 {:.1} ms, p99 {:.1} ms, {} errors",
+            run.per_second, run.p50_ms, run.p99_ms, run.errors
+        );
+        self.row(name, "–", &shown, "–", target);
+    }
+
     /// A row of durations.
     pub(crate) fn times(&mut self, name: &str, floor_name: &str, floor: Duration, product: Duration, target: &str) {
         let shown = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1000.0);
