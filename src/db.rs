@@ -1,7 +1,7 @@
 //! The two databases behind one face.
 //!
 //! SQLite has one writer connection and several readers; PostgreSQL has one pool that is both. Transactions open in
-//! operations, through [`write`], and nowhere else. Errors of the drivers become ours in [`From<DbErr>`].
+//! operations, through [`write()`], and nowhere else. Errors of the drivers become ours in [`From<DbErr>`].
 
 use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path, time::Duration};
 

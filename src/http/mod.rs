@@ -1,8 +1,8 @@
 //! The HTTP surfaces: one core, several wire dialects. The only place that names poem.
 //!
 //! Each surface is a thin folder that parses, authenticates, calls one operation and renders its own envelope and
-//! errors. What all requests share — request ids, limits, access log — is in [`edge`] and [`surface`]; how errors of the
-//! framework and ours become one dialect is in [`failure`].
+//! errors. What all requests share — request ids, limits, access log — is in `edge` and `surface`; how errors of the
+//! framework and ours become one dialect is in `failure`.
 
 use std::sync::Arc;
 

@@ -125,6 +125,8 @@ async fn apply_once(app: &App, seen: &attempt::Model, observation: &Observation)
                 return Ok(is_news.then_some(link.id));
             }
             Observation::Connected(account) => connected(app, tx, &link, &attempt, account).await?,
+            // A pairing code that was asked for meanwhile has given it more time: it is looked at again.
+            Observation::Ended(_) if attempt.revision != seen.revision => return Ok(None),
             Observation::Ended(failure) => ended(app, tx, &attempt, *failure).await?,
         }
         Ok(Some(link.id))
