@@ -88,6 +88,12 @@ async fn with_sandbox_on_everybody_has_phones_and_loopback_needs_no_token() {
     let proxied = app.http.post(format!("{}/sandbox/logout", app.base)).header("X-Forwarded-For", "203.0.113.7");
     let proxied = Answer::of(proxied.json(&json!({ "phone": "+15550001111" }))).await;
     assert_eq!(proxied.expect(404)["code"], "route_not_found", "a proxy's callers are not on this machine");
+    let url = format!("{}/sandbox/logout", app.base);
+    let site = app.http.post(&url).header("Origin", "https://evil.example");
+    let site = Answer::of(site.json(&json!({ "phone": "+15550001111" }))).await;
+    assert_eq!(site.expect(404)["code"], "route_not_found", "a visited web site is not on this machine");
+    let form = app.http.post(&url).header("Content-Type", "text/plain").body(r#"{"phone":"+15550001111"}"#);
+    assert_eq!(Answer::of(form).await.expect(415)["code"], "unsupported_media_type");
     call("logout", json!({ "phone": "+15550001111" })).await.expect(200);
     assert_eq!(
         call("pair", json!({ "code": "1", "phone": "+15550001111" })).await.expect(404)["code"],

@@ -59,7 +59,7 @@ pub(super) async fn run(flags: &Flags, roles: Roles) -> Result<(), CommandError>
     if let Some(worker) = worker
         && let Err(error) = worker.await
     {
-        tracing::error!(%error, "the worker failed");
+        return Err(CommandError::Other(format!("the worker failed: {error}")));
     }
     app.db.clone().close().await;
     tracing::info!("stopped");

@@ -91,7 +91,7 @@ impl Report {
     pub(super) fn keeps_serving(&self, base: &str) {
         self.say(&format!(
             "\nServing until Ctrl-C. To play the phone, read the page's QR code with any reader and send what it says:\n  \
-             curl -X POST {base}/sandbox/scan -d '{{\"qr\": \"2@…\", \"phone\": \"+15550002222\"}}'"
+             curl -X POST {base}/sandbox/scan -H 'Content-Type: application/json' -d '{{\"qr\": \"2@…\", \"phone\": \"+15550002222\"}}'"
         ));
     }
 }
