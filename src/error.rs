@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use entity::link;
+use entity::{credits::Credits, link};
 use sea_orm::DbErr;
 use strum::{Display, EnumIter};
 
@@ -118,6 +118,32 @@ pub enum Error {
     #[error("this phone has no linked device")]
     PhoneNotLinked,
 
+    // Messages and what they cost.
+    #[error("Wrong phone number \"{0}\"")]
+    WrongPhoneNumber(String),
+    #[error("Whatsapp chat_id \"{0}\" not found")]
+    ChatNotFound(String),
+    #[error("Message uid \"{0}\" not found")]
+    MessageNotFound(String),
+    #[error("File uid \"{0}\" not found")]
+    FileNotFound(String),
+    #[error("there is no account with the number {0}")]
+    AccountNotFound(String),
+    #[error("No connected WhatsApp account")]
+    ChannelNotConnected,
+    #[error("Message quota exceeded: {required} asked for, {available} left")]
+    QuotaExceeded { required: Credits, available: Credits },
+    #[error("the API calls of this period are used up")]
+    ApiCallsExhausted { retry_after: Duration },
+    #[error("there are {available} credits left")]
+    InsufficientCredits { available: Credits },
+
+    // Webhooks.
+    #[error("no webhook is set")]
+    WebhookNotSet,
+    #[error("there is no such delivery")]
+    DeliveryNotFound,
+
     // The inside.
     #[error("too many requests")]
     TooManyRequests { retry_after: Duration },
@@ -180,6 +206,8 @@ pub enum Kind {
     MethodNotAllowed,
     /// The state of things is against it.
     Conflict,
+    /// What was bought is used up.
+    Exhausted,
     /// It existed and is over.
     Gone,
     /// Too large a body.
@@ -270,6 +298,17 @@ codes! {
     CodeUsed, Conflict, "The code has been used", "Start a new attempt.";
     CodeForAnotherPhone, Conflict, "The code is for another number", "Ask for a code for this number.";
     PhoneNotLinked, Conflict, "The phone has no linked device", "Scan a code with it first.";
+    WrongPhoneNumber, Invalid, "The number is not one", "Send + and 7 to 15 digits, without punctuation.";
+    ChatNotFound, NotFound, "No such chat", "Check the id with GET /chats.";
+    MessageNotFound, NotFound, "No such message", "Check the uid.";
+    FileNotFound, NotFound, "No such file", "Send text; files cannot be stored yet.";
+    AccountNotFound, NotFound, "No such account", "Check the number with GET /whatsapp_accounts.";
+    ChannelNotConnected, Conflict, "The account is not connected", "Connect it with a QR link.";
+    QuotaExceeded, Exhausted, "The message credits are used up", "Ask the partner for credits or seats.";
+    ApiCallsExhausted, TooMany, "The API calls are used up", "Wait for the next period, or ask the partner.";
+    InsufficientCredits, Conflict, "Not as many credits are left", "Take away at most what is left.";
+    WebhookNotSet, NotFound, "No webhook is set", "Set one with PUT /webhook.";
+    DeliveryNotFound, NotFound, "No such delivery", "Check the id with GET /webhook/deliveries.";
     TooManyRequests, TooMany, "Too many requests", "Wait as long as Retry-After says.";
     Busy, Unavailable, "The service is busy", "Try again as Retry-After says.";
     InternalError, Internal, "Something failed inside", "Tell the operator the request id.";
@@ -325,6 +364,17 @@ impl Error {
             Self::CodeUsed => ErrorCode::CodeUsed,
             Self::CodeForAnotherPhone => ErrorCode::CodeForAnotherPhone,
             Self::PhoneNotLinked => ErrorCode::PhoneNotLinked,
+            Self::WrongPhoneNumber(_) => ErrorCode::WrongPhoneNumber,
+            Self::ChatNotFound(_) => ErrorCode::ChatNotFound,
+            Self::MessageNotFound(_) => ErrorCode::MessageNotFound,
+            Self::FileNotFound(_) => ErrorCode::FileNotFound,
+            Self::AccountNotFound(_) => ErrorCode::AccountNotFound,
+            Self::ChannelNotConnected => ErrorCode::ChannelNotConnected,
+            Self::QuotaExceeded { .. } => ErrorCode::QuotaExceeded,
+            Self::ApiCallsExhausted { .. } => ErrorCode::ApiCallsExhausted,
+            Self::InsufficientCredits { .. } => ErrorCode::InsufficientCredits,
+            Self::WebhookNotSet => ErrorCode::WebhookNotSet,
+            Self::DeliveryNotFound => ErrorCode::DeliveryNotFound,
             Self::TooManyRequests { .. } => ErrorCode::TooManyRequests,
             Self::Busy { .. } | Self::Contention => ErrorCode::Busy,
             Self::Database(_) | Self::Sealed | Self::Internal(_) => ErrorCode::InternalError,
@@ -335,7 +385,9 @@ impl Error {
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::TooManyRequests { retry_after } | Self::Busy { retry_after } => Some(*retry_after),
+            Self::TooManyRequests { retry_after }
+            | Self::ApiCallsExhausted { retry_after }
+            | Self::Busy { retry_after } => Some(*retry_after),
             Self::Contention | Self::RequestTimeout { .. } | Self::ProviderUnavailable => Some(Duration::from_secs(1)),
             _ => None,
         }

@@ -141,6 +141,14 @@ integer_id! {
     UserId;
     /// An account on a messaging network, as the Partner API numbers it (`whatsapp_account_id`).
     AccountId;
+    /// A chat of an account with a person or a group.
+    ChatId;
+    /// An entry of the ledger.
+    CreditEntryId;
+    /// A change of a message's status.
+    MessageStatusId;
+    /// One try to deliver an event.
+    DeliveryAttemptId;
 }
 
 uuid_id! {
@@ -160,4 +168,14 @@ uuid_id! {
     AuditId;
     /// A job in the queue.
     JobId;
+    /// A message, sent or received.
+    MessageId;
+    /// One turn at something that only one worker may do.
+    LeaseId;
+    /// Something that happened.
+    EventId;
+    /// One series of tries to tell an endpoint of an event.
+    DeliveryId;
+    /// A change of who may come in.
+    AccessChangeId;
 }

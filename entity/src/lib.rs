@@ -4,24 +4,37 @@
 //! Timestamps are integers in microseconds and folded text is its own column, so that both databases compare and
 //! order alike.
 
+pub mod access_change;
 pub mod attempt;
 pub mod audit_entry;
 pub mod channel;
+pub mod chat;
+pub mod chat_label;
+pub mod credit_entry;
 pub mod credits;
+pub mod delivery;
+pub mod delivery_attempt;
+pub mod event;
 pub mod group;
 pub mod id;
 pub mod idempotency_key;
 pub mod job;
 pub mod link;
+pub mod message;
+pub mod message_status;
 pub mod operator_token;
 pub mod partner;
 pub mod partner_logo;
 pub mod partner_secret;
+pub mod partner_webhook;
 pub mod plan;
 pub mod quota_period;
 pub mod sandbox_code;
+pub mod sandbox_message;
 pub mod sandbox_session;
+pub mod send_queue;
 pub mod timestamp;
 pub mod token;
 pub mod user;
+pub mod wallet;
 pub mod workspace;

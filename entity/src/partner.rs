@@ -41,6 +41,8 @@ pub struct Model {
     pub brand_color: Option<String>,
     /// Origins that may embed its pages: a JSON array of `scheme://host[:port]`.
     pub embedding_origins: String,
+    /// Percentages of a quota at which the partner is told, ascending, separated by commas.
+    pub thresholds: String,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.

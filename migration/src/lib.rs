@@ -21,6 +21,10 @@ mod m0005_channels;
 mod m0006_onboarding;
 mod m0007_sandbox;
 mod m0008_operations;
+mod m0009_ledger;
+mod m0010_conversations;
+mod m0011_webhooks;
+mod m0012_access;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -37,6 +41,10 @@ impl MigratorTrait for Migrator {
             step("m0006_onboarding", m0006_onboarding::UP, m0006_onboarding::DOWN),
             step("m0007_sandbox", m0007_sandbox::UP, m0007_sandbox::DOWN),
             step("m0008_operations", m0008_operations::UP, m0008_operations::DOWN),
+            step("m0009_ledger", m0009_ledger::UP, m0009_ledger::DOWN),
+            step("m0010_conversations", m0010_conversations::UP, m0010_conversations::DOWN),
+            step("m0011_webhooks", m0011_webhooks::UP, m0011_webhooks::DOWN),
+            step("m0012_access", m0012_access::UP, m0012_access::DOWN),
         ]
     }
 }

@@ -35,6 +35,7 @@ pub(crate) async fn insert(
         brand_name: None,
         brand_color: None,
         embedding_origins: "[]".to_owned(),
+        thresholds: crate::quota::threshold::DEFAULT.to_owned(),
         created_at: now,
         updated_at: now,
     };

@@ -1,19 +1,28 @@
-//! Billing periods and what a workspace was granted in them.
+//! Billing periods: what a workspace was granted in each and has used of it.
 //!
-//! A period is a UTC calendar month. Raising seats grants at once; lowering acts from the next period; lowering and
-//! raising again grants nothing twice. Nothing consumes message credits or counts API calls yet, so `used` of both is
-//! zero by construction.
+//! A period is a UTC calendar month. Its row is made at its first use, with what the seats of that moment grant, so no
+//! job has to reset anything. Raising seats grants at once; lowering acts from the next period; lowering and raising
+//! again grants nothing twice. Whoever changes what is left holds the period's row ([`take`]), which serialises all
+//! that spends, grants and refunds in one workspace.
 
-use entity::{credits::Credits, id::WorkspaceId, plan, timestamp::Timestamp, workspace};
+use entity::{credits::Credits, id::WorkspaceId, quota_period::Model, timestamp::Timestamp, workspace};
 use jiff::{ToSpan, tz::TimeZone};
-use sea_orm::{ConnectionTrait, DatabaseTransaction};
+use sea_orm::DatabaseTransaction;
 
 use crate::{
     app::App,
+    credit,
     error::{Error, Result},
+    plan,
 };
 
+pub mod close;
+pub mod figures;
+pub mod notify;
 mod store;
+pub mod threshold;
+
+pub(crate) use store::{Change, apply, lock_of};
 
 /// A billing period, both instants in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,62 +49,68 @@ impl Period {
     }
 }
 
-/// What a workspace may use in a period and has used of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Figures {
-    /// The period.
-    pub period: Period,
-    /// Credits granted.
-    pub messages_total: Credits,
-    /// Credits used.
-    pub messages_used: Credits,
-    /// API calls granted.
-    pub api_calls_total: i64,
-    /// API calls used.
-    pub api_calls_used: i64,
-    /// Credits that do not expire.
-    pub non_recurring_balance: Credits,
+/// Takes the row of the current period for this transaction; its first use opens the period.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn take(app: &App, tx: &DatabaseTransaction, workspace_id: WorkspaceId) -> Result<Model> {
+    let mut rows = take_all(app, tx, &[workspace_id]).await?;
+    rows.pop().ok_or_else(|| Error::Internal("a period was not opened".to_owned()))
+}
+
+/// [`take`] for several workspaces, in the order of their ids, which is the order in which everybody takes them.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn take_all(app: &App, tx: &DatabaseTransaction, ids: &[WorkspaceId]) -> Result<Vec<Model>> {
+    let start = Period::containing(app.clock.now())?.start;
+    let rows = store::lock_all(tx, ids, start).await?;
+    if rows.len() == ids.len() {
+        return Ok(rows);
+    }
+    for id in ids.iter().filter(|id| !rows.iter().any(|row| row.workspace_id == **id)) {
+        open(app, tx, *id, start).await?;
+    }
+    store::lock_all(tx, ids, start).await
 }
 
 /// Grants what `seats` buy in the current period, as far as they were not granted before.
 ///
 /// # Errors
 /// What the database says.
-pub async fn grant_seats(app: &App, tx: &DatabaseTransaction, workspace_id: WorkspaceId, seats: i32) -> Result<()> {
-    let period = Period::containing(app.clock.now())?;
-    store::raise(tx, workspace_id, period.start, seats).await
+pub async fn grant_seats(app: &App, tx: &DatabaseTransaction, workspace: &workspace::Model, seats: i32) -> Result<()> {
+    let row = take(app, tx, workspace.id).await?;
+    if seats <= row.seats_granted {
+        return Ok(());
+    }
+    let plan = plan::by_id(tx, workspace.plan_id).await?;
+    let granted = per_seats(plan.credits_per_seat, seats - row.seats_granted)?;
+    let change = Change { seats_granted: seats - row.seats_granted, recurring_granted: granted, ..Change::of(&row) };
+    store::apply(tx, &change).await?;
+    credit::record_seats(app, tx, &row, granted).await?;
+    notify::messages_may_have_recovered(app, tx, workspace, row.period_start).await
 }
 
-/// Keeps what is granted in the current period before the seats are lowered.
+/// Opens the current period, if it is not, before the seats change.
 ///
 /// # Errors
 /// What the database says.
 pub async fn keep_granted(app: &App, tx: &DatabaseTransaction, workspace: &workspace::Model) -> Result<()> {
-    grant_seats(app, tx, workspace.id, workspace.seats_total).await
+    take(app, tx, workspace.id).await.map(|_| ())
 }
 
-/// The figures of the current period.
-///
-/// # Errors
-/// What the database says.
-pub async fn figures(
-    app: &App,
-    db: &impl ConnectionTrait,
-    workspace: &workspace::Model,
-    plan: &plan::Model,
-) -> Result<Figures> {
-    let period = Period::containing(app.clock.now())?;
-    let granted = store::seats_granted(db, workspace.id, period.start).await?;
-    let seats = granted.unwrap_or(0).max(workspace.seats_total);
-    let total = plan.credits_per_seat.times(i64::from(seats));
-    Ok(Figures {
-        period,
-        messages_total: total.ok_or_else(|| Error::Internal("credits overflow".to_owned()))?,
-        messages_used: Credits::ZERO,
-        api_calls_total: plan.api_calls_per_period,
-        api_calls_used: 0,
-        non_recurring_balance: Credits::ZERO,
-    })
+async fn open(app: &App, tx: &DatabaseTransaction, id: WorkspaceId, start: Timestamp) -> Result<()> {
+    let workspace = crate::workspace::by_id(tx, id).await?.ok_or(Error::WorkspaceNotFound)?;
+    let plan = plan::by_id(tx, workspace.plan_id).await?;
+    let granted = per_seats(plan.credits_per_seat, workspace.seats_total)?;
+    if let Some(row) = store::insert(tx, id, start, workspace.seats_total, granted).await? {
+        credit::record_seats(app, tx, &row, granted).await?;
+    }
+    Ok(())
+}
+
+fn per_seats(credits: Credits, seats: i32) -> Result<Credits> {
+    credits.times(i64::from(seats)).ok_or_else(|| Error::Internal("credits overflow".to_owned()))
 }
 
 #[cfg(test)]

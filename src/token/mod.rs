@@ -31,6 +31,18 @@ pub enum Scope {
     /// Connected accounts.
     #[strum(serialize = "accounts:read")]
     AccountsRead,
+    /// Chats.
+    #[strum(serialize = "chats:read")]
+    ChatsRead,
+    /// Changing chats: their names and labels.
+    #[strum(serialize = "chats:write")]
+    ChatsWrite,
+    /// Messages and what became of them.
+    #[strum(serialize = "messages:read")]
+    MessagesRead,
+    /// Sending.
+    #[strum(serialize = "messages:write")]
+    MessagesWrite,
 }
 
 impl Scope {
@@ -40,6 +52,10 @@ impl Scope {
         match self {
             Self::WorkspaceRead => "workspace:read",
             Self::AccountsRead => "accounts:read",
+            Self::ChatsRead => "chats:read",
+            Self::ChatsWrite => "chats:write",
+            Self::MessagesRead => "messages:read",
+            Self::MessagesWrite => "messages:write",
         }
     }
 }

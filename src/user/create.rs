@@ -11,6 +11,7 @@ use crate::{
     db,
     error::{Error, Result},
     idempotency::Repeatable,
+    quota,
     user::{Count, NewUsers, Snapshot, store},
     workspace as workspaces,
 };
@@ -60,6 +61,7 @@ async fn create_once(
         let group_id = workspace.group_id.ok_or_else(|| Error::Internal("no default group".to_owned()))?;
         let agents = NewUsers { role: user::Role::Agent, count: count.get(), group_id };
         let users = insert(app, tx, &workspace, &agents).await?;
+        quota::notify::seats_changed(app, tx, &workspace).await?;
         let ids: Vec<_> = users.iter().map(|user| user.id).collect();
         let entry = audit::Entry::in_workspace("user.create", &workspace, &workspace.slug).after(ids);
         audit::record(app, tx, &Origin::from(caller), entry).await?;

@@ -6,7 +6,7 @@ use crate::{
     app::App,
     audit,
     caller::{Origin, PartnerCaller},
-    db,
+    credit, db,
     error::Result,
     idempotency::Repeatable,
     quota,
@@ -62,7 +62,9 @@ async fn create_once(
         let owner = user::create::insert(app, tx, &workspace, &owner).await?;
         let owner_id = owner.first().map(|owner| owner.id);
         let workspace = store::set_owner(tx, &workspace, owner_id, group_id).await?;
-        quota::grant_seats(app, tx, workspace.id, workspace.seats_total).await?;
+        credit::open_wallet(tx, workspace.id).await?;
+        quota::take(app, tx, workspace.id).await?;
+        quota::notify::seats_changed(app, tx, &workspace).await?;
         let entry = audit::Entry::in_workspace("workspace.create", &workspace, &workspace.slug).after(command);
         audit::record(app, tx, &Origin::from(caller), entry).await?;
         let created = Created { workspace: Snapshot::from(&workspace) };

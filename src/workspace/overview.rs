@@ -8,7 +8,7 @@ use crate::{
     error::Result,
     onboarding::{self, ActiveLink},
     plan,
-    quota::{self, Figures},
+    quota::figures::{self, Figures},
     user as users, workspace,
 };
 
@@ -35,7 +35,7 @@ pub async fn overview(app: &App, partner_id: &PartnerId, slug: &str) -> Result<O
     let workspace = workspace::find(db, partner_id, slug).await?;
     let plan = plan::by_id(db, workspace.plan_id).await?;
     Ok(Overview {
-        figures: quota::figures(app, db, &workspace, &plan).await?,
+        figures: figures::figures(app, db, &workspace, &plan).await?,
         users: users::all(db, workspace.id).await?,
         channels: channels::all(db, workspace.id).await?,
         links: onboarding::active_links(app, &workspace).await?,

@@ -87,6 +87,9 @@ async fn update_once(
             change.seats_used = Set(before.seats_used - count(suspended.len()) + count(restored.len()));
         }
         let workspace = store::save(tx, &before, change).await?;
+        if command.seats.is_some() {
+            quota::notify::seats_changed(app, tx, &workspace).await?;
+        }
         let entry = audit::Entry::in_workspace("workspace.update", &workspace, &workspace.slug)
             .before(serde_json::json!({
                 "display_name": before.display_name, "seats": before.seats_total, "time_zone": before.time_zone,
@@ -126,7 +129,7 @@ async fn downgrade(
 
 /// Restores as many suspended users as fit now.
 async fn upgrade(app: &App, tx: &DatabaseTransaction, before: &Model, total: Seats) -> Result<Vec<UserId>> {
-    quota::grant_seats(app, tx, before.id, total.get()).await?;
+    quota::grant_seats(app, tx, before, total.get()).await?;
     let free = u64::try_from(total.get() - before.seats_used).unwrap_or(0);
     let restored: Vec<user::Model> = users::latest_suspended(tx, before.id, free).await?;
     for user in &restored {

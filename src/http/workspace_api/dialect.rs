@@ -5,7 +5,7 @@ use poem_openapi::Object;
 
 use crate::{
     error::{Error, ErrorCode, Kind},
-    http::failure::{Dialect, Failure},
+    http::failure::{Dialect, Failure, status_of},
 };
 
 /// The dialect's way out of a handler.
@@ -35,6 +35,13 @@ struct FieldError {
 }
 
 impl Dialect for WorkspaceError {
+    fn status(error: &Error) -> StatusCode {
+        match error.code().kind() {
+            Kind::Exhausted => StatusCode::FORBIDDEN,
+            kind => status_of(kind),
+        }
+    }
+
     fn render(error: &Error, _status: StatusCode) -> Self {
         let field = match error {
             Error::InvalidField { field, reason } => Some(((*field).to_owned(), reason.clone())),
@@ -56,6 +63,8 @@ const fn word(code: ErrorCode) -> &'static str {
         (ErrorCode::MissingCredentials, _) => "missing_credentials",
         (ErrorCode::MemberNotFound, _) => "member_not_found",
         (ErrorCode::InsufficientScope, _) => "insufficient_scope",
+        (ErrorCode::ApiCallsExhausted, _) | (_, Kind::Exhausted) => "quota_exceeded",
+        (ErrorCode::ChannelNotConnected, _) => "account_inactive",
         (_, Kind::Unauthenticated) => "invalid_token",
         (_, Kind::Forbidden) => "permission_denied",
         (_, Kind::NotFound | Kind::Gone) => "not_found",

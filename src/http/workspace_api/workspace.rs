@@ -12,7 +12,7 @@ use crate::{
         workspace_api::{Envelope, auth::TokenAuth, dialect::WorkspaceFailure, ok},
     },
     plan,
-    quota::{self, Period},
+    quota::{Period, figures},
     token::Scope,
 };
 
@@ -77,7 +77,7 @@ impl WorkspaceApi {
         let workspace = &caller.with(Scope::WorkspaceRead)?.workspace;
         let db = self.app.db.reader();
         let plan = plan::by_id(db, workspace.plan_id).await?;
-        let figures = quota::figures(&self.app, db, workspace, &plan).await?;
+        let figures = figures::figures(&self.app, db, workspace, &plan).await?;
         let quota = |amounts| QuotaView::new(amounts, figures.period, &workspace.time_zone);
         let seats = (i64::from(workspace.seats_total), i64::from(workspace.seats_used));
         Ok(ok(WorkspaceView {

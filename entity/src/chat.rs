@@ -1,0 +1,51 @@
+//! Chats: conversations of an account with a person or a group.
+
+use sea_orm::entity::prelude::*;
+
+use crate::{
+    id::{AccountId, ChatId, MessageId, UserId, WorkspaceId},
+    timestamp::Timestamp,
+};
+
+/// One chat.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "chats")]
+pub struct Model {
+    /// Number on the wire.
+    #[sea_orm(primary_key)]
+    pub id: ChatId,
+    /// Where it belongs.
+    pub workspace_id: WorkspaceId,
+    /// The account that it is held with.
+    pub account_id: AccountId,
+    /// Its id on the network.
+    pub jid: String,
+    /// The other side's number; absent for groups.
+    pub phone: Option<String>,
+    /// Name for people.
+    pub name: String,
+    /// The name for search and order.
+    pub name_folded: String,
+    /// Whether it is a group.
+    pub is_group: bool,
+    /// Whether it is closed.
+    pub closed: bool,
+    /// Whether it has been read.
+    pub read: bool,
+    /// Who looks after it.
+    pub responsible_user_id: Option<UserId>,
+    /// Its newest message.
+    pub last_message_id: Option<MessageId>,
+    /// When that was.
+    pub last_message_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Relations are followed by the stores, not by the ORM.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,90 @@
+//! Messages, sent and received.
+
+use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    id::{AccountId, ChatId, MessageId, UserId, WorkspaceId},
+    timestamp::Timestamp,
+};
+
+/// Which way it goes.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize, strum::Display,
+)]
+#[sea_orm(rs_type = "String", db_type = "String(StringLen::None)", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Direction {
+    /// From the workspace.
+    Sent,
+    /// To the workspace.
+    Received,
+}
+
+/// How far it has come.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize, strum::Display,
+)]
+#[sea_orm(rs_type = "String", db_type = "String(StringLen::None)", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Status {
+    /// It waits for its turn.
+    Queued,
+    /// It is being handed to the provider.
+    Sending,
+    /// The provider has it.
+    Sent,
+    /// The phone has it.
+    Delivered,
+    /// Somebody has read it.
+    Read,
+    /// It will not arrive; its credits were given back.
+    Failed,
+    /// The provider's answer was lost; it is never sent again blindly.
+    Unknown,
+    /// It came from outside.
+    Received,
+}
+
+/// One message.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "messages")]
+pub struct Model {
+    /// Its uid on the wire.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: MessageId,
+    /// Where it belongs.
+    pub workspace_id: WorkspaceId,
+    /// The account that it goes through.
+    pub account_id: AccountId,
+    /// Its chat.
+    pub chat_id: ChatId,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// How far it has come.
+    pub status: Status,
+    /// Its text.
+    pub text: Option<String>,
+    /// Where it was written, as the wire names it.
+    pub origin: String,
+    /// As whom it was sent.
+    pub user_id: Option<UserId>,
+    /// The provider's own id of it.
+    pub provider_ref: Option<String>,
+    /// Why it failed.
+    pub failure: Option<String>,
+    /// How often it was handed to the provider.
+    pub tries: i32,
+    /// When it was accepted or received.
+    pub created_at: Timestamp,
+    /// When its status last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Relations are followed by the stores, not by the ORM.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
