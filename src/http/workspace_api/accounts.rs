@@ -69,7 +69,7 @@ impl AccountsApi {
     /// List WhatsApp accounts
     #[oai(path = "/whatsapp_accounts", method = "get", operation_id = "list_whatsapp_accounts")]
     async fn list(&self, caller: TokenAuth) -> Result<Json<Envelope<AccountList>>, WorkspaceFailure> {
-        let workspace = &caller.with(Scope::AccountsRead)?.workspace;
+        let workspace = &caller.admit(Scope::AccountsRead).await?.workspace;
         let roster = users::roster(&self.app, workspace.id).await?;
         let owners: HashMap<_, _> = roster.users.iter().map(|user| (user.id, user)).collect();
         let channels = channels::list(&self.app, workspace.id).await?;

@@ -18,8 +18,8 @@ use crate::{
 pub(super) struct TokenAuth(WorkspaceCaller);
 
 impl TokenAuth {
-    /// The caller, if its token has the scope.
-    pub(super) fn with(&self, scope: Scope) -> Result<&WorkspaceCaller> {
+    /// The caller, if its token has the scope and its quotas and rates allow one more call.
+    pub(super) async fn admit(&self, scope: Scope) -> Result<&WorkspaceCaller> {
         self.0.scopes.require(scope)?;
         Ok(&self.0)
     }

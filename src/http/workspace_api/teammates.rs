@@ -104,7 +104,7 @@ impl TeammatesApi {
     /// List teammates
     #[oai(path = "/workspace/teammates", method = "get", operation_id = "list_teammates")]
     async fn list(&self, caller: TokenAuth) -> Result<Json<Envelope<TeammatesView>>, WorkspaceFailure> {
-        let workspace = &caller.with(Scope::WorkspaceRead)?.workspace;
+        let workspace = &caller.admit(Scope::WorkspaceRead).await?.workspace;
         let Roster { users, groups } = users::roster(&self.app, workspace.id).await?;
         let channels = channels::list(&self.app, workspace.id).await?;
         let around = Surroundings::new(&groups, &channels, &workspace.time_zone);
@@ -117,7 +117,7 @@ impl TeammatesApi {
     /// Get the teammate that the token acts as
     #[oai(path = "/workspace/teammates/me", method = "get", operation_id = "get_current_teammate")]
     async fn me(&self, caller: TokenAuth) -> Result<Json<Envelope<TeammateView>>, WorkspaceFailure> {
-        let caller = caller.with(Scope::WorkspaceRead)?;
+        let caller = caller.admit(Scope::WorkspaceRead).await?;
         let Roster { groups, .. } = users::roster(&self.app, caller.workspace.id).await?;
         let channels = channels::list(&self.app, caller.workspace.id).await?;
         let around = Surroundings::new(&groups, &channels, &caller.workspace.time_zone);

@@ -74,7 +74,7 @@ impl WorkspaceApi {
     /// Get the workspace
     #[oai(path = "/workspace", method = "get", operation_id = "get_workspace")]
     async fn get(&self, caller: TokenAuth) -> Result<Json<Envelope<WorkspaceView>>, WorkspaceFailure> {
-        let workspace = &caller.with(Scope::WorkspaceRead)?.workspace;
+        let workspace = &caller.admit(Scope::WorkspaceRead).await?.workspace;
         let db = self.app.db.reader();
         let plan = plan::by_id(db, workspace.plan_id).await?;
         let figures = figures::figures(&self.app, db, workspace, &plan).await?;
