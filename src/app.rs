@@ -5,7 +5,15 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 use tokio::sync::watch;
 
-use crate::{clock::Clock, config::Config, connector::Connectors, db::Database, secret::Vault, signal::Signals};
+use crate::{
+    clock::Clock,
+    config::Config,
+    connector::Connectors,
+    db::Database,
+    secret::Vault,
+    signal::Signals,
+    token::access::{self, Access},
+};
 
 /// One process's parts. Shared by reference; holds no state of the domain.
 pub struct App {
@@ -21,6 +29,8 @@ pub struct App {
     pub signals: Signals,
     /// Those who speak to providers.
     pub connectors: Connectors,
+    /// Tokens that were checked.
+    pub access: Access,
     /// Says `true` once the process is to stop.
     pub stop: watch::Sender<bool>,
 }
@@ -57,14 +67,17 @@ impl App {
             Some(url) => Signals::shared(url)?,
             None => Signals::local(),
         };
-        Ok(Arc::new(Self {
+        let app = Arc::new(Self {
             config,
             db,
             clock,
             vault,
             signals,
             connectors: Connectors::default(),
+            access: Access::default(),
             stop: watch::Sender::new(false),
-        }))
+        });
+        tokio::spawn(access::watch(Arc::clone(&app)));
+        Ok(app)
     }
 }

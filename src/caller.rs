@@ -1,9 +1,11 @@
 //! Who asks. A value of these types is the proof that the credentials were checked.
 
 use entity::{
-    id::{LinkId, PartnerId},
-    partner, user, workspace,
+    id::{LinkId, OperatorTokenId, PartnerId, TokenId},
+    partner, plan, user, workspace,
 };
+
+use crate::{quota::threshold::Thresholds, token::Scopes};
 
 /// A partner's backend, its JWT verified and the partner active.
 #[derive(Clone)]
@@ -15,14 +17,28 @@ pub struct PartnerCaller {
 }
 
 /// A customer's system, its token valid, its workspace and partner active, its user seated.
-#[derive(Clone)]
 pub struct WorkspaceCaller {
     /// Where the token opens the door.
     pub workspace: workspace::Model,
     /// As whom it acts.
     pub user: user::Model,
     /// What it may do.
-    pub scopes: crate::token::Scopes,
+    pub scopes: Scopes,
+    /// The token.
+    pub token_id: TokenId,
+    /// What the workspace may use.
+    pub plan: plan::Model,
+    /// When its partner is told of quotas.
+    pub thresholds: Thresholds,
+}
+
+/// The platform's staff or one of its tools, its token valid.
+#[derive(Clone)]
+pub struct OperatorCaller {
+    /// The token.
+    pub token_id: OperatorTokenId,
+    /// The request it came with.
+    pub request_id: String,
 }
 
 /// Who is written into the audit.
@@ -32,6 +48,8 @@ pub enum Actor {
     Partner(PartnerId),
     /// Somebody at the command line of the platform.
     Operator,
+    /// The platform's staff or one of its tools, over HTTP.
+    OperatorToken(OperatorTokenId),
     /// Whoever opened an onboarding link.
     Link(LinkId),
     /// A provider, through its connector.
@@ -67,11 +85,18 @@ impl From<&PartnerCaller> for Origin {
     }
 }
 
+impl From<&OperatorCaller> for Origin {
+    fn from(caller: &OperatorCaller) -> Self {
+        Self { actor: Actor::OperatorToken(caller.token_id), request_id: Some(caller.request_id.clone()) }
+    }
+}
+
 impl std::fmt::Display for Actor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Partner(id) => write!(f, "partner:{id}"),
             Self::Operator => f.write_str("operator"),
+            Self::OperatorToken(id) => write!(f, "operator_token:{id}"),
             Self::Link(id) => write!(f, "link:{id}"),
             Self::Provider => f.write_str("provider"),
         }

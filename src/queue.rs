@@ -2,7 +2,11 @@
 //!
 //! The runner is [`crate::job`]. Work is at least once: whoever does it reads the state again first.
 
-use entity::{channel::ConnectorKind, id::AttemptId, id::JobId, job};
+use entity::{
+    channel::ConnectorKind,
+    id::{AttemptId, JobId, PlanId},
+    job,
+};
 use sea_orm::{ActiveModelTrait, DatabaseTransaction, Set};
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +32,11 @@ pub enum Work {
         connector: ConnectorKind,
         /// Which session.
         session: AttemptId,
+    },
+    /// A plan allows more or less than before: quotas of its workspaces may have recovered.
+    PlanChanged {
+        /// Which plan.
+        plan: PlanId,
     },
 }
 

@@ -27,6 +27,8 @@ pub enum Signal {
     Link(LinkId),
     /// A job or an attempt waits for a worker.
     Work,
+    /// Tokens of this stripe must be checked again; see [`crate::token::access`].
+    Access(usize),
 }
 
 /// Publishes and hears signals.

@@ -9,6 +9,7 @@ use crate::{
     job::store,
     onboarding,
     queue::Work,
+    quota,
 };
 
 const AT_ONCE: u64 = 50;
@@ -36,6 +37,7 @@ async fn perform(app: &App, job: &job::Model) -> Result<()> {
     match work {
         Work::EndSession { connector, session } => app.connectors.get(connector).end(app, session).await,
         Work::SessionChanged { connector, session } => onboarding::session_changed(app, connector, session).await,
+        Work::PlanChanged { plan } => quota::notify::plan_changed(app, plan).await,
     }
 }
 

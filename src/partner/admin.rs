@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Result},
     partner::{WithSecret, rotate_secret, store},
     plan, secret,
+    token::access::{self, Access, Changed},
 };
 
 /// A partner to be made.
@@ -68,12 +69,16 @@ pub async fn show(app: &App, id: &PartnerId) -> Result<Model> {
 /// # Errors
 /// `partner_not_found`.
 pub async fn set_status(app: &App, origin: &Origin, id: &PartnerId, status: Status) -> Result<Model> {
-    db::write(&app.db, "partner.set_status", async |tx| {
+    let changed = Changed::Partner(id.clone());
+    let partner = db::write(&app.db, "partner.set_status", async |tx| {
         let before = store::find(tx, id).await?.ok_or(Error::PartnerNotFound)?;
         let after = store::set_status(app, tx, id, status).await?;
+        access::record(app, tx, &changed).await?;
         let entry = audit::Entry::of_partner("partner.set_status", id).before(before.status).after(status);
         audit::record(app, tx, origin, entry).await?;
         Ok(after)
     })
-    .await
+    .await?;
+    Access::forget(app, &changed);
+    Ok(partner)
 }

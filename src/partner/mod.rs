@@ -14,7 +14,7 @@ pub mod brand;
 pub mod rotate_secret;
 mod store;
 
-pub(crate) use store::find;
+pub(crate) use store::{all, find};
 
 /// A partner with the secret that was just made for it. The only time it is shown.
 pub struct WithSecret {

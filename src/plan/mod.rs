@@ -8,6 +8,10 @@ use crate::{
     caller::Origin,
     db,
     error::{Error, Result},
+    partner,
+    queue::{self, Work},
+    signal::Signal,
+    token::access::{self, Access, Changed},
 };
 
 mod store;
@@ -60,7 +64,7 @@ pub async fn by_id(db: &impl sea_orm::ConnectionTrait, id: PlanId) -> Result<Mod
 /// `invalid_request` for a name that is not 1 to 30 of `[a-z0-9-]` or an amount out of range.
 pub async fn set(app: &App, origin: &Origin, command: &SetPlan) -> Result<Model> {
     check(command)?;
-    db::write(&app.db, "plan.set", async |tx| {
+    let (plan, changed) = db::write(&app.db, "plan.set", async |tx| {
         let before = store::by_name(tx, &command.name).await?;
         let after = store::save(app, tx, before.as_ref(), command).await?;
         let mut entry = audit::Entry::of_platform("plan.set", after.id).after(command);
@@ -68,9 +72,20 @@ pub async fn set(app: &App, origin: &Origin, command: &SetPlan) -> Result<Model>
             entry = entry.before(SetPlan::from(&before));
         }
         audit::record(app, tx, origin, entry).await?;
-        Ok(after)
+        let partners = partner::all(tx).await?;
+        let changed: Vec<Changed> = partners.into_iter().map(|partner| Changed::Partner(partner.id)).collect();
+        for one in &changed {
+            access::record(app, tx, one).await?;
+        }
+        queue::enqueue(app, tx, &Work::PlanChanged { plan: after.id }).await?;
+        Ok((after, changed))
     })
-    .await
+    .await?;
+    for one in &changed {
+        Access::forget(app, one);
+    }
+    app.signals.publish(Signal::Work);
+    Ok(plan)
 }
 
 fn check(command: &SetPlan) -> Result<()> {

@@ -3,12 +3,17 @@
 //! An event is unique per workspace, quota, threshold, period and arming, so whatever happens at the same time, a
 //! crossing is told once.
 
-use entity::{id::WorkspaceSlug, quota_period::Model, timestamp::Timestamp, workspace};
+use entity::{
+    id::{PlanId, WorkspaceSlug},
+    quota_period::Model,
+    timestamp::Timestamp,
+    workspace,
+};
 use sea_orm::DatabaseTransaction;
 
 use crate::{
     app::App,
-    credit,
+    credit, db,
     error::{Error, Result},
     partner, plan,
     quota::{
@@ -122,11 +127,7 @@ pub(crate) async fn api_calls_used(
 ///
 /// # Errors
 /// What the database says.
-pub(crate) async fn api_calls_may_have_recovered(
-    app: &App,
-    tx: &DatabaseTransaction,
-    workspace: &workspace::Model,
-) -> Result<()> {
+async fn api_calls_may_have_recovered(app: &App, tx: &DatabaseTransaction, workspace: &workspace::Model) -> Result<()> {
     let period = Period::containing(app.clock.now())?;
     let row = store::lock_of(tx, workspace.id, period.start).await?.filter(|row| row.api_calls_notified > 0);
     let Some(row) = row else { return Ok(()) };
@@ -136,6 +137,25 @@ pub(crate) async fn api_calls_may_have_recovered(
     let body = EventBody::ApiCallsRecovered(api_calls(&row, limit)?);
     emit(app, tx, &workspace.into(), &row, Quota::ApiCalls, Step::Recovered, body).await?;
     store::set_notified(tx, &row, Quota::ApiCalls, still, row.api_calls_arming + 1).await
+}
+
+/// A plan changed: tells of the API calls of its workspaces that have recovered. Message credits are grants and stay.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn plan_changed(app: &App, plan: PlanId) -> Result<()> {
+    let period = Period::containing(app.clock.now())?;
+    for id in store::with_api_calls_notified(app.db.reader(), plan, period.start).await? {
+        db::retried(async || {
+            db::write(&app.db, "quota.plan_changed", async |tx| {
+                let workspace = crate::workspace::by_id(tx, id).await?.ok_or(Error::WorkspaceNotFound)?;
+                api_calls_may_have_recovered(app, tx, &workspace).await
+            })
+            .await
+        })
+        .await?;
+    }
+    Ok(())
 }
 
 /// Seats were bought, given up, taken or freed; `workspace` is as it is now. Full seats are told of once per period,

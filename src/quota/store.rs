@@ -2,13 +2,14 @@
 
 use entity::{
     credits::Credits,
-    id::WorkspaceId,
+    id::{PlanId, WorkspaceId},
     quota_period::{ActiveModel, Column, Entity, Model},
     timestamp::Timestamp,
+    workspace,
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
-    QuerySelect, Set,
+    QuerySelect, QueryTrait, Set,
     sea_query::{Expr, LockType},
 };
 
@@ -157,4 +158,24 @@ pub(super) async fn set_closed(tx: &DatabaseTransaction, row: &Model, at: Timest
         .exec(tx)
         .await?;
     Ok(())
+}
+
+/// Workspaces of a plan whose partner was told of their API calls.
+pub(super) async fn with_api_calls_notified(
+    db: &impl ConnectionTrait,
+    plan: PlanId,
+    period_start: Timestamp,
+) -> Result<Vec<WorkspaceId>> {
+    let of_plan = workspace::Entity::find()
+        .select_only()
+        .column(workspace::Column::Id)
+        .filter(workspace::Column::PlanId.eq(plan))
+        .into_query();
+    let rows = Entity::find()
+        .filter(Column::PeriodStart.eq(period_start))
+        .filter(Column::ApiCallsNotified.gt(0))
+        .filter(Column::WorkspaceId.in_subquery(of_plan))
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.workspace_id).collect())
 }

@@ -13,7 +13,11 @@ use crate::{
     db,
     error::{Error, Result},
     secret,
-    token::{NewToken, PREFIX, Scopes, store},
+    token::{
+        NewToken, PREFIX, Scopes,
+        access::{self, Access, Changed},
+        store,
+    },
     workspace as workspaces,
 };
 
@@ -80,15 +84,19 @@ pub async fn list(app: &App, partner_id: &PartnerId, workspace: &str) -> Result<
 /// # Errors
 /// `workspace_not_found`, `token_not_found`.
 pub async fn revoke(app: &App, origin: &Origin, partner_id: &PartnerId, workspace: &str, id: TokenId) -> Result<Model> {
-    db::write(&app.db, "token.revoke", async |tx| {
+    let (row, changed) = db::write(&app.db, "token.revoke", async |tx| {
         let workspace = workspaces::find(tx, partner_id, workspace).await?;
+        let changed = Changed::from(&workspace);
         let row = store::find(tx, workspace.id, id).await?.ok_or(Error::TokenNotFound)?;
         if row.revoked_at.is_some() {
-            return Ok(row);
+            return Ok((row, changed));
         }
         let row = store::revoke(tx, &row, app.clock.now()).await?;
+        access::record(app, tx, &changed).await?;
         audit::record(app, tx, origin, audit::Entry::in_workspace("token.revoke", &workspace, id)).await?;
-        Ok(row)
+        Ok((row, changed))
     })
-    .await
+    .await?;
+    Access::forget(app, &changed);
+    Ok(row)
 }

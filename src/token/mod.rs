@@ -1,6 +1,6 @@
 //! API tokens: 256 random bits behind `qm_`, looked up by SHA-256, never logged.
 //!
-//! Every check reads the database, so a revoked token is refused on every replica from the commit on.
+//! Checked tokens are remembered ([`access`]); whatever changes what they may do makes every replica forget them.
 
 use std::str::FromStr;
 
@@ -13,6 +13,7 @@ use strum::{Display, EnumIter, EnumString, IntoEnumIterator};
 
 use crate::error::{Error, Result};
 
+pub mod access;
 pub mod admin;
 pub mod check;
 pub mod operator;

@@ -15,7 +15,11 @@ use crate::{
     error::{Error, Result},
     idempotency::Repeatable,
     secret,
-    token::{PREFIX, Scopes, store},
+    token::{
+        PREFIX, Scopes,
+        access::{self, Access, Changed},
+        store,
+    },
     workspace as workspaces,
 };
 
@@ -61,27 +65,36 @@ async fn make_first(app: &App, caller: &PartnerCaller, workspace: &workspace::Mo
 /// # Errors
 /// `workspace_not_found`; `idempotency_key_reused`; `token_revoked` if the first answer's token was rotated since.
 pub async fn rotate(app: &App, caller: &PartnerCaller, slug: &str, request: &Repeatable) -> Result<Rotated> {
-    db::retried(|| rotate_once(app, caller, slug, request)).await
+    let (rotated, changed) = db::retried(|| rotate_once(app, caller, slug, request)).await?;
+    Access::forget(app, &changed);
+    Ok(rotated)
 }
 
-async fn rotate_once(app: &App, caller: &PartnerCaller, slug: &str, request: &Repeatable) -> Result<Rotated> {
+async fn rotate_once(
+    app: &App,
+    caller: &PartnerCaller,
+    slug: &str,
+    request: &Repeatable,
+) -> Result<(Rotated, Changed)> {
     db::write(&app.db, "token.rotate_partner_api", async |tx| {
         let workspace = workspaces::find(tx, &caller.partner.id, slug).await?;
         let workspace = workspaces::lock(tx, workspace.id).await?;
+        let changed = Changed::from(&workspace);
         if let Some(first) = request.begin::<Rotated>(app, tx).await? {
             let current = store::current_partner_api(tx, workspace.id).await?;
             let is_current = current.is_some_and(|row| row.id == first.id);
-            return if is_current { Ok(first) } else { Err(Error::TokenRevoked) };
+            return if is_current { Ok((first, changed)) } else { Err(Error::TokenRevoked) };
         }
         let rotated_at = app.clock.now();
         let old = store::current_partner_api(tx, workspace.id).await?.map(|row| row.id);
         store::revoke_partner_api(tx, workspace.id, rotated_at).await?;
+        access::record(app, tx, &changed).await?;
         let (id, token) = insert(app, tx, &workspace).await?;
         let entry = audit::Entry::in_workspace("token.rotate", &workspace, id).before(old).after(id);
         audit::record(app, tx, &Origin::from(caller), entry).await?;
         let rotated = Rotated { id, token: token.expose_secret().to_owned(), rotated_at };
         request.finish(app, tx, &rotated).await?;
-        Ok(rotated)
+        Ok((rotated, changed))
     })
     .await
 }

@@ -1,6 +1,7 @@
 //! SQL of workspace tokens. The workspace comes first, but for the look-up by digest, which finds out whose it is.
 
 use entity::{
+    access_change,
     id::{TokenId, UserId, WorkspaceId},
     timestamp::Timestamp,
     token::{ActiveModel, Column, Entity, Kind, Model},
@@ -86,4 +87,20 @@ pub(super) async fn revoke(tx: &DatabaseTransaction, row: &Model, at: Timestamp)
     let change =
         ActiveModel { id: Unchanged(row.id), revoked_at: Set(Some(at)), sealed: Set(None), ..Default::default() };
     Ok(change.update(tx).await?)
+}
+
+pub(super) async fn insert_change(tx: &DatabaseTransaction, row: access_change::Model) -> Result<()> {
+    let row: access_change::ActiveModel = row.into();
+    access_change::Entity::insert(row.reset_all()).exec_without_returning(tx).await?;
+    Ok(())
+}
+
+pub(super) async fn changes_since(db: &impl ConnectionTrait, since: Timestamp) -> Result<Vec<access_change::Model>> {
+    let query = access_change::Entity::find().filter(access_change::Column::ChangedAt.gte(since));
+    Ok(query.all(db).await?)
+}
+
+pub(super) async fn delete_changes(tx: &DatabaseTransaction, before: Timestamp) -> Result<u64> {
+    let query = access_change::Entity::delete_many().filter(access_change::Column::ChangedAt.lt(before));
+    Ok(query.exec(tx).await?.rows_affected)
 }

@@ -19,6 +19,7 @@ use crate::{
     error::Result,
     onboarding, quota,
     signal::Signal,
+    token::access::{self, Access, Changed},
     user as users,
     workspace::{self, DisplayName, Seats, SuspendedMember, TimeZoneName, seats, store},
 };
@@ -51,6 +52,7 @@ pub async fn update(app: &App, caller: &PartnerCaller, slug: &str, command: &Upd
     for link in links {
         app.signals.publish(Signal::Link(link));
     }
+    Access::forget(app, &Changed::from(&updated.workspace));
     app.signals.publish(Signal::Work);
     Ok(updated)
 }
@@ -90,6 +92,7 @@ async fn update_once(
         if command.seats.is_some() {
             quota::notify::seats_changed(app, tx, &workspace).await?;
         }
+        access::record(app, tx, &Changed::from(&workspace)).await?;
         let entry = audit::Entry::in_workspace("workspace.update", &workspace, &workspace.slug)
             .before(serde_json::json!({
                 "display_name": before.display_name, "seats": before.seats_total, "time_zone": before.time_zone,

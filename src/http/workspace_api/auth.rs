@@ -15,7 +15,7 @@ use crate::{
 /// The workspace's API token.
 #[derive(SecurityScheme)]
 #[oai(ty = "bearer", rename = "WorkspaceToken", checker = "check_token")]
-pub(super) struct TokenAuth(WorkspaceCaller);
+pub(super) struct TokenAuth(Arc<WorkspaceCaller>);
 
 impl TokenAuth {
     /// The caller, if its token has the scope and its quotas and rates allow one more call.
@@ -25,7 +25,7 @@ impl TokenAuth {
     }
 }
 
-async fn check_token(request: &Request, bearer: Bearer) -> poem::Result<WorkspaceCaller> {
+async fn check_token(request: &Request, bearer: Bearer) -> poem::Result<Arc<WorkspaceCaller>> {
     let app = request.data::<Arc<App>>().ok_or_else(|| Error::Internal("a surface has no app".to_owned()))?;
     Ok(check::check(app, &bearer.token).await?)
 }
