@@ -10,6 +10,12 @@ use crate::{
     config::Config,
     connector::Connectors,
     db::Database,
+    message::writer::{self, Queue, Writer},
+    meter::Meter,
+    quota::{
+        api_calls,
+        reader::{self, Questions, Reader},
+    },
     secret::Vault,
     signal::Signals,
     token::access::{self, Access},
@@ -31,6 +37,12 @@ pub struct App {
     pub connectors: Connectors,
     /// Tokens that were checked.
     pub access: Access,
+    /// Rates, calls and holds.
+    pub meter: Meter,
+    /// Quotas, read for many at once.
+    pub figures: Reader,
+    /// Messages, committed many at once.
+    pub writer: Writer,
     /// Says `true` once the process is to stop.
     pub stop: watch::Sender<bool>,
 }
@@ -67,6 +79,12 @@ impl App {
             Some(url) => Signals::shared(url)?,
             None => Signals::local(),
         };
+        let meter = match &config.redis_url {
+            Some(url) => Meter::shared(url)?,
+            None => Meter::default(),
+        };
+        let (figures, questions) = Reader::new();
+        let (writer, queue) = Writer::new();
         let app = Arc::new(Self {
             config,
             db,
@@ -75,9 +93,23 @@ impl App {
             signals,
             connectors: Connectors::default(),
             access: Access::default(),
+            meter,
+            figures,
+            writer,
             stop: watch::Sender::new(false),
         });
-        tokio::spawn(access::watch(Arc::clone(&app)));
+        app.begin(questions, queue);
         Ok(app)
+    }
+
+    /// Starts what runs beside requests and work for as long as the application lives.
+    fn begin(self: &Arc<Self>, questions: Questions, queue: Queue) {
+        let app = || Arc::clone(self);
+        tokio::spawn(access::watch(app()));
+        tokio::spawn(reader::serve(app(), questions));
+        tokio::spawn(writer::run(app(), queue));
+        let metered = app();
+        tokio::spawn(async move { metered.meter.keep_connected(metered.stop.subscribe()).await });
+        tokio::spawn(api_calls::keep_writing(app()));
     }
 }

@@ -127,6 +127,8 @@ pub enum Error {
     MessageNotFound(String),
     #[error("File uid \"{0}\" not found")]
     FileNotFound(String),
+    #[error("Attachment template {0} not found")]
+    TemplateNotFound(i64),
     #[error("there is no account with the number {0}")]
     AccountNotFound(String),
     #[error("No connected WhatsApp account")]
@@ -302,6 +304,7 @@ codes! {
     ChatNotFound, NotFound, "No such chat", "Check the id with GET /chats.";
     MessageNotFound, NotFound, "No such message", "Check the uid.";
     FileNotFound, NotFound, "No such file", "Send text; files cannot be stored yet.";
+    TemplateNotFound, NotFound, "No such template", "Send text; templates cannot be stored yet.";
     AccountNotFound, NotFound, "No such account", "Check the number with GET /whatsapp_accounts.";
     ChannelNotConnected, Conflict, "The account is not connected", "Connect it with a QR link.";
     QuotaExceeded, Exhausted, "The message credits are used up", "Ask the partner for credits or seats.";
@@ -368,6 +371,7 @@ impl Error {
             Self::ChatNotFound(_) => ErrorCode::ChatNotFound,
             Self::MessageNotFound(_) => ErrorCode::MessageNotFound,
             Self::FileNotFound(_) => ErrorCode::FileNotFound,
+            Self::TemplateNotFound(_) => ErrorCode::TemplateNotFound,
             Self::AccountNotFound(_) => ErrorCode::AccountNotFound,
             Self::ChannelNotConnected => ErrorCode::ChannelNotConnected,
             Self::QuotaExceeded { .. } => ErrorCode::QuotaExceeded,

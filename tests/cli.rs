@@ -177,7 +177,7 @@ async fn commands_say_that_the_schema_is_missing() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("quartermaster migrate"));
     let ready = crate::support::Answer::of(app.http.get(format!("{}/readyz", app.base))).await.expect(503);
     assert!(ready["migrations"].as_str().is_some_and(|text| text.contains("quartermaster migrate")));
-    assert_eq!(printed(&run(&app, &["migrate"]))["applied"], 12);
+    assert_eq!(printed(&run(&app, &["migrate"]))["applied"], 13);
     printed(&run(&app, &["plan", "list"]));
 }
 

@@ -20,7 +20,7 @@ use crate::{
 
 mod store;
 
-pub(crate) use store::{balance, open_wallet};
+pub(crate) use store::{balance, balances, open_wallet};
 
 /// Adds up, or says that the sum does not fit.
 ///

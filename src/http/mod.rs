@@ -21,6 +21,7 @@ mod onboarding_page;
 mod openapi;
 mod partner_api;
 mod problem;
+mod repeat;
 mod sandbox;
 mod server;
 mod surface;

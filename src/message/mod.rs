@@ -2,6 +2,9 @@
 //!
 //! What is accepted exists once, is charged once and goes out at most once; what fails gives its credits back.
 
+pub mod send;
+pub mod writer;
+
 use entity::{
     credits::Credits,
     id::{ChatId, MessageId},
@@ -110,7 +113,7 @@ fn check(field: &'static str, text: &str, most_chars: usize) -> Result<()> {
 }
 
 /// An id on the network: `<digits>@s.whatsapp.net` for people, `<id>@g.us` for groups.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Jid(String);
 

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use poem::{Endpoint, Response, Route};
+use poem::{Endpoint, EndpointExt, Response, Route};
 use poem_openapi::{
     Object, OpenApi, OpenApiService,
     payload::Json,
@@ -20,6 +20,8 @@ use crate::{
 mod accounts;
 mod auth;
 mod dialect;
+mod limits;
+mod sending;
 mod teammates;
 mod workspace;
 
@@ -27,7 +29,7 @@ pub(super) const BASE: &str = "/integrations/api";
 
 /// The surface with its limits and its dialect.
 pub(super) fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use<> {
-    surface::surface::<dialect::WorkspaceError>(app, Route::new().nest("/", service(app)))
+    surface::surface::<dialect::WorkspaceError>(app, Route::new().nest("/", service(app))).around(limits::tell)
 }
 
 /// What failed before a route was found.
@@ -41,6 +43,7 @@ pub(super) fn service(app: &Arc<App>) -> OpenApiService<impl OpenApi + use<>, ()
         workspace::WorkspaceApi { app: Arc::clone(app) },
         teammates::TeammatesApi { app: Arc::clone(app) },
         accounts::AccountsApi { app: Arc::clone(app) },
+        sending::SendingApi { app: Arc::clone(app) },
     );
     OpenApiService::new(operations, "Quartermaster Workspace API", "1")
         .description(
