@@ -21,6 +21,7 @@ mod replicas;
 mod sandbox;
 mod schema;
 mod seats;
+mod sending;
 mod server;
 mod support;
 mod tidy;

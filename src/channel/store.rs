@@ -3,7 +3,7 @@
 use entity::{
     channel::{ActiveModel, Column, ConnectorKind, DisconnectReason, Entity, Model, Network, State},
     id::{AccountId, AttemptId, ChannelId, UserId, WorkspaceId},
-    link,
+    link, send_queue,
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, Set,
@@ -76,7 +76,16 @@ pub(super) async fn insert(app: &App, tx: &DatabaseTransaction, new: &Connection
     };
     let insert =
         Entity::insert(row).on_conflict_do_nothing_on([Column::WorkspaceId, Column::Network, Column::ExternalId]);
-    db::insert_or_none(insert, tx).await
+    let Some(channel) = db::insert_or_none(insert, tx).await? else { return Ok(None) };
+    let queue = send_queue::ActiveModel {
+        account_id: Set(channel.account_id),
+        workspace_id: Set(channel.workspace_id),
+        queued: Set(0),
+        due_at: Set(None),
+        lease: Set(None),
+    };
+    send_queue::Entity::insert(queue).exec_without_returning(tx).await?;
+    Ok(Some(channel))
 }
 
 /// Gives a disconnected channel its new session; `None` if another attempt was faster with the same account.

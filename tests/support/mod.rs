@@ -19,6 +19,7 @@ pub(crate) mod client;
 pub(crate) mod database;
 pub(crate) mod page;
 pub(crate) mod proxy;
+pub(crate) mod sender;
 pub(crate) mod tools;
 
 pub(crate) use client::{Answer, PartnerClient, TokenClient};

@@ -30,56 +30,77 @@ pub(super) struct SendingApi {
     pub(super) app: Arc<App>,
 }
 
-/// What is sent.
-#[derive(Object, Deserialize)]
-#[oai(rename = "MessageContent")]
+/// A body with the fields that all messages have. They are written out in each, not flattened into it, because then a
+/// field that does not fit can be named.
+macro_rules! message_body {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Object, Deserialize)]
+        struct $name {
+            $($(#[$field_doc])* $field: $kind,)*
+            /// The text, at most 2000 characters.
+            text: Option<String>,
+            /// A file to attach. There are no files yet, so that every uid answers 404 `not_found`.
+            file_uid: Option<String>,
+            /// A label for the chat, at most 64 characters; made if it is new.
+            label: Option<String>,
+            /// A name for the chat, at most 256 characters.
+            chat_name: Option<String>,
+            /// A template with an attachment. There are none yet, so that every id answers 404 `not_found`.
+            attachment_template_id: Option<i64>,
+        }
+
+        impl $name {
+            fn content(&mut self) -> Content {
+                Content {
+                    text: self.text.take(),
+                    file_uid: self.file_uid.take(),
+                    label: self.label.take(),
+                    chat_name: self.chat_name.take(),
+                    attachment_template_id: self.attachment_template_id,
+                }
+            }
+        }
+    };
+}
+
+message_body! {
+    /// A message to a number.
+    SendToPhoneRequest {
+        /// The number, `+` and 7 to 15 digits.
+        phone: String,
+        /// Number of the account to send from; the one that was connected last where absent.
+        whatsapp_account_phone: Option<String>,
+    }
+}
+
+message_body! {
+    /// A message to an id on the network.
+    SendToJidRequest {
+        /// `<digits>@s.whatsapp.net`, or `<id>@g.us` for a group.
+        jid: String,
+        /// Number of the account to send from; the one that was connected last where absent.
+        whatsapp_account_phone: Option<String>,
+        /// Uid of the message that this one answers, of the same account.
+        reply_to: Option<String>,
+    }
+}
+
+message_body! {
+    /// A message in a chat.
+    SendInChatRequest {
+        /// Uid of the message that this one answers, of the same account.
+        reply_to: Option<String>,
+    }
+}
+
+/// What all messages have.
 struct Content {
-    /// The text, at most 2000 characters.
     text: Option<String>,
-    /// A file to attach. There are no files yet, so that every uid answers 404 `not_found`.
     file_uid: Option<String>,
-    /// A label for the chat, at most 64 characters; made if it is new.
     label: Option<String>,
-    /// A name for the chat, at most 256 characters.
     chat_name: Option<String>,
-    /// A template with an attachment. There are none yet, so that every id answers 404 `not_found`.
     attachment_template_id: Option<i64>,
-}
-
-/// A message to a number.
-#[derive(Object, Deserialize)]
-struct SendToPhoneRequest {
-    /// The number, `+` and 7 to 15 digits.
-    phone: String,
-    /// Number of the account to send from; the one that was connected last where absent.
-    whatsapp_account_phone: Option<String>,
-    #[oai(flatten)]
-    #[serde(flatten)]
-    content: Content,
-}
-
-/// A message to an id on the network.
-#[derive(Object, Deserialize)]
-struct SendToJidRequest {
-    /// `<digits>@s.whatsapp.net`, or `<id>@g.us` for a group.
-    jid: String,
-    /// Number of the account to send from; the one that was connected last where absent.
-    whatsapp_account_phone: Option<String>,
-    /// Uid of the message that this one answers, of the same account.
-    reply_to: Option<String>,
-    #[oai(flatten)]
-    #[serde(flatten)]
-    content: Content,
-}
-
-/// A message in a chat.
-#[derive(Object, Deserialize)]
-struct SendInChatRequest {
-    /// Uid of the message that this one answers, of the same account.
-    reply_to: Option<String>,
-    #[oai(flatten)]
-    #[serde(flatten)]
-    content: Content,
 }
 
 /// A message that was accepted.
@@ -120,16 +141,18 @@ fn account(text: Option<String>) -> Result<Option<Phone>> {
 }
 
 impl SendToPhoneRequest {
-    fn into_command(self) -> Result<SendMessage> {
+    fn into_command(mut self) -> Result<SendMessage> {
+        let content = self.content();
         let account = account(self.whatsapp_account_phone)?;
-        self.content.into_command(Destination::Phone { phone: phone(&self.phone)?, account }, None)
+        content.into_command(Destination::Phone { phone: phone(&self.phone)?, account }, None)
     }
 }
 
 impl SendToJidRequest {
-    fn into_command(self) -> Result<SendMessage> {
+    fn into_command(mut self) -> Result<SendMessage> {
+        let content = self.content();
         let account = account(self.whatsapp_account_phone)?;
-        self.content.into_command(Destination::Jid { jid: Jid::parse(&self.jid)?, account }, self.reply_to)
+        content.into_command(Destination::Jid { jid: Jid::parse(&self.jid)?, account }, self.reply_to)
     }
 }
 
@@ -182,8 +205,8 @@ impl SendingApi {
         body: UnreadJson<SendInChatRequest>,
     ) -> Result<Json<Envelope<SentView>>, WorkspaceFailure> {
         let command = chat(&chat_id.0).and_then(|chat| {
-            let body = body.read()?;
-            body.content.into_command(Destination::Chat(chat), body.reply_to)
+            let mut body = body.read()?;
+            body.content().into_command(Destination::Chat(chat), body.reply_to)
         });
         self.accept(&caller, key.0.as_deref(), command).await
     }
