@@ -178,7 +178,12 @@ impl TokenClient {
         Self { base: format!("{base}/integrations/api"), http, token: token.to_owned() }
     }
 
+    /// A request with the token, to be changed before it is sent.
+    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token)
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        Answer::of(self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token)).await
+        Answer::of(self.request(Method::GET, path)).await
     }
 }
