@@ -8,8 +8,9 @@ use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path, time::Duratio
 use migration::Migrator;
 use sea_orm::{
     ActiveModelTrait, ConnectOptions, Database as SeaDatabase, DatabaseConnection, DatabaseTransaction, DbBackend,
-    DbErr, EntityTrait, IntoActiveModel, RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
-    TryInsert, TryInsertResult,
+    DbErr, EntityTrait, ExprTrait, IntoActiveModel, RuntimeErr, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait, TryInsert, TryInsertResult,
+    sea_query::{Expr, IntoColumnRef, LikeExpr},
     sqlx::{
         error::DatabaseError,
         sqlite::{SqliteJournalMode, SqliteSynchronous},
@@ -215,6 +216,14 @@ where
         TryInsertResult::Inserted(mut rows) => rows.pop(),
         _ => None,
     })
+}
+
+/// Whether a column contains a text, in which `%` and `_` mean themselves. Both are folded before, or digits: the
+/// databases do not agree on case.
+#[must_use]
+pub fn contains(column: impl IntoColumnRef, text: &str) -> Expr {
+    let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    Expr::col(column).like(LikeExpr::new(format!("%{escaped}%")).escape('\\'))
 }
 
 /// The named constraint that refused a change: PostgreSQL names it; SQLite names a CHECK, and `table.column` lists

@@ -23,10 +23,11 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`app`], [`config`], [`clock`], [`db`], [`error`], [`secret`], [`signal`], [`caller`], [`page`], [`phone`], [`queue`] | the base, free of frameworks |
+//! | [`app`], [`config`], [`clock`], [`db`], [`error`], [`secret`], [`signal`], [`caller`], [`page`], [`phone`], [`queue`], [`timespan`] | the base, free of frameworks |
 //! | [`partner`], [`workspace`], [`user`], [`token`], [`plan`] | who is who |
 //! | [`quota`] | billing periods and what was granted in them |
 //! | [`channel`], [`onboarding`], [`connector`] | accounts; links and attempts; providers |
+//! | [`chat`], [`message`] | conversations of an account, and what is said in them |
 //! | [`audit`], [`idempotency`] | who did what; the same request twice |
 //! | [`job`] | the worker |
 //! | [`http`], [`cli`] | the surfaces; the commands |
@@ -67,6 +68,7 @@ pub mod app;
 pub mod audit;
 pub mod caller;
 pub mod channel;
+pub mod chat;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -88,6 +90,7 @@ pub mod queue;
 pub mod quota;
 pub mod secret;
 pub mod signal;
+pub mod timespan;
 pub mod token;
 pub mod user;
 pub mod webhook;

@@ -7,7 +7,7 @@ use quartermaster::http::documents;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestApp};
+use crate::support::{Answer, START, TestApp, conversation::Conversations};
 
 /// What a caller gets who asks for another tenant's thing.
 enum Foreign {
@@ -66,12 +66,35 @@ fn partner_rows() -> Vec<(&'static str, Method, &'static str, Value, Foreign)> {
     ]
 }
 
-const WORKSPACE_ROWS: [(&str, &str); 4] = [
-    ("get_workspace", "/workspace"),
-    ("list_teammates", "/workspace/teammates"),
-    ("get_current_teammate", "/workspace/teammates/me"),
-    ("list_whatsapp_accounts", "/whatsapp_accounts"),
-];
+/// Operation, method, path with the other's ids, body.
+fn workspace_rows() -> Vec<(&'static str, Method, &'static str, Value, Foreign)> {
+    use Foreign::{NotFound, OwnOnly};
+    let get = |operation, path, expected| (operation, Method::GET, path, json!(null), expected);
+    let post = |operation, path, body| (operation, Method::POST, path, body, NotFound("not_found"));
+    vec![
+        get("get_workspace", "/workspace", OwnOnly),
+        get("list_teammates", "/workspace/teammates", OwnOnly),
+        get("get_current_teammate", "/workspace/teammates/me", OwnOnly),
+        get("list_whatsapp_accounts", "/whatsapp_accounts", OwnOnly),
+        get("list_chats", "/chats?with_msg=true", OwnOnly),
+        get("get_chat", "/chats/{c}", NotFound("not_found")),
+        get("list_messages", "/chats/{c}/messages", NotFound("not_found")),
+        get("get_message", "/messages/{m}", NotFound("not_found")),
+        get("get_status_history", "/messages/{m}/status_history", NotFound("not_found")),
+        get("get_quotas", "/workspace/quotas", OwnOnly),
+        post(
+            "send_message",
+            "/messages",
+            json!({ "phone": "+19990000000", "text": "x", "whatsapp_account_phone": "+15550001111" }),
+        ),
+        post(
+            "send_message_to_jid",
+            "/messages/to_jid",
+            json!({ "jid": "19990000000@s.whatsapp.net", "text": "x", "whatsapp_account_phone": "+15550001111" }),
+        ),
+        post("send_message_in_chat", "/chats/{c}/messages", json!({ "text": "x" })),
+    ]
+}
 
 fn operations(app: &TestApp, document: &str) -> BTreeSet<String> {
     let documents = documents(&app.app);
@@ -121,23 +144,35 @@ async fn no_partner_reads_or_writes_what_belongs_to_another() {
 }
 
 #[tokio::test]
-async fn no_token_reads_another_workspace() {
+async fn no_token_reads_or_writes_in_another_workspace() {
     let app = TestApp::start().await;
-    let (victim, stranger) = (app.partner("victim").await, app.partner("stranger").await);
-    let secret = victim.workspace("Secret Bakery", 2).await;
-    let owner = victim.owner(&secret).await;
-    victim.connect(&secret, owner, "+15550001111").await;
+    let victim = Conversations::start(&app, "victim", "+15550001111").await;
+    let chat = victim.chat("Secret Ann", |row| row).await;
+    let message = victim.message(chat, START, |row| row).await;
+    let before = victim.token.get("/chats?with_msg=true").await.expect(200);
+    let stranger = app.partner("stranger").await;
     let mine = stranger.workspace("Mine", 1).await;
     let token = stranger.get(&format!("/workspaces/{mine}/api-token")).await.expect(200);
     let token = app.token(token["token"].as_str().expect("a token"));
-    let covered: BTreeSet<String> = WORKSPACE_ROWS.iter().map(|row| row.0.to_owned()).collect();
-    assert_eq!(operations(&app, "workspace-api.json"), covered, "add a row to WORKSPACE_ROWS for each operation");
-    for (operation, path) in WORKSPACE_ROWS {
-        let anonymous = Answer::of(app.http.get(format!("{}/integrations/api{path}", app.base))).await;
+    let rows = workspace_rows();
+    let covered: BTreeSet<String> = rows.iter().map(|row| row.0.to_owned()).collect();
+    assert_eq!(operations(&app, "workspace-api.json"), covered, "add a row to workspace_rows for each operation");
+    for (operation, method, path, body, expected) in rows {
+        let path = path.replace("{c}", &chat.to_string()).replace("{m}", &message.to_string());
+        let with_body = |request: reqwest::RequestBuilder| if body.is_null() { request } else { request.json(&body) };
+        let url = format!("{}/integrations/api{path}", app.base);
+        let anonymous = Answer::of(with_body(app.http.request(method.clone(), url))).await;
         assert_eq!(anonymous.expect(401)["error_code"], "missing_credentials", "{operation}");
-        let answer = token.get(path).await;
-        answer.expect(200);
-        let text = answer.text.to_lowercase();
-        assert!(!text.contains("secret") && !text.contains("1555"), "{operation}: {text}");
+        let answer = Answer::of(with_body(token.request(method, &path))).await;
+        match expected {
+            Foreign::NotFound(word) => assert_eq!(answer.expect(404)["error_code"], word, "{operation}"),
+            Foreign::NoSuchPhone(status, word) => assert_eq!(answer.expect(status)["error_code"], word, "{operation}"),
+            Foreign::OwnOnly => {
+                answer.expect(200);
+                let text = answer.text.to_lowercase();
+                assert!(!text.contains("secret") && !text.contains("1555"), "{operation}: {text}");
+            }
+        }
     }
+    assert_eq!(victim.token.get("/chats?with_msg=true").await.expect(200), before, "nothing of the victim changed");
 }

@@ -4,6 +4,7 @@
 
 mod audit;
 mod authorization;
+mod chats;
 mod cli;
 mod configuration;
 mod documents;
@@ -13,6 +14,7 @@ mod framework_errors;
 mod idempotency;
 mod leaks;
 mod links;
+mod messages;
 mod onboarding;
 mod page_in_a_browser;
 mod partner_credentials;

@@ -1,5 +1,7 @@
 //! SQL of channels. The workspace comes first, but for the look-up by session, which a provider's word starts from.
 
+use std::collections::HashMap;
+
 use entity::{
     channel::{ActiveModel, Column, ConnectorKind, DisconnectReason, Entity, Model, Network, State},
     id::{AccountId, AttemptId, ChannelId, UserId, WorkspaceId},
@@ -29,6 +31,16 @@ pub(crate) async fn all(db: &impl ConnectionTrait, workspace_id: WorkspaceId) ->
 pub(crate) async fn all_of(db: &impl ConnectionTrait, ids: &[WorkspaceId]) -> Result<Vec<Model>> {
     let query = Entity::find().filter(Column::WorkspaceId.is_in(ids.iter().copied()));
     Ok(query.order_by_asc(Column::AccountId).all(db).await?)
+}
+
+/// Those of these accounts that are the workspace's.
+pub(crate) async fn by_ids(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    ids: impl IntoIterator<Item = AccountId>,
+) -> Result<HashMap<AccountId, Model>> {
+    let query = Entity::find().filter(Column::WorkspaceId.eq(workspace_id)).filter(Column::AccountId.is_in(ids));
+    Ok(query.all(db).await?.into_iter().map(|channel| (channel.account_id, channel)).collect())
 }
 
 pub(super) async fn by_external_id(

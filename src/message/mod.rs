@@ -16,6 +16,8 @@ use crate::{
     phone::Phone,
 };
 
+pub mod read;
+
 /// Longest text, in characters.
 pub const MAX_TEXT_CHARS: usize = 2000;
 /// Longest label, in characters.

@@ -1,7 +1,7 @@
 //! The Workspace API (`contracts/timelines.md` §3, there called Public API): `{status, data}` envelopes, bearer tokens,
 //! times in the workspace's zone.
 //!
-//! For now the part that makes a token useful: the workspace, its teammates, its accounts.
+//! So far: the workspace, its teammates, its accounts, and reading its chats and messages.
 
 use std::sync::Arc;
 
@@ -19,8 +19,10 @@ use crate::{
 
 mod accounts;
 mod auth;
+mod chats;
 mod dialect;
 mod limits;
+mod messages;
 mod sending;
 mod teammates;
 mod workspace;
@@ -44,6 +46,8 @@ pub(super) fn service(app: &Arc<App>) -> OpenApiService<impl OpenApi + use<>, ()
         teammates::TeammatesApi { app: Arc::clone(app) },
         accounts::AccountsApi { app: Arc::clone(app) },
         sending::SendingApi { app: Arc::clone(app) },
+        chats::ChatsApi { app: Arc::clone(app) },
+        messages::MessagesApi { app: Arc::clone(app) },
     );
     OpenApiService::new(operations, "Quartermaster Workspace API", "1")
         .description(
