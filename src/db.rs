@@ -8,8 +8,8 @@ use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path, time::Duratio
 use migration::Migrator;
 use sea_orm::{
     ActiveModelTrait, ConnectOptions, Database as SeaDatabase, DatabaseConnection, DatabaseTransaction, DbBackend,
-    DbErr, EntityTrait, ExprTrait, IntoActiveModel, RuntimeErr, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait, TryInsert, TryInsertResult,
+    DbErr, EntityTrait, ExprTrait, IntoActiveModel, IsolationLevel, RuntimeErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait, TryInsert, TryInsertResult,
     sea_query::{Expr, IntoColumnRef, LikeExpr},
     sqlx::{
         error::DatabaseError,
@@ -169,6 +169,23 @@ where
     }
     .instrument(span)
     .await
+}
+
+/// Reads everything as of one moment.
+///
+/// # Errors
+/// What `work` returns, or what the database says.
+pub async fn snapshot<T, F>(db: &Database, work: F) -> Result<T>
+where
+    F: for<'c> AsyncFnOnce(&'c DatabaseTransaction) -> Result<T> + Send,
+    T: Send,
+{
+    // SQLite's readers see the state of their first statement until they end.
+    let isolation_level = (!db.is_sqlite()).then_some(IsolationLevel::RepeatableRead);
+    let tx = db.reader.begin_with_options(TransactionOptions { isolation_level, ..Default::default() }).await?;
+    let outcome = work(&tx).await;
+    tx.rollback().await?;
+    outcome
 }
 
 /// Repeats a whole operation while its transaction lost against another one.

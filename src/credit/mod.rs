@@ -18,9 +18,11 @@ use crate::{
     quota::{self, Change},
 };
 
+pub mod change;
 mod store;
+pub mod verify;
 
-pub(crate) use store::{balance, balances, open_wallet};
+pub(crate) use store::{add_wallet, balance, balances, open_wallet};
 
 /// Adds up, or says that the sum does not fit.
 ///

@@ -7,20 +7,22 @@
 //! |---|---|---|
 //! | [`crate::queue::Work`] | when due | see there; tried again after 1, 2, 4 … 300 s, for about a day |
 //! | attempts | when their code runs out | [`crate::onboarding::advance`] |
-//! | idempotency keys | every hour | forgets those over 30 days old |
+//! | idempotency keys | every minute | forgets those over 30 days old |
+//! | changes of access | every minute | forgets those over a day old |
+//! | billing periods | every minute | [`crate::quota::close`] |
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{broadcast, watch};
 
-use crate::{app::App, error::Result, idempotency, onboarding::advance, signal::Signal};
+use crate::{app::App, error::Result, idempotency, onboarding::advance, quota::close, signal::Signal, token::access};
 
 mod run;
 mod store;
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
-const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// Works until `stop` says so; what was begun is finished first.
 pub async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
@@ -66,10 +68,16 @@ pub async fn drain(app: &App) -> Result<()> {
 }
 
 async fn sweep(app: &App) {
-    match idempotency::forget_old(app).await {
+    swept("idempotency keys forgotten", idempotency::forget_old(app).await);
+    swept("changes of access forgotten", access::forget_old(app).await);
+    swept("periods closed", close::close_ended(app).await);
+}
+
+fn swept(what: &str, outcome: Result<u64>) {
+    match outcome {
         Ok(0) => {}
-        Ok(count) => tracing::info!(count, "old idempotency keys were forgotten"),
-        Err(error) => tracing::warn!(%error, "old idempotency keys could not be forgotten"),
+        Ok(count) => tracing::info!(count, what, "swept"),
+        Err(error) => tracing::warn!(%error, what, "could not be swept"),
     }
 }
 

@@ -116,6 +116,7 @@ impl<'a> Conversations<'a> {
             text: Set(Some("hello".to_owned())),
             origin: Set("synced from WhatsApp".to_owned()),
             user_id: Set(None),
+            reply_to: Set(None),
             provider_ref: Set(Some(id.to_string())),
             failure: Set(None),
             tries: Set(0),
