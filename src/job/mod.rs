@@ -6,6 +6,8 @@
 //! | what | how often | what it does |
 //! |---|---|---|
 //! | [`crate::queue::Work`] | when due | see there; tried again after 1, 2, 4 … 300 s, for about a day |
+//! | [`crate::message::dispatch`] | when a channel is due | hands messages over, in a loop of its own |
+//! | messages of unknown fate | a day later | [`crate::message::status::give_up_unknown`] |
 //! | attempts | when their code runs out | [`crate::onboarding::advance`] |
 //! | idempotency keys | every hour | forgets those over 30 days old |
 
@@ -13,7 +15,14 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{broadcast, watch};
 
-use crate::{app::App, error::Result, idempotency, onboarding::advance, signal::Signal};
+use crate::{
+    app::App,
+    error::Result,
+    idempotency,
+    message::{dispatch, status},
+    onboarding::advance,
+    signal::Signal,
+};
 
 mod run;
 mod store;
@@ -22,8 +31,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
-/// Works until `stop` says so; what was begun is finished first.
-pub async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+/// Works until `stop` says so; what was begun is finished first. No loop waits for another.
+pub async fn work(app: Arc<App>, stop: watch::Receiver<bool>) {
+    let dispatching = dispatch::work(Arc::clone(&app), stop.clone());
+    tokio::join!(do_jobs(app, stop), dispatching);
+}
+
+async fn do_jobs(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut signals = app.signals.subscribe();
     let mut swept = app.clock.stopwatch();
     let mut is_first = true;
@@ -53,7 +67,7 @@ pub async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 /// # Errors
 /// What the database says. Work that fails is kept for later and is no error here.
 pub async fn run_due(app: &App) -> Result<usize> {
-    Ok(run::run_due(app).await? + advance::advance_due(app).await?)
+    Ok(run::run_due(app).await? + advance::advance_due(app).await? + status::give_up_unknown(app).await?)
 }
 
 /// Does what is due until nothing is, for tests: no sleeping, no signals.
@@ -61,7 +75,7 @@ pub async fn run_due(app: &App) -> Result<usize> {
 /// # Errors
 /// What the database says.
 pub async fn drain(app: &App) -> Result<()> {
-    while run_due(app).await? > 0 {}
+    while run_due(app).await? + dispatch::run_due(app).await? > 0 {}
     Ok(())
 }
 

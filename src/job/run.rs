@@ -7,6 +7,7 @@ use crate::{
     db,
     error::{Error, Result},
     job::store,
+    message::status,
     onboarding,
     queue::Work,
 };
@@ -36,6 +37,7 @@ async fn perform(app: &App, job: &job::Model) -> Result<()> {
     match work {
         Work::EndSession { connector, session } => app.connectors.get(connector).end(app, session).await,
         Work::SessionChanged { connector, session } => onboarding::session_changed(app, connector, session).await,
+        Work::MessageStatus { receipt } => status::received(app, &receipt).await.map(|_| ()),
     }
 }
 

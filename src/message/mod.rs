@@ -13,6 +13,11 @@ use crate::{
     phone::Phone,
 };
 
+pub mod dispatch;
+pub mod receive;
+pub mod state;
+pub mod status;
+
 /// Longest text, in characters.
 pub const MAX_TEXT_CHARS: usize = 2000;
 /// Longest label, in characters.

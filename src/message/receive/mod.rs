@@ -1,0 +1,93 @@
+//! Receiving: a text that a provider has for one of our accounts is stored once, in its chat, for nothing.
+//!
+//! Providers repeat themselves; their own id of a message, unique for the account, says what is known. A chat that
+//! gets a message is open and unread again.
+
+use entity::{
+    channel,
+    id::{AttemptId, ChatId, MessageId},
+    message::{Direction, Model, Status},
+};
+use sea_orm::DatabaseTransaction;
+
+use crate::{
+    app::App,
+    channel as channels, db,
+    error::{Error, Result},
+    message::{Jid, Text},
+};
+
+mod store;
+
+/// What the wire calls messages that a provider brought.
+const ORIGIN: &str = "synced from WhatsApp";
+
+/// A text from outside.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// The session that it came to.
+    pub session: AttemptId,
+    /// The conversation on the network: who writes, or the group that is written to.
+    pub from: Jid,
+    /// What is written.
+    pub text: Text,
+    /// The provider's own id of it, unique for the account.
+    pub provider_ref: String,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// The message.
+    pub message_id: MessageId,
+    /// Its chat.
+    pub chat_id: ChatId,
+    /// Whether it was not known before.
+    pub is_new: bool,
+}
+
+/// Stores a text from outside; one that is known already changes nothing.
+///
+/// # Errors
+/// `channel_not_connected` if no connected account has this session.
+pub async fn receive(app: &App, incoming: &Incoming) -> Result<Received> {
+    let receiving =
+        async || db::write(&app.db, "message.receive", async |tx| store_incoming(app, tx, incoming).await).await;
+    db::retried(receiving).await
+}
+
+/// [`receive`] within a transaction.
+pub(crate) async fn store_incoming(app: &App, tx: &DatabaseTransaction, incoming: &Incoming) -> Result<Received> {
+    let channel = channels::connected_by_session(tx, incoming.session).await?.ok_or(Error::ChannelNotConnected)?;
+    if let Some(known) = store::by_provider_ref(tx, &channel, &incoming.provider_ref).await? {
+        return Ok(Received { message_id: known.id, chat_id: known.chat_id, is_new: false });
+    }
+    let chat = store::open_chat(app, tx, &channel, &incoming.from).await?;
+    let message = new_message(app, &channel, chat.id, incoming);
+    if !store::insert(tx, &message).await? {
+        // Somebody brought the same at the same time; the repeated operation finds it.
+        return Err(Error::Contention);
+    }
+    store::set_unread(tx, &chat, &message).await?;
+    Ok(Received { message_id: message.id, chat_id: chat.id, is_new: true })
+}
+
+fn new_message(app: &App, channel: &channel::Model, chat_id: ChatId, incoming: &Incoming) -> Model {
+    let now = app.clock.now();
+    Model {
+        id: MessageId(app.clock.uuid()),
+        workspace_id: channel.workspace_id,
+        account_id: channel.account_id,
+        chat_id,
+        direction: Direction::Received,
+        status: Status::Received,
+        text: Some(incoming.text.as_str().to_owned()),
+        origin: ORIGIN.to_owned(),
+        user_id: None,
+        provider_ref: Some(incoming.provider_ref.clone()),
+        failure: None,
+        tries: 0,
+        created_at: now,
+        updated_at: now,
+    }
+}
