@@ -17,6 +17,7 @@ use secrecy::ExposeSecret;
 pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod database;
+pub(crate) mod messages;
 pub(crate) mod page;
 pub(crate) mod proxy;
 pub(crate) mod tools;

@@ -77,6 +77,13 @@ pub enum Task {
     Fail(&'static str),
 }
 
+/// Whether something can be sent through a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    Open,
+    Closed { since: Timestamp, reason: &'static str },
+}
+
 /// What follows from the state of things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Decision {
@@ -145,7 +152,7 @@ async fn look(
         store::release(tx, queue.account_id, lease.id, queue.queued, now).await?;
         return Ok(None);
     };
-    match decide(message, channel, now) {
+    match decide(message.status, message.created_at, reach(channel), now) {
         Decision::WaitUntil(due_at) => {
             store::release(tx, queue.account_id, lease.id, 0, due_at).await?;
             Ok(None)
@@ -176,95 +183,48 @@ async fn look(
     }
 }
 
-fn decide(message: &Model, channel: &channel::Model, now: Timestamp) -> Decision {
-    if message.status == Status::Sending {
+/// Whether something can be sent through a channel now.
+fn reach(channel: &channel::Model) -> Reach {
+    match (channel.state, channel.suspended) {
+        (channel::State::Connected, false) => Reach::Open,
+        (channel::State::Connected, true) => Reach::Closed { since: channel.updated_at, reason: REASON_SUSPENDED },
+        (channel::State::Disconnected, _) => {
+            let since = channel.disconnected_at.unwrap_or(channel.updated_at);
+            Reach::Closed { since, reason: REASON_DISCONNECTED }
+        }
+    }
+}
+
+fn decide(status: Status, accepted_at: Timestamp, reach: Reach, now: Timestamp) -> Decision {
+    if status == Status::Sending {
         return Decision::Abandoned;
     }
-    let (since, reason) = match (channel.state, channel.suspended) {
-        (channel::State::Connected, false) => return Decision::Do(Task::Send),
-        (channel::State::Connected, true) => (channel.updated_at, REASON_SUSPENDED),
-        (channel::State::Disconnected, _) => {
-            (channel.disconnected_at.unwrap_or(channel.updated_at), REASON_DISCONNECTED)
-        }
-    };
-    let deadline = since.max(message.created_at).plus_seconds(KEPT_SECONDS);
+    let Reach::Closed { since, reason } = reach else { return Decision::Do(Task::Send) };
+    let deadline = since.max(accepted_at).plus_seconds(KEPT_SECONDS);
     if deadline <= now { Decision::Do(Task::Fail(reason)) } else { Decision::WaitUntil(deadline) }
 }
 
 #[cfg(test)]
 mod tests {
-    use entity::{
-        channel::{DisconnectReason, Network, State},
-        id::{ChannelId, ChatId, UserId},
-        message::Direction,
-    };
-
     use super::*;
-
-    const NOW: Timestamp = Timestamp(1_789_027_200_000_000);
-
-    fn message(status: Status, created_at: Timestamp) -> Model {
-        Model {
-            id: MessageId(uuid::Uuid::nil()),
-            workspace_id: WorkspaceId(1),
-            account_id: AccountId(1),
-            chat_id: ChatId(1),
-            direction: Direction::Sent,
-            status,
-            text: None,
-            origin: String::new(),
-            user_id: None,
-            provider_ref: None,
-            failure: None,
-            tries: 0,
-            created_at,
-            updated_at: created_at,
-        }
-    }
-
-    fn channel(state: State, suspended: bool, changed_at: Timestamp) -> channel::Model {
-        channel::Model {
-            account_id: AccountId(1),
-            id: ChannelId(uuid::Uuid::nil()),
-            workspace_id: WorkspaceId(1),
-            user_id: UserId(1),
-            network: Network::Whatsapp,
-            connector: ConnectorKind::Sandbox,
-            session: AttemptId(uuid::Uuid::nil()),
-            state,
-            suspended,
-            external_id: String::new(),
-            phone: String::new(),
-            account_name: String::new(),
-            connected_at: Timestamp(0),
-            disconnected_at: (state == State::Disconnected).then_some(changed_at),
-            disconnect_reason: (state == State::Disconnected).then_some(DisconnectReason::Requested),
-            created_at: Timestamp(0),
-            updated_at: changed_at,
-        }
-    }
 
     #[test]
     fn a_day_counts_from_the_later_of_the_end_and_the_acceptance() {
         use Decision::{Abandoned, Do, WaitUntil};
-        use State::{Connected, Disconnected};
         use Status::{Queued, Sending};
-        let hours = |hours: i64| NOW.plus_seconds(hours * 3600);
-        for (message, channel, expected) in [
-            (message(Queued, hours(-100)), channel(Connected, false, hours(-200)), Do(Task::Send)),
-            (message(Sending, hours(-1)), channel(Connected, false, hours(-200)), Abandoned),
-            (message(Sending, hours(-1)), channel(Disconnected, false, hours(-30)), Abandoned),
-            (message(Queued, hours(-23)), channel(Disconnected, false, hours(-30)), WaitUntil(hours(1))),
-            (message(Queued, hours(-30)), channel(Disconnected, false, hours(-23)), WaitUntil(hours(1))),
-            (
-                message(Queued, hours(-30)),
-                channel(Disconnected, false, hours(-24)),
-                Do(Task::Fail(REASON_DISCONNECTED)),
-            ),
-            (message(Queued, hours(-30)), channel(Connected, true, hours(-23)), WaitUntil(hours(1))),
-            (message(Queued, hours(-24)), channel(Connected, true, hours(-25)), Do(Task::Fail(REASON_SUSPENDED))),
+        let now = Timestamp(1_789_027_200_000_000);
+        let hours = |hours: i64| now.plus_seconds(hours * 3600);
+        let closed = |since| Reach::Closed { since: hours(since), reason: REASON_DISCONNECTED };
+        for (status, accepted, reach, expected) in [
+            (Queued, -100, Reach::Open, Do(Task::Send)),
+            (Sending, -1, Reach::Open, Abandoned),
+            (Sending, -100, closed(-30), Abandoned),
+            (Queued, -23, closed(-30), WaitUntil(hours(1))),
+            (Queued, -30, closed(-23), WaitUntil(hours(1))),
+            (Queued, -30, closed(-24), Do(Task::Fail(REASON_DISCONNECTED))),
+            (Queued, -24, closed(-25), Do(Task::Fail(REASON_DISCONNECTED))),
         ] {
-            assert_eq!(decide(&message, &channel, NOW), expected, "{message:?} {channel:?}");
+            assert_eq!(decide(status, hours(accepted), reach, now), expected, "{status} {accepted} {reach:?}");
         }
     }
 }

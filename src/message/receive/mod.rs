@@ -3,11 +3,7 @@
 //! Providers repeat themselves; their own id of a message, unique for the account, says what is known. A chat that
 //! gets a message is open and unread again.
 
-use entity::{
-    channel,
-    id::{AttemptId, ChatId, MessageId},
-    message::{Direction, Model, Status},
-};
+use entity::id::{AttemptId, ChatId, MessageId};
 use sea_orm::DatabaseTransaction;
 
 use crate::{
@@ -18,9 +14,6 @@ use crate::{
 };
 
 mod store;
-
-/// What the wire calls messages that a provider brought.
-const ORIGIN: &str = "synced from WhatsApp";
 
 /// A text from outside.
 #[derive(Clone, Debug)]
@@ -63,31 +56,11 @@ pub(crate) async fn store_incoming(app: &App, tx: &DatabaseTransaction, incoming
         return Ok(Received { message_id: known.id, chat_id: known.chat_id, is_new: false });
     }
     let chat = store::open_chat(app, tx, &channel, &incoming.from).await?;
-    let message = new_message(app, &channel, chat.id, incoming);
-    if !store::insert(tx, &message).await? {
+    let message_id = MessageId(app.clock.uuid());
+    if !store::insert(app, tx, message_id, &chat, incoming).await? {
         // Somebody brought the same at the same time; the repeated operation finds it.
         return Err(Error::Contention);
     }
-    store::set_unread(tx, &chat, &message).await?;
-    Ok(Received { message_id: message.id, chat_id: chat.id, is_new: true })
-}
-
-fn new_message(app: &App, channel: &channel::Model, chat_id: ChatId, incoming: &Incoming) -> Model {
-    let now = app.clock.now();
-    Model {
-        id: MessageId(app.clock.uuid()),
-        workspace_id: channel.workspace_id,
-        account_id: channel.account_id,
-        chat_id,
-        direction: Direction::Received,
-        status: Status::Received,
-        text: Some(incoming.text.as_str().to_owned()),
-        origin: ORIGIN.to_owned(),
-        user_id: None,
-        provider_ref: Some(incoming.provider_ref.clone()),
-        failure: None,
-        tries: 0,
-        created_at: now,
-        updated_at: now,
-    }
+    store::set_unread(app, tx, &chat, message_id).await?;
+    Ok(Received { message_id, chat_id: chat.id, is_new: true })
 }

@@ -2,10 +2,11 @@
 
 use entity::{
     channel, chat,
-    message::{ActiveModel, Column, Entity, Model},
+    id::MessageId,
+    message::{ActiveModel, Column, Direction, Entity, Model, Status},
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, Set,
+    ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, Set,
     sea_query::{Expr, OnConflict},
 };
 
@@ -13,10 +14,13 @@ use crate::{
     app::App,
     db,
     error::{Error, Result},
-    message::Jid,
+    message::{Jid, receive::Incoming},
     phone::Phone,
     workspace,
 };
+
+/// What the wire calls messages that a provider brought.
+const ORIGIN: &str = "synced from WhatsApp";
 
 pub(super) async fn by_provider_ref(
     tx: &DatabaseTransaction,
@@ -69,9 +73,30 @@ async fn find_chat(tx: &DatabaseTransaction, channel: &channel::Model, jid: &Jid
         .await?)
 }
 
-/// Tells whether the provider's id was new.
-pub(super) async fn insert(tx: &DatabaseTransaction, message: &Model) -> Result<bool> {
-    let row: ActiveModel = message.clone().into_active_model().reset_all();
+/// Writes a message that costs nothing; tells whether the provider's id was new.
+pub(super) async fn insert(
+    app: &App,
+    tx: &DatabaseTransaction,
+    id: MessageId,
+    chat: &chat::Model,
+    incoming: &Incoming,
+) -> Result<bool> {
+    let now = app.clock.now();
+    let row = ActiveModel {
+        id: Set(id),
+        workspace_id: Set(chat.workspace_id),
+        account_id: Set(chat.account_id),
+        chat_id: Set(chat.id),
+        direction: Set(Direction::Received),
+        status: Set(Status::Received),
+        text: Set(Some(incoming.text.as_str().to_owned())),
+        origin: Set(ORIGIN.to_owned()),
+        provider_ref: Set(Some(incoming.provider_ref.clone())),
+        tries: Set(0),
+        created_at: Set(now),
+        updated_at: Set(now),
+        ..Default::default()
+    };
     // The index that refuses a second one is a partial one, and is named by its condition too.
     let known = OnConflict::columns([Column::AccountId, Column::ProviderRef])
         .target_and_where(Expr::col(Column::ProviderRef).is_not_null())
@@ -81,13 +106,14 @@ pub(super) async fn insert(tx: &DatabaseTransaction, message: &Model) -> Result<
 }
 
 /// Opens a chat for a message that has come.
-pub(super) async fn set_unread(tx: &DatabaseTransaction, chat: &chat::Model, message: &Model) -> Result<()> {
+pub(super) async fn set_unread(app: &App, tx: &DatabaseTransaction, chat: &chat::Model, id: MessageId) -> Result<()> {
+    let now = app.clock.now();
     chat::Entity::update_many()
         .col_expr(chat::Column::Read, Expr::value(false))
         .col_expr(chat::Column::Closed, Expr::value(false))
-        .col_expr(chat::Column::LastMessageId, Expr::value(message.id))
-        .col_expr(chat::Column::LastMessageAt, Expr::value(message.created_at))
-        .col_expr(chat::Column::UpdatedAt, Expr::value(message.created_at))
+        .col_expr(chat::Column::LastMessageId, Expr::value(id))
+        .col_expr(chat::Column::LastMessageAt, Expr::value(now))
+        .col_expr(chat::Column::UpdatedAt, Expr::value(now))
         .filter(chat::Column::Id.eq(chat.id))
         .filter(chat::Column::AccountId.eq(chat.account_id))
         .exec(tx)

@@ -140,14 +140,18 @@ pub(crate) async fn step(
 /// Fails and refunds the messages whose fate has been unknown for a day; returns how many.
 ///
 /// # Errors
-/// What the database says.
+/// What the database says to the look; a message that cannot be failed now is logged and looked at again.
 pub async fn give_up_unknown(app: &App) -> Result<usize> {
     let before = app.clock.now().plus_seconds(-UNKNOWN_SECONDS);
     let overdue = store::unknown_since(app.db.reader(), before, GIVEN_UP_AT_ONCE).await?;
+    let mut given_up = 0;
     for seen in &overdue {
-        db::retried(|| give_up(app, seen)).await?;
+        match db::retried(|| give_up(app, seen)).await {
+            Ok(()) => given_up += 1,
+            Err(error) => tracing::warn!(%error, message.id = %seen.id, "a message of unknown fate is failed later"),
+        }
     }
-    Ok(overdue.len())
+    Ok(given_up)
 }
 
 async fn give_up(app: &App, seen: &Model) -> Result<()> {
