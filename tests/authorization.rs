@@ -63,6 +63,13 @@ fn partner_rows() -> Vec<(&'static str, Method, &'static str, Value, Foreign)> {
             json!({ "phone": "+15550001111" }),
             NoSuchPhone(409, "phone_not_linked"),
         ),
+        (
+            "write_to_sandbox_phone",
+            Method::POST,
+            "/sandbox/inbound",
+            json!({ "phone": "+15550001111", "from": "+15550002222", "text": "Hello" }),
+            NoSuchPhone(409, "phone_not_linked"),
+        ),
     ]
 }
 

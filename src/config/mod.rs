@@ -36,6 +36,9 @@ pub struct Config {
     pub master_key: Option<SecretString>,
     /// Simulated phones for all partners, and `/sandbox/…` without a token from loopback.
     pub sandbox: bool,
+    /// Pause until simulated recipients have a message, in milliseconds; after twice that they have read it. With 0
+    /// nothing is ever heard of what they were sent.
+    pub sandbox_receipt_ms: u64,
     /// Whether addresses that customers give may lie in private ranges.
     pub allow_private_targets: bool,
     /// How logs are written.
@@ -78,6 +81,7 @@ struct Keys {
     master_key: Option<String>,
     #[serde(deserialize_with = "read::switch")]
     sandbox: bool,
+    sandbox_receipt_ms: u64,
     #[serde(deserialize_with = "read::switch")]
     allow_private_targets: bool,
     log_format: LogFormat,
@@ -98,6 +102,7 @@ impl Default for Keys {
             redis_url: None,
             master_key: None,
             sandbox: false,
+            sandbox_receipt_ms: 1000,
             allow_private_targets: false,
             log_format: LogFormat::Text,
             log_filter: "info".to_owned(),
@@ -110,7 +115,7 @@ impl Default for Keys {
 }
 
 /// Names of all keys, in the order in which they are documented.
-pub const KEYS: [&str; 14] = [
+pub const KEYS: [&str; 15] = [
     "listen",
     "public_url",
     "data_dir",
@@ -118,6 +123,7 @@ pub const KEYS: [&str; 14] = [
     "redis_url",
     "master_key",
     "sandbox",
+    "sandbox_receipt_ms",
     "allow_private_targets",
     "log_format",
     "log_filter",
@@ -232,6 +238,7 @@ impl Config {
             redis_url: keys.redis_url.map(Into::into),
             master_key,
             sandbox: keys.sandbox,
+            sandbox_receipt_ms: keys.sandbox_receipt_ms,
             allow_private_targets: keys.allow_private_targets,
             log_format: keys.log_format,
             log_filter: keys.log_filter,

@@ -6,6 +6,8 @@
 //! | what | how often | what it does |
 //! |---|---|---|
 //! | [`crate::queue::Work`] | when due | see there; tried again after 1, 2, 4 … 300 s, for about a day |
+//! | [`crate::message::dispatch`] | when a channel is due | hands messages over, in a loop of its own |
+//! | messages of unknown fate | a day later | [`crate::message::status::give_up_unknown`] |
 //! | attempts | when their code runs out | [`crate::onboarding::advance`] |
 //! | idempotency keys | every minute | forgets those over 30 days old |
 //! | changes of access | every minute | forgets those over a day old |
@@ -15,7 +17,16 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{broadcast, watch};
 
-use crate::{app::App, error::Result, idempotency, onboarding::advance, quota::close, signal::Signal, token::access};
+use crate::{
+    app::App,
+    error::Result,
+    idempotency,
+    message::{dispatch, status},
+    onboarding::advance,
+    quota::close,
+    signal::Signal,
+    token::access,
+};
 
 mod run;
 mod store;
@@ -24,8 +35,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
-/// Works until `stop` says so; what was begun is finished first.
-pub async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+/// Works until `stop` says so; what was begun is finished first. No loop waits for another.
+pub async fn work(app: Arc<App>, stop: watch::Receiver<bool>) {
+    let dispatching = dispatch::work(Arc::clone(&app), stop.clone());
+    tokio::join!(do_jobs(app, stop), dispatching);
+}
+
+async fn do_jobs(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut signals = app.signals.subscribe();
     let mut swept = app.clock.stopwatch();
     let mut is_first = true;
@@ -55,7 +71,7 @@ pub async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 /// # Errors
 /// What the database says. Work that fails is kept for later and is no error here.
 pub async fn run_due(app: &App) -> Result<usize> {
-    Ok(run::run_due(app).await? + advance::advance_due(app).await?)
+    Ok(run::run_due(app).await? + advance::advance_due(app).await? + status::give_up_unknown(app).await?)
 }
 
 /// Does what is due until nothing is, for tests: no sleeping, no signals.
@@ -63,7 +79,7 @@ pub async fn run_due(app: &App) -> Result<usize> {
 /// # Errors
 /// What the database says.
 pub async fn drain(app: &App) -> Result<()> {
-    while run_due(app).await? > 0 {}
+    while run_due(app).await? + dispatch::run_due(app).await? > 0 {}
     Ok(())
 }
 

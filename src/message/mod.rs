@@ -2,9 +2,6 @@
 //!
 //! What is accepted exists once, is charged once and goes out at most once; what fails gives its credits back.
 
-pub mod send;
-pub mod writer;
-
 use entity::{
     credits::Credits,
     id::{ChatId, MessageId},
@@ -16,7 +13,13 @@ use crate::{
     phone::Phone,
 };
 
+pub mod dispatch;
 pub mod read;
+pub mod receive;
+pub mod send;
+pub mod state;
+pub mod status;
+pub mod writer;
 
 /// Longest text, in characters.
 pub const MAX_TEXT_CHARS: usize = 2000;

@@ -18,6 +18,7 @@ pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod conversation;
 pub(crate) mod database;
+pub(crate) mod messages;
 pub(crate) mod page;
 pub(crate) mod proxy;
 pub(crate) mod sender;
