@@ -1,11 +1,14 @@
-//! What every operation needs: configuration, database, clock, vault, signals, connectors.
+//! What every operation needs: configuration, database, clock, vault, signals, connectors, the way out.
 
 use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 use tokio::sync::watch;
 
-use crate::{clock::Clock, config::Config, connector::Connectors, db::Database, secret::Vault, signal::Signals};
+use crate::{
+    clock::Clock, config::Config, connector::Connectors, db::Database, outbound::Outbound, secret::Vault,
+    signal::Signals,
+};
 
 /// One process's parts. Shared by reference; holds no state of the domain.
 pub struct App {
@@ -21,6 +24,8 @@ pub struct App {
     pub signals: Signals,
     /// Those who speak to providers.
     pub connectors: Connectors,
+    /// Dials addresses that customers gave.
+    pub outbound: Outbound,
     /// Says `true` once the process is to stop.
     pub stop: watch::Sender<bool>,
 }
@@ -57,6 +62,7 @@ impl App {
             Some(url) => Signals::shared(url)?,
             None => Signals::local(),
         };
+        let outbound = Outbound::new(config.allow_private_targets);
         Ok(Arc::new(Self {
             config,
             db,
@@ -64,6 +70,7 @@ impl App {
             vault,
             signals,
             connectors: Connectors::default(),
+            outbound,
             stop: watch::Sender::new(false),
         }))
     }

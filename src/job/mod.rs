@@ -7,13 +7,14 @@
 //! |---|---|---|
 //! | [`crate::queue::Work`] | when due | see there; tried again after 1, 2, 4 … 300 s, for about a day |
 //! | attempts | when their code runs out | [`crate::onboarding::advance`] |
+//! | deliveries | when due | [`crate::webhook::deliver`], in a loop of its own, so that neither waits for the other |
 //! | idempotency keys | every hour | forgets those over 30 days old |
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{broadcast, watch};
 
-use crate::{app::App, error::Result, idempotency, onboarding::advance, signal::Signal};
+use crate::{app::App, error::Result, idempotency, onboarding::advance, signal::Signal, webhook::deliver};
 
 mod run;
 mod store;
@@ -23,17 +24,21 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
 /// Works until `stop` says so; what was begun is finished first.
-pub async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+pub async fn work(app: Arc<App>, stop: watch::Receiver<bool>) {
+    tokio::join!(run_until_stopped(&app, stop.clone()), deliver::run(Arc::clone(&app), stop));
+}
+
+async fn run_until_stopped(app: &App, mut stop: watch::Receiver<bool>) {
     let mut signals = app.signals.subscribe();
     let mut swept = app.clock.stopwatch();
     let mut is_first = true;
     while !*stop.borrow() {
         if is_first || swept.elapsed() >= SWEEP_EVERY {
             (is_first, swept) = (false, app.clock.stopwatch());
-            sweep(&app).await;
+            sweep(app).await;
         }
-        let pause = match run_due(&app).await {
-            Ok(0) => until_next(&app).await,
+        let pause = match run_due(app).await {
+            Ok(0) => until_next(app).await,
             Ok(_) => continue,
             Err(error) => {
                 tracing::warn!(error = %error, "the worker could not look for work");
@@ -48,7 +53,7 @@ pub async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Does all that is due now; returns how much that was.
+/// Does all that is due now but deliveries; returns how much that was.
 ///
 /// # Errors
 /// What the database says. Work that fails is kept for later and is no error here.
@@ -61,7 +66,7 @@ pub async fn run_due(app: &App) -> Result<usize> {
 /// # Errors
 /// What the database says.
 pub async fn drain(app: &App) -> Result<()> {
-    while run_due(app).await? > 0 {}
+    while run_due(app).await? + deliver::run_due(app).await? > 0 {}
     Ok(())
 }
 

@@ -15,7 +15,9 @@ use crate::{
     error::{Error, Result},
     idempotency::Repeatable,
     secret,
+    signal::Signal,
     token::{PREFIX, Scopes, store},
+    webhook::{self, EventBody, NewEvent},
     workspace as workspaces,
 };
 
@@ -61,7 +63,9 @@ async fn make_first(app: &App, caller: &PartnerCaller, workspace: &workspace::Mo
 /// # Errors
 /// `workspace_not_found`; `idempotency_key_reused`; `token_revoked` if the first answer's token was rotated since.
 pub async fn rotate(app: &App, caller: &PartnerCaller, slug: &str, request: &Repeatable) -> Result<Rotated> {
-    db::retried(|| rotate_once(app, caller, slug, request)).await
+    let rotated = db::retried(|| rotate_once(app, caller, slug, request)).await?;
+    app.signals.publish(Signal::Event);
+    Ok(rotated)
 }
 
 async fn rotate_once(app: &App, caller: &PartnerCaller, slug: &str, request: &Repeatable) -> Result<Rotated> {
@@ -79,6 +83,8 @@ async fn rotate_once(app: &App, caller: &PartnerCaller, slug: &str, request: &Re
         let (id, token) = insert(app, tx, &workspace).await?;
         let entry = audit::Entry::in_workspace("token.rotate", &workspace, id).before(old).after(id);
         audit::record(app, tx, &Origin::from(caller), entry).await?;
+        let told = EventBody::TokenRotated { at: rotated_at };
+        webhook::emit(app, tx, &NewEvent::in_workspace(&workspace, told)).await?;
         let rotated = Rotated { id, token: token.expose_secret().to_owned(), rotated_at };
         request.finish(app, tx, &rotated).await?;
         Ok(rotated)
