@@ -26,5 +26,6 @@ mod support;
 mod tidy;
 mod tokens;
 mod users;
+mod webhooks;
 mod workspace_api;
 mod workspaces;

@@ -24,6 +24,7 @@ mod problem;
 mod sandbox;
 mod server;
 mod surface;
+mod webhook_docs;
 mod workspace_api;
 
 pub use openapi::documents;

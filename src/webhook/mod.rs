@@ -10,7 +10,10 @@
 //! - What an endpoint answers is never trusted beyond its status and `Retry-After`.
 //! - Only 410 disables an endpoint. One that keeps failing is asked less, and `failing_since` says so.
 
-use entity::id::{EventId, PartnerId, WorkspaceId, WorkspaceSlug};
+use entity::{
+    id::{EventId, PartnerId, WorkspaceId, WorkspaceSlug},
+    timestamp::Timestamp,
+};
 use sea_orm::DatabaseTransaction;
 
 use crate::{
@@ -25,11 +28,11 @@ pub mod log;
 mod render;
 pub mod resend;
 pub mod retry;
-pub mod sample;
+mod sample;
 mod store;
 pub mod try_out;
 
-pub use event::EventBody;
+pub use event::{EventBody, EventType};
 
 /// Something that happened, to be stored with the change that made it happen.
 pub struct NewEvent {
@@ -54,6 +57,14 @@ impl NewEvent {
             unique_key: None,
         }
     }
+}
+
+/// The body of an event of this type as it could be, for the documentation.
+///
+/// # Errors
+/// If `at` lies outside the calendar.
+pub fn example(partner_id: &PartnerId, event_type: EventType, at: Timestamp) -> Result<String> {
+    render::body(partner_id, &sample::workspace()?, at, &sample::of(event_type, at)?)
 }
 
 /// Stores an event and, if the partner has an endpoint, its delivery. Tells whether it is new. After the commit,

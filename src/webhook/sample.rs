@@ -16,7 +16,7 @@ use crate::{
 ///
 /// # Errors
 /// None.
-pub fn workspace() -> Result<WorkspaceSlug> {
+pub(super) fn workspace() -> Result<WorkspaceSlug> {
     WorkspaceSlug::parse("bakery-north").map_err(|error| Error::Internal(error.to_string()))
 }
 
@@ -24,7 +24,7 @@ pub fn workspace() -> Result<WorkspaceSlug> {
 ///
 /// # Errors
 /// If `at` lies outside the calendar.
-pub fn of(event_type: EventType, at: Timestamp) -> Result<EventBody> {
+pub(super) fn of(event_type: EventType, at: Timestamp) -> Result<EventBody> {
     let period = Period::containing(at)?;
     let messaging = |used, utilization_pct| MessagingQuota { total: Credits(1500), used, utilization_pct, period };
     let api_calls = |used, utilization_pct| ApiCallsQuota { limit: 200_000, used, utilization_pct, period };
