@@ -1,4 +1,4 @@
-//! What every operation needs: configuration, database, clock, vault, signals, connectors.
+//! What every operation needs: configuration, database, clock, vault, signals, connectors, the way out.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use crate::{
     db::Database,
     message::writer::{self, Queue, Writer},
     meter::Meter,
+    outbound::Outbound,
     quota::{
         api_calls,
         reader::{self, Questions, Reader},
@@ -43,6 +44,8 @@ pub struct App {
     pub figures: Reader,
     /// Messages, committed many at once.
     pub writer: Writer,
+    /// Dials addresses that customers gave.
+    pub outbound: Outbound,
     /// Says `true` once the process is to stop.
     pub stop: watch::Sender<bool>,
 }
@@ -79,6 +82,7 @@ impl App {
             Some(url) => Signals::shared(url)?,
             None => Signals::local(),
         };
+        let outbound = Outbound::new(config.allow_private_targets);
         let meter = match &config.redis_url {
             Some(url) => Meter::shared(url)?,
             None => Meter::default(),
@@ -96,6 +100,7 @@ impl App {
             meter,
             figures,
             writer,
+            outbound,
             stop: watch::Sender::new(false),
         });
         app.begin(questions, queue);

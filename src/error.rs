@@ -143,6 +143,8 @@ pub enum Error {
     // Webhooks.
     #[error("no webhook is set")]
     WebhookNotSet,
+    #[error("the webhook is disabled: {0}")]
+    WebhookDisabled(String),
     #[error("there is no such delivery")]
     DeliveryNotFound,
 
@@ -311,6 +313,7 @@ codes! {
     ApiCallsExhausted, TooMany, "The API calls are used up", "Wait for the next period, or ask the partner.";
     InsufficientCredits, Conflict, "Not as many credits are left", "Take away at most what is left.";
     WebhookNotSet, NotFound, "No webhook is set", "Set one with PUT /webhook.";
+    WebhookDisabled, Conflict, "The webhook is disabled", "Mend the endpoint, then set it again with PUT /webhook.";
     DeliveryNotFound, NotFound, "No such delivery", "Check the id with GET /webhook/deliveries.";
     TooManyRequests, TooMany, "Too many requests", "Wait as long as Retry-After says.";
     Busy, Unavailable, "The service is busy", "Try again as Retry-After says.";
@@ -378,6 +381,7 @@ impl Error {
             Self::ApiCallsExhausted { .. } => ErrorCode::ApiCallsExhausted,
             Self::InsufficientCredits { .. } => ErrorCode::InsufficientCredits,
             Self::WebhookNotSet => ErrorCode::WebhookNotSet,
+            Self::WebhookDisabled(_) => ErrorCode::WebhookDisabled,
             Self::DeliveryNotFound => ErrorCode::DeliveryNotFound,
             Self::TooManyRequests { .. } => ErrorCode::TooManyRequests,
             Self::Busy { .. } | Self::Contention => ErrorCode::Busy,

@@ -23,11 +23,12 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`app`], [`config`], [`clock`], [`db`], [`error`], [`secret`], [`signal`], [`caller`], [`page`], [`phone`], [`queue`], [`timespan`] | the base, free of frameworks |
+//! | [`app`], [`config`], [`clock`], [`db`], [`error`], [`secret`], [`signal`], [`caller`], [`page`], [`phone`], [`queue`], [`timespan`], [`outbound`] | the base, free of frameworks |
 //! | [`partner`], [`workspace`], [`user`], [`token`], [`plan`] | who is who |
-//! | [`quota`] | billing periods and what was granted in them |
+//! | [`credit`], [`quota`], [`meter`] | the ledger; billing periods and thresholds; admission of calls |
 //! | [`channel`], [`onboarding`], [`connector`] | accounts; links and attempts; providers |
 //! | [`chat`], [`message`] | conversations of an account, and what is said in them |
+//! | [`webhook`] | events: the outbox, its deliveries, the partners' endpoints |
 //! | [`audit`], [`idempotency`] | who did what; the same request twice |
 //! | [`job`] | the worker |
 //! | [`http`], [`cli`] | the surfaces; the commands |
@@ -60,9 +61,8 @@
 //!
 //! # What is not here yet
 //!
-//! Messages, credits and their ledger, metering, webhooks, the channels and connect dialects, real connectors, the
-//! Operator API (its tokens can be made), and everything that dials an address a customer gave: the configuration key
-//! `allow_private_targets` waits for it.
+//! Messages, credits and their ledger, metering, the channels and connect dialects, real connectors, and the Operator
+//! API (its tokens can be made).
 
 pub mod app;
 pub mod audit;
@@ -82,6 +82,7 @@ pub mod job;
 pub mod message;
 pub mod meter;
 pub mod onboarding;
+pub mod outbound;
 pub mod page;
 pub mod partner;
 pub mod phone;

@@ -25,10 +25,12 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 pub enum Signal {
     /// The link, or an attempt on it, changed.
     Link(LinkId),
-    /// A job or an attempt waits for a worker.
+    /// A job, an attempt or an event waits for a worker.
     Work,
     /// Tokens of this stripe must be checked again; see [`crate::token::access`].
     Access(usize),
+    /// An event waits to be told, nothing else.
+    Event,
 }
 
 /// Publishes and hears signals.

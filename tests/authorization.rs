@@ -70,6 +70,23 @@ fn partner_rows() -> Vec<(&'static str, Method, &'static str, Value, Foreign)> {
             json!({ "phone": "+15550001111", "from": "+15550002222", "text": "Hello" }),
             NoSuchPhone(409, "phone_not_linked"),
         ),
+        ("set_webhook", Method::PUT, "/webhook", json!({ "url": "https://1.1.1.1/stranger" }), OwnOnly),
+        ("get_webhook", Method::GET, "/webhook", json!(null), OwnOnly),
+        (
+            "test_webhook",
+            Method::POST,
+            "/webhook/test",
+            json!({ "event_type": "api_token:rotated", "workspace_id": "{w}" }),
+            workspace(),
+        ),
+        ("list_webhook_deliveries", Method::GET, "/webhook/deliveries", json!(null), OwnOnly),
+        (
+            "resend_webhook_delivery",
+            Method::POST,
+            "/webhook/deliveries/{d}/resend",
+            json!({}),
+            NotFound("delivery_not_found"),
+        ),
     ]
 }
 
@@ -124,13 +141,20 @@ async fn no_partner_reads_or_writes_what_belongs_to_another() {
     let pairing =
         page.try_pair("+15550003333").await.expect(200)["pairing"]["code"].as_str().expect("a code").to_owned();
     let token = victim.get(&format!("/workspaces/{workspace}/api-token")).await.expect(200);
+    let webhook = json!({ "url": "https://1.1.1.1/secret" });
+    Answer::of(victim.request(Method::PUT, "/webhook").json(&webhook)).await.expect(200);
+    let webhook = victim.get("/webhook").await.expect(200);
+    let test = json!({ "event_type": "api_token:rotated", "workspace_id": workspace });
+    let delivery = victim.post("/webhook/test", test).await.expect(201)["delivery_id"].clone();
+    let deliveries = victim.get("/webhook/deliveries").await.expect(200);
     let before = victim.overview(&workspace).await;
     let rows = partner_rows();
     let covered: BTreeSet<String> = rows.iter().map(|row| row.0.to_owned()).collect();
     assert_eq!(operations(&app, "partner-api.json"), covered, "add a row to partner_rows for each operation");
     for (operation, method, path, body, expected) in rows {
         let path = path.replace("{w}", &workspace).replace("{u}", &users[0].to_string());
-        let body = body.to_string().replace("{qr}", &qr).replace("{pairing}", &pairing);
+        let path = path.replace("{d}", delivery.as_str().expect("an id"));
+        let body = body.to_string().replace("{w}", &workspace).replace("{qr}", &qr).replace("{pairing}", &pairing);
         let body: Value = serde_json::from_str(&body).expect("JSON");
         let with_body = |request: reqwest::RequestBuilder| if body.is_null() { request } else { request.json(&body) };
         let url = format!("{}{path}", stranger.base);
@@ -147,6 +171,8 @@ async fn no_partner_reads_or_writes_what_belongs_to_another() {
         }
     }
     assert_eq!(victim.overview(&workspace).await, before, "nothing of the victim changed");
+    assert_eq!(victim.get("/webhook").await.expect(200), webhook);
+    assert_eq!(victim.get("/webhook/deliveries").await.expect(200), deliveries);
     assert_eq!(victim.get(&format!("/workspaces/{workspace}/api-token")).await.expect(200), token);
 }
 

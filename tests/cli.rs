@@ -104,6 +104,28 @@ async fn brands_and_origins_are_set_and_checked() {
 }
 
 #[tokio::test]
+async fn webhooks_and_thresholds_are_set() {
+    let app = Setup::real_time().start().await;
+    let acme = app.partner("acme").await;
+    let set = ["partner", "set-webhook", "--id", "acme", "--url", "https://1.1.1.1/hook"];
+    let made = printed(&run(&app, &set));
+    assert_eq!((&made["url"], &made["enabled"]), (&json!("https://1.1.1.1/hook"), &json!(true)));
+    assert_eq!(acme.get("/webhook").await.expect(200)["url"], "https://1.1.1.1/hook");
+    refused(&run(&app, &["partner", "set-webhook", "--id", "acme", "--url", "http://127.0.0.1/"]), "invalid_request");
+    refused(
+        &run(&app, &["partner", "set-webhook", "--id", "nobody", "--url", "https://1.1.1.1/"]),
+        "partner_not_found",
+    );
+    assert_eq!(run(&app, &["partner", "set-webhook", "--id", "acme"]).status.code(), Some(2));
+    assert_eq!(printed(&run(&app, &["partner", "set-webhook", "--id", "acme", "--off"]))["url"], json!(null));
+    acme.get("/webhook").await.expect_error(404, "webhook_not_set");
+    let thresholds = ["partner", "set-thresholds", "--id", "acme", "100", "80", "90"];
+    assert_eq!(printed(&run(&app, &thresholds))["thresholds"], json!([80, 90, 100]));
+    assert_eq!(printed(&run(&app, &["partner", "show", "--id", "acme"]))["thresholds"], json!([80, 90, 100]));
+    refused(&run(&app, &["partner", "set-thresholds", "--id", "acme", "0"]), "invalid_request");
+}
+
+#[tokio::test]
 async fn plans_are_listed_and_set() {
     let app = Setup::real_time().start().await;
     let starter = json!({

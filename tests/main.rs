@@ -33,5 +33,6 @@ mod support;
 mod tidy;
 mod tokens;
 mod users;
+mod webhooks;
 mod workspace_api;
 mod workspaces;

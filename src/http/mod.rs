@@ -26,6 +26,7 @@ mod repeat;
 mod sandbox;
 mod server;
 mod surface;
+mod webhook_docs;
 mod workspace_api;
 
 pub use openapi::documents;

@@ -8,7 +8,7 @@ use strum::IntoEnumIterator;
 use crate::{
     app::App,
     error::ErrorCode,
-    http::{failure::status_of, operator_api, partner_api, workspace_api},
+    http::{failure::status_of, operator_api, partner_api, webhook_docs, workspace_api},
 };
 
 /// File names and contents.
@@ -21,6 +21,7 @@ pub fn documents(app: &Arc<App>) -> Vec<(&'static str, String)> {
         ("workspace-api.json", written(&parsed(&workspace_api::service(app).spec()))),
         ("operator-api.json", written(&parsed(&operator_api::service(app).spec()))),
         ("errors.md", errors()),
+        ("webhooks.md", webhook_docs::document()),
     ]
 }
 

@@ -9,6 +9,7 @@
 //! | [`crate::message::dispatch`] | when a channel is due | hands messages over, in a loop of its own |
 //! | messages of unknown fate | a day later | [`crate::message::status::give_up_unknown`] |
 //! | attempts | when their code runs out | [`crate::onboarding::advance`] |
+//! | deliveries | when due | [`crate::webhook::deliver`], in a loop of its own |
 //! | idempotency keys | every minute | forgets those over 30 days old |
 //! | changes of access | every minute | forgets those over a day old |
 //! | billing periods | every minute | [`crate::quota::close`] |
@@ -26,6 +27,7 @@ use crate::{
     quota::close,
     signal::Signal,
     token::access,
+    webhook::deliver,
 };
 
 mod run;
@@ -38,20 +40,21 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// Works until `stop` says so; what was begun is finished first. No loop waits for another.
 pub async fn work(app: Arc<App>, stop: watch::Receiver<bool>) {
     let dispatching = dispatch::work(Arc::clone(&app), stop.clone());
-    tokio::join!(do_jobs(app, stop), dispatching);
+    let delivering = deliver::run(Arc::clone(&app), stop.clone());
+    tokio::join!(do_jobs(&app, stop), dispatching, delivering);
 }
 
-async fn do_jobs(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+async fn do_jobs(app: &App, mut stop: watch::Receiver<bool>) {
     let mut signals = app.signals.subscribe();
     let mut swept = app.clock.stopwatch();
     let mut is_first = true;
     while !*stop.borrow() {
         if is_first || swept.elapsed() >= SWEEP_EVERY {
             (is_first, swept) = (false, app.clock.stopwatch());
-            sweep(&app).await;
+            sweep(app).await;
         }
-        let pause = match run_due(&app).await {
-            Ok(0) => until_next(&app).await,
+        let pause = match run_due(app).await {
+            Ok(0) => until_next(app).await,
             Ok(_) => continue,
             Err(error) => {
                 tracing::warn!(error = %error, "the worker could not look for work");
@@ -66,7 +69,7 @@ async fn do_jobs(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Does all that is due now; returns how much that was.
+/// Does all that is due now but deliveries; returns how much that was.
 ///
 /// # Errors
 /// What the database says. Work that fails is kept for later and is no error here.
@@ -79,7 +82,7 @@ pub async fn run_due(app: &App) -> Result<usize> {
 /// # Errors
 /// What the database says.
 pub async fn drain(app: &App) -> Result<()> {
-    while run_due(app).await? + dispatch::run_due(app).await? > 0 {}
+    while run_due(app).await? + dispatch::run_due(app).await? + deliver::run_due(app).await? > 0 {}
     Ok(())
 }
 
