@@ -1,6 +1,8 @@
 //! Proof that every balance is the sum of its entries and every charge belongs to a message, of all workspaces at one
 //! moment. Nothing is changed; what does not agree is reported.
 
+use sea_orm::DatabaseTransaction;
+
 use crate::{app::App, credit::store, db, error::Result};
 
 /// Something that does not agree.
@@ -34,24 +36,24 @@ pub struct Report {
 /// # Errors
 /// What the database says.
 pub async fn verify(app: &App) -> Result<Report> {
-    db::snapshot(&app.db, async |tx| {
-        let mut report = Report {
-            periods: store::count(tx, "quota_periods").await?,
-            entries: store::count(tx, "credit_entries").await?,
-            messages: store::count(tx, "messages").await?,
-            drift: Vec::new(),
-        };
-        for (check, sql) in store::CHECKS {
-            for found in store::differences(tx, sql).await? {
-                report.drift.push(Drift {
-                    check,
-                    subject: found.subject,
-                    found: found.found,
-                    expected: found.expected,
-                });
-            }
+    db::snapshot(&app.db, async |tx| verify_in(tx).await).await
+}
+
+/// [`verify`] within a transaction.
+///
+/// # Errors
+/// What the database says.
+pub async fn verify_in(tx: &DatabaseTransaction) -> Result<Report> {
+    let mut report = Report {
+        periods: store::count(tx, "quota_periods").await?,
+        entries: store::count(tx, "credit_entries").await?,
+        messages: store::count(tx, "messages").await?,
+        drift: Vec::new(),
+    };
+    for (check, sql) in store::CHECKS {
+        for found in store::differences(tx, sql).await? {
+            report.drift.push(Drift { check, subject: found.subject, found: found.found, expected: found.expected });
         }
-        Ok(report)
-    })
-    .await
+    }
+    Ok(report)
 }

@@ -1,5 +1,7 @@
 //! Clients that carry their credentials and say what was answered when it is not what was expected.
 
+use std::time::Duration;
+
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use quartermaster::clock::Clock;
 use reqwest::{Method, StatusCode, header::HeaderMap};
@@ -199,6 +201,16 @@ impl TokenClient {
 
     pub(crate) async fn post_with_key(&self, path: &str, key: &str, body: Value) -> Answer {
         Answer::of(self.request(Method::POST, path).header("Idempotency-Key", key).json(&body)).await
+    }
+
+    /// Waits until the token is refused: other replicas hear of it at once, and within seconds without Redis.
+    pub(crate) async fn until_refused(&self) {
+        let refused = async {
+            while self.get("/workspace").await.status.as_u16() != 401 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), refused).await.expect("the token is refused within 5 s");
     }
 
     /// Sends a text to a number.

@@ -8,7 +8,7 @@ use entity::{
 };
 use poem_openapi::{
     Object, OpenApi,
-    param::{Path, Query},
+    param::{Header, Path, Query},
     payload::Json,
 };
 
@@ -17,8 +17,15 @@ use crate::{
     chat::ChatWithAccount,
     error::Result,
     http::{
+        body::UnreadJson,
         formats::local_time,
-        workspace_api::{Envelope, auth::TokenAuth, dialect::WorkspaceFailure, ok},
+        workspace_api::{
+            Envelope,
+            auth::TokenAuth,
+            dialect::WorkspaceFailure,
+            ok,
+            sending::{self, SendInChatRequest, SentView},
+        },
     },
     message::read::{
         self,
@@ -268,6 +275,23 @@ impl MessagesApi {
         };
         let messages = found.page.items.iter().map(view).collect();
         Ok(ok(MessageList { has_more_pages: found.page.has_more_pages, messages }))
+    }
+
+    /// Send a message in a chat
+    ///
+    /// From the chat's own account. Costs one credit, given back if the message fails.
+    #[oai(path = "/chats/:chat_id/messages", method = "post", operation_id = "send_message_in_chat")]
+    async fn send(
+        &self,
+        caller: TokenAuth,
+        /// Number of the chat.
+        chat_id: Path<String>,
+        /// The same key and body returns the same answer for 30 days.
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<String>>,
+        body: UnreadJson<SendInChatRequest>,
+    ) -> Result<Json<Envelope<SentView>>, WorkspaceFailure> {
+        sending::in_chat(&self.app, &caller, &chat_id.0, key.0.as_deref(), body).await
     }
 
     /// Get a message

@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use entity::id::{ChatId, MessageId};
-use poem_openapi::{
-    Object, OpenApi,
-    param::{Header, Path},
-    payload::Json,
-};
+use entity::id::MessageId;
+use poem_openapi::{Object, OpenApi, param::Header, payload::Json};
 use serde::Deserialize;
 
 use crate::{
     app::App,
+    chat,
     error::{Error, Result},
     http::{
         body::UnreadJson,
@@ -36,7 +33,7 @@ macro_rules! message_body {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty,)* }) => {
         $(#[$doc])*
         #[derive(Object, Deserialize)]
-        struct $name {
+        pub(super) struct $name {
             $($(#[$field_doc])* $field: $kind,)*
             /// The text, at most 2000 characters.
             text: Option<String>,
@@ -106,7 +103,7 @@ struct Content {
 /// A message that was accepted.
 #[derive(Object)]
 #[oai(rename = "SentMessage")]
-struct SentView {
+pub(super) struct SentView {
     /// Its uid.
     message_uid: String,
 }
@@ -171,7 +168,7 @@ impl SendingApi {
         body: UnreadJson<SendToPhoneRequest>,
     ) -> Result<Json<Envelope<SentView>>, WorkspaceFailure> {
         let command = body.read().and_then(SendToPhoneRequest::into_command);
-        self.accept(&caller, key.0.as_deref(), command).await
+        accept(&self.app, &caller, key.0.as_deref(), command).await
     }
 
     /// Send a message to an id on the network
@@ -187,50 +184,38 @@ impl SendingApi {
         body: UnreadJson<SendToJidRequest>,
     ) -> Result<Json<Envelope<SentView>>, WorkspaceFailure> {
         let command = body.read().and_then(SendToJidRequest::into_command);
-        self.accept(&caller, key.0.as_deref(), command).await
-    }
-
-    /// Send a message in a chat
-    ///
-    /// From the chat's own account. Costs one credit, given back if the message fails.
-    #[oai(path = "/chats/:chat_id/messages", method = "post", operation_id = "send_message_in_chat")]
-    async fn in_chat(
-        &self,
-        caller: TokenAuth,
-        /// Id of the chat.
-        chat_id: Path<String>,
-        /// The same key and body returns the same answer for 30 days.
-        #[oai(name = "Idempotency-Key")]
-        key: Header<Option<String>>,
-        body: UnreadJson<SendInChatRequest>,
-    ) -> Result<Json<Envelope<SentView>>, WorkspaceFailure> {
-        let command = chat(&chat_id.0).and_then(|chat| {
-            let mut body = body.read()?;
-            body.content().into_command(Destination::Chat(chat), body.reply_to)
-        });
-        self.accept(&caller, key.0.as_deref(), command).await
+        accept(&self.app, &caller, key.0.as_deref(), command).await
     }
 }
 
-fn chat(text: &str) -> Result<ChatId> {
-    text.parse().map_err(|_| Error::ChatNotFound(text.to_owned()))
+/// Accepts a message in a chat, from the chat's own account.
+pub(super) async fn in_chat(
+    app: &App,
+    caller: &TokenAuth,
+    chat_id: &str,
+    key: Option<&str>,
+    body: UnreadJson<SendInChatRequest>,
+) -> Result<Json<Envelope<SentView>>, WorkspaceFailure> {
+    let command = chat::parse_id(chat_id).and_then(|chat| {
+        let mut body = body.read()?;
+        body.content().into_command(Destination::Chat(chat), body.reply_to)
+    });
+    accept(app, caller, key, command).await
 }
 
-impl SendingApi {
-    async fn accept(
-        &self,
-        caller: &TokenAuth,
-        key: Option<&str>,
-        command: Result<SendMessage>,
-    ) -> Result<Json<Envelope<SentView>>, WorkspaceFailure> {
-        let parsed = command.and_then(|command| {
-            let request = Repeatable::new(caller.repeat_scope(), key, "send_message", &command)?;
-            Ok((command, request))
-        });
-        let (command, request) = caller.understand(Scope::MessagesWrite, parsed).await?;
-        let (caller, admitted) = caller.admit_sending(command.cost(), request.is_keyed()).await?;
-        let sending = Sending { caller: Arc::clone(caller), hold: admitted.hold, command, request };
-        let id = send::send(&self.app, sending).await?;
-        Ok(ok(SentView { message_uid: id.to_string() }))
-    }
+async fn accept(
+    app: &App,
+    caller: &TokenAuth,
+    key: Option<&str>,
+    command: Result<SendMessage>,
+) -> Result<Json<Envelope<SentView>>, WorkspaceFailure> {
+    let parsed = command.and_then(|command| {
+        let request = Repeatable::new(caller.repeat_scope(), key, "send_message", &command)?;
+        Ok((command, request))
+    });
+    let (command, request) = caller.understand(Scope::MessagesWrite, parsed).await?;
+    let (caller, admitted) = caller.admit_sending(command.cost(), request.is_keyed()).await?;
+    let sending = Sending { caller: Arc::clone(caller), hold: admitted.hold, command, request };
+    let id = send::send(app, sending).await?;
+    Ok(ok(SentView { message_uid: id.to_string() }))
 }
