@@ -18,7 +18,7 @@ use crate::support::{
 };
 
 /// Serves the state of `app` from a process that can be killed.
-fn serve(app: &TestApp, listen: &str) -> Child {
+pub(crate) fn serve(app: &TestApp, listen: &str) -> Child {
     let config = &app.app.config;
     let mut command = Command::new(env!("CARGO_BIN_EXE_quartermaster"));
     command
@@ -31,7 +31,7 @@ fn serve(app: &TestApp, listen: &str) -> Child {
     command.spawn().expect("the binary")
 }
 
-async fn until_ready(http: &reqwest::Client, base: &str) {
+pub(crate) async fn until_ready(http: &reqwest::Client, base: &str) {
     let ready = async {
         while http.get(format!("{base}/healthz")).send().await.is_err() {
             tokio::time::sleep(Duration::from_millis(5)).await;

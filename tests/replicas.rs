@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 
-use crate::support::TestApp;
+use crate::support::{Setup, TestApp};
 
 #[tokio::test]
 async fn a_page_on_another_replica_sees_the_events() {
@@ -34,7 +34,7 @@ async fn a_page_on_another_replica_sees_the_events() {
 
 #[tokio::test]
 async fn a_rotated_token_is_refused_at_once_and_soon_on_every_replica() {
-    let first = TestApp::start().await;
+    let first = Setup::real_time().start().await;
     let second = first.replica().await;
     let acme = first.partner("acme").await;
     let workspace = acme.workspace("Bakery", 1).await;

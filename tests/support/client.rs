@@ -181,6 +181,11 @@ impl TokenClient {
         Self { base: format!("{base}/integrations/api"), http, token: token.to_owned() }
     }
 
+    /// The token itself.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
     /// The same token at another replica.
     pub(crate) fn at(&self, base: &str) -> Self {
         Self { base: format!("{base}/integrations/api"), ..self.clone() }

@@ -22,6 +22,7 @@ pub(crate) mod messages;
 pub(crate) mod page;
 pub(crate) mod proxy;
 pub(crate) mod receiver;
+pub(crate) mod redis;
 pub(crate) mod sender;
 pub(crate) mod tools;
 
