@@ -79,12 +79,12 @@ impl App {
             db.migrate().await?;
         }
         let signals = match &config.redis_url {
-            Some(url) => Signals::shared(url)?,
+            Some(url) => Signals::shared(url, &config.redis_prefix)?,
             None => Signals::local(),
         };
         let outbound = Outbound::new(config.allow_private_targets);
         let meter = match &config.redis_url {
-            Some(url) => Meter::shared(url)?,
+            Some(url) => Meter::shared(url, &config.redis_prefix)?,
             None => Meter::default(),
         };
         let (figures, questions) = Reader::new();

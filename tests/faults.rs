@@ -25,9 +25,13 @@ pub(crate) fn serve(app: &TestApp, listen: &str) -> Child {
         .args(["--listen", listen, "--log-filter", "warn"])
         .env("QM_DATABASE_URL", config.database_url.expose_secret())
         .env("QM_DATA_DIR", &config.data_dir)
+        .env("QM_REDIS_PREFIX", &config.redis_prefix)
         .env("QM_MASTER_KEY", config.master_key.as_ref().expect("a key").expose_secret())
         .env("QM_DATABASE_POOL_SIZE", "8")
         .stdin(Stdio::null());
+    if let Some(url) = &config.redis_url {
+        command.env("QM_REDIS_URL", url.expose_secret());
+    }
     command.spawn().expect("the binary")
 }
 

@@ -176,7 +176,7 @@ async fn the_database_itself_guards_the_balances() {
         ("UPDATE quota_periods SET recurring_used = -1", "quota_periods_recurring_used_check"),
         ("UPDATE wallets SET balance = -1", "wallets_balance_check"),
         ("UPDATE credit_entries SET amount = 1 WHERE kind = 'charge'", "credit_entries_amount_check"),
-        ("UPDATE send_queues SET queued = -1", "send_queues_queued_check"),
+        ("UPDATE send_queues SET queued = -1, due_at = NULL", "send_queues_queued_check"),
     ] {
         let broken = db::write(&app.app.db, "test", async |tx| {
             let error = tx.execute_unprepared(change).await.expect_err("the guard refuses");

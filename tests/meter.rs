@@ -130,7 +130,7 @@ async fn redis_and_the_process_come_to_the_same_verdicts() {
         return;
     }
     let url = redis_url().into();
-    let shared = std::sync::Arc::new(Shared::new(&url).expect("a URL"));
+    let shared = std::sync::Arc::new(Shared::new(&url, "meter-test").expect("a URL"));
     let (_stop, stopped) = tokio::sync::watch::channel(false);
     let connecting = std::sync::Arc::clone(&shared);
     tokio::spawn(async move { connecting.keep_connected(stopped).await });

@@ -46,8 +46,8 @@ impl Meter {
     ///
     /// # Errors
     /// If the URL is not one.
-    pub fn shared(redis_url: &SecretString) -> Result<Self, redis::RedisError> {
-        Ok(Self { shared: Some(Shared::new(redis_url)?), ..Self::default() })
+    pub fn shared(redis_url: &SecretString, prefix: &str) -> Result<Self, redis::RedisError> {
+        Ok(Self { shared: Some(Shared::new(redis_url, prefix)?), ..Self::default() })
     }
 
     /// Keeps the connection to Redis, if one is configured, until `stop` says so.

@@ -30,6 +30,7 @@ const SETTLING_AT_ONCE: usize = 64;
 /// The meter of all replicas.
 pub struct Shared {
     client: redis::Client,
+    prefix: String,
     connection: RwLock<Option<MultiplexedConnection>>,
     is_lost: Notify,
     admit: Loaded,
@@ -54,9 +55,10 @@ impl Shared {
     ///
     /// # Errors
     /// If the URL is not one.
-    pub fn new(redis_url: &SecretString) -> RedisResult<Self> {
+    pub fn new(redis_url: &SecretString, prefix: &str) -> RedisResult<Self> {
         Ok(Self {
             client: redis::Client::open(redis_url.expose_secret())?,
+            prefix: prefix.to_owned(),
             connection: RwLock::default(),
             is_lost: Notify::new(),
             admit: Loaded::new(include_str!("admit.lua")),
@@ -122,9 +124,9 @@ impl Shared {
     /// Answers an ask; `None` if Redis does not.
     pub async fn admit(&self, subject: Subject<'_>, ask: &Ask) -> Option<Verdict> {
         let keys = [
-            workspace_key(subject.partner_id, subject.workspace_id),
-            token_key(subject.partner_id, subject.token_id),
-            partner_key(subject.partner_id),
+            self.workspace_key(subject.partner_id, subject.workspace_id),
+            self.token_key(subject.partner_id, subject.token_id),
+            self.partner_key(subject.partner_id),
         ];
         let answer: Vec<i64> = self.call(&self.admit, &keys, &admit_arguments(ask)).await?;
         let verdict = read(&answer);
@@ -138,7 +140,7 @@ impl Shared {
     /// themselves.
     pub async fn settle(&self, partner_id: &PartnerId, workspace_id: WorkspaceId, settlement: &Settlement) {
         let Ok(_permit) = self.settling.try_acquire() else { return };
-        let keys = [workspace_key(partner_id, workspace_id)];
+        let keys = [self.workspace_key(partner_id, workspace_id)];
         let mut arguments = vec![
             settlement.now.0,
             settlement.period.start.0,
@@ -151,6 +153,18 @@ impl Shared {
             arguments.extend([snapshot.revision, snapshot.left.0, snapshot.calls]);
         }
         self.call::<i64>(&self.settle, &keys, &arguments).await;
+    }
+
+    fn workspace_key(&self, partner_id: &PartnerId, workspace_id: WorkspaceId) -> String {
+        format!("{}:{{{partner_id}}}:workspace:{workspace_id}", self.prefix)
+    }
+
+    fn token_key(&self, partner_id: &PartnerId, token_id: TokenId) -> String {
+        format!("{}:{{{partner_id}}}:token:{}", self.prefix, token_id.0.simple())
+    }
+
+    fn partner_key(&self, partner_id: &PartnerId) -> String {
+        format!("{}:{{{partner_id}}}:partner", self.prefix)
     }
 
     async fn call<T: redis::FromRedisValue>(&self, script: &Loaded, keys: &[String], arguments: &[i64]) -> Option<T> {
@@ -208,16 +222,4 @@ fn read(answer: &[i64]) -> Option<Verdict> {
         [4] => Verdict::Cold,
         _ => return None,
     })
-}
-
-fn workspace_key(partner_id: &PartnerId, workspace_id: WorkspaceId) -> String {
-    format!("quartermaster:{{{partner_id}}}:workspace:{workspace_id}")
-}
-
-fn token_key(partner_id: &PartnerId, token_id: TokenId) -> String {
-    format!("quartermaster:{{{partner_id}}}:token:{}", token_id.0.simple())
-}
-
-fn partner_key(partner_id: &PartnerId) -> String {
-    format!("quartermaster:{{{partner_id}}}:partner")
 }
