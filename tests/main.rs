@@ -13,6 +13,7 @@ mod documents;
 mod error_codes;
 mod faults;
 mod framework_errors;
+mod histories;
 mod idempotency;
 mod inbound;
 mod leaks;
