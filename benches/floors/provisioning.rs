@@ -6,7 +6,7 @@ use poem::{EndpointExt, Route, handler, listener::TcpListener, post, web::Data, 
 use quartermaster::db::{self, Database};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, Statement, Value};
 
-use crate::free_address;
+use crate::{load, process::free_address};
 
 static NUMBER: AtomicI64 = AtomicI64::new(0);
 
@@ -16,7 +16,7 @@ pub(crate) async fn serve(db: Database) -> String {
     let app = Route::new().at("/workspaces", post(create)).data(db);
     tokio::spawn(poem::Server::new(TcpListener::bind(address)).run(app));
     let url = format!("http://{address}/workspaces");
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let client = load::client();
     while client.get(&url).send().await.is_err() {
         tokio::task::yield_now().await;
     }
