@@ -47,6 +47,7 @@ async fn main() {
         true => *part != ALONE,
         false => arguments.iter().any(|name| name == part),
     };
+    let file = env::var("QMBENCH_OUT").map_or_else(|_| PathBuf::from("benches/results.md"), PathBuf::from);
     let mut report = report::Report::new(surroundings::describe().await);
     for part in known().filter(is_wanted) {
         report.begin(part);
@@ -60,6 +61,8 @@ async fn main() {
             "memory" => memory::measure(&mut report).await,
             _ => floors::measure(&mut report).await,
         }
+        // What is measured stays, whatever becomes of the parts that follow.
+        report.write(&file);
     }
-    report.write(&env::var("QMBENCH_OUT").map_or_else(|_| PathBuf::from("benches/results.md"), PathBuf::from));
+    println!("\nwritten to {}", file.display());
 }

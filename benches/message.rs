@@ -22,7 +22,7 @@ pub(crate) const WORKSPACES: i64 = 1000;
 /// As many people are written to, so that the warm-up makes every chat.
 const PEOPLE: usize = 1000;
 /// What the tails are measured at, as a share of the most that was measured.
-const CALM: f64 = 0.7;
+pub(crate) const CALM: f64 = 0.7;
 
 pub(crate) async fn measure(report: &mut Report) {
     let place = Place::clustered("bench_message").await;
@@ -97,14 +97,15 @@ fn phone(person: usize) -> String {
     format!("+1555{person:07}")
 }
 
-fn paced(report: &mut Report, target: &Requests, whose: &str, per_second: f64, wanted: Target) {
+/// Runs the open loop at this rate.
+pub(crate) fn paced(report: &mut Report, target: &Requests, whose: &str, per_second: f64, wanted: Target) {
     let name = format!("open loop at {per_second:.0}/s, {whose}");
     let runs = (0..RUNS).map(|_| open_loop::run(target, per_second, LENGTH).run).collect();
     report.throughput(&Series { name, runs }, wanted);
 }
 
 /// What the generator adds to the times above, and takes from the product.
-fn own_cost(report: &mut Report, per_second: f64) {
+pub(crate) fn own_cost(report: &mut Report, per_second: f64) {
     let floor = floors::start("constant", &[]);
     let target = Requests::anonymous(&floor, floors::PATH);
     let paced = open_loop::run(&target, per_second, LENGTH);
@@ -118,10 +119,11 @@ fn own_cost(report: &mut Report, per_second: f64) {
 /// Messages, and messages that were charged.
 const PRODUCT_ROWS: [&str; 2] =
     ["messages", "(SELECT DISTINCT message_id FROM credit_entries WHERE kind = 'charge') AS charged"];
-const FLOOR_ROWS: [&str; 2] = ["messages", "entries"];
+/// The same of the prototype.
+pub(crate) const FLOOR_ROWS: [&str; 2] = ["messages", "entries"];
 
 /// Panics unless every message that was answered is stored and charged. More may be: wrk hangs up on the last ones.
-async fn check(report: &mut Report, database: &str, rows: [&str; 2], answered: u64) {
+pub(crate) async fn check(report: &mut Report, database: &str, rows: [&str; 2], answered: u64) {
     let mut connection = PgConnection::connect(database).await.expect("PostgreSQL");
     let mut counts = Vec::new();
     for rows in rows {

@@ -124,6 +124,5 @@ impl Report {
             }
         }
         fs::write(path, text).expect("the results");
-        println!("\nwritten to {}", path.display());
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     floors::{self, PATH, publish, transactions},
-    message::{FEW, MANY, WORKSPACES, floor_requests},
+    message::{CALM, FEW, FLOOR_ROWS, MANY, WORKSPACES, check, floor_requests, own_cost, paced},
     place::{new_database, redis_url},
     process::Target as Requests,
     report::{Report, Target},
@@ -38,6 +38,11 @@ pub(crate) async fn measure(report: &mut Report) {
     for series in &all {
         report.throughput(series, Target::NONE);
     }
+    let [_, _, _, clustered, ..] = &all;
+    let rate = CALM * clustered.median().per_second;
+    paced(report, &one, "clustered prototype, one workspace", rate, Target::NONE);
+    own_cost(report, rate);
+    check(report, &grouped, FLOOR_ROWS, one.answered() + many.answered()).await;
     let published = publish::times(&redis_url(), ROUNDS).await;
     report.time("PUBLISH to its arrival, p50", at(&published, 500), None);
     report.time("PUBLISH to its arrival, p99.9", at(&published, 999), None);
