@@ -1,5 +1,7 @@
-//! Two load generators: a closed loop for maxima (so many clients, each sends its next request when it has its answer)
-//! and an open loop for tails (requests leave on time, whether the ones before were answered or not).
+//! Load from this process, for requests that are made anew each time, such as those that carry a signed token: a
+//! closed loop (so many clients, each sends its next request when it has its answer) and an open loop (requests leave
+//! on time, whether the ones before were answered or not). Its own cost is in every figure, so it is for hundreds of
+//! requests a second; for thousands there are `wrk.rs` and `open_loop.rs`.
 
 use std::{
     sync::{
@@ -9,15 +11,23 @@ use std::{
     time::Duration,
 };
 
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use quartermaster::clock::Clock;
+use serde_json::json;
 
-/// What a run measured.
-#[derive(Clone, Copy)]
-pub(crate) struct Run {
-    pub(crate) per_second: f64,
-    pub(crate) p50_ms: f64,
-    pub(crate) p99_ms: f64,
-    pub(crate) errors: u64,
+use crate::{seed::PARTNER, series::Run};
+
+/// A client that keeps its connections.
+pub(crate) fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().expect("a client")
+}
+
+/// Signs requests as the partner.
+pub(crate) fn signed(request: reqwest::RequestBuilder, key: &EncodingKey) -> reqwest::RequestBuilder {
+    let now = Clock::system().now().0 / 1_000_000;
+    let claims = json!({ "partner_id": PARTNER, "nbf": now - 180, "exp": now + 180 });
+    let token = encode(&Header::new(Algorithm::HS256), &claims, key).expect("a token");
+    request.bearer_auth(token).header("X-TL-Partner-Id", PARTNER)
 }
 
 /// Sends what `request` makes, from `clients` clients, for `length`. Everything that is not 2xx is an error.
@@ -32,7 +42,7 @@ where
         .map(|_| {
             let (request, number, errors) = (Arc::clone(&request), Arc::clone(&number), Arc::clone(&errors));
             tokio::spawn(async move {
-                let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+                let client = client();
                 let mut took = Vec::new();
                 while watch.elapsed() < length {
                     let one = Clock::system().stopwatch();
@@ -55,7 +65,7 @@ where
     for worker in workers {
         took.extend(worker.await.expect("a client"));
     }
-    summary(took, watch.elapsed(), errors.load(Ordering::Relaxed))
+    Run::of(took, watch.elapsed(), errors.load(Ordering::Relaxed))
 }
 
 /// Sends what `request` makes at `per_second` for `length`. A request's time begins when it should have left, so a
@@ -64,8 +74,7 @@ pub(crate) async fn at_rate<F>(per_second: u32, length: Duration, request: F) ->
 where
     F: Fn(&reqwest::Client, u64) -> reqwest::RequestBuilder + Send + Sync + 'static,
 {
-    let request = Arc::new(request);
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let client = client();
     let watch = Clock::system().stopwatch();
     let interval = Duration::from_secs(1) / per_second;
     let mut sent = Vec::new();
@@ -89,22 +98,5 @@ where
             None => errors += 1,
         }
     }
-    summary(took, watch.elapsed(), errors)
-}
-
-fn summary(mut took: Vec<Duration>, elapsed: Duration, errors: u64) -> Run {
-    let elapsed = elapsed.as_secs_f64();
-    took.sort_unstable();
-    let at = |share: usize| took.get((took.len() * share / 100).min(took.len().saturating_sub(1)));
-    let millis = |share| at(share).map_or(0.0, |duration| duration.as_secs_f64() * 1000.0);
-    let count = u32::try_from(took.len()).map_or(f64::INFINITY, f64::from);
-    Run { per_second: count / elapsed, p50_ms: millis(50), p99_ms: millis(99), errors }
-}
-
-/// The run in the middle of several, by throughput, with the lowest and the highest.
-pub(crate) fn median(mut runs: Vec<Run>) -> (Run, f64, f64) {
-    runs.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
-    let errors = runs.iter().map(|run| run.errors).sum();
-    let middle = Run { errors, ..runs[runs.len() / 2] };
-    (middle, runs[0].per_second, runs[runs.len() - 1].per_second)
+    Run::of(took, watch.elapsed(), errors)
 }

@@ -1,81 +1,68 @@
 //! What is promised in numbers, each beside a floor that is measured in the same run. `scripts/bench` starts what this
-//! needs and writes `results.md`; `README.md` says how to read it.
+//! needs; `README.md` says how to read the results.
+//!
+//! Arguments are names of parts; none means all, but for `floors`, which measures the floors alone. `floor <name> <port> …` serves a floor instead: floors run in
+//! processes of their own, as the product does.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{env, path::PathBuf};
 
-use quartermaster::{
-    app::App,
-    caller::Origin,
-    clock::Clock,
-    config::Config,
-    http::Server,
-    partner::admin::{self, CreatePartner},
-};
-use secrecy::ExposeSecret;
-
+mod embedded;
 mod floors;
 mod load;
+mod memory;
+mod message;
+mod open_loop;
+mod place;
+mod process;
 mod provisioning;
+mod read;
 mod report;
+mod revocation;
+mod seed;
+mod series;
 mod start;
+mod surroundings;
+mod wrk;
 
-/// A database to measure on.
-pub(crate) struct Place {
-    pub(crate) name: &'static str,
-    pub(crate) folder: tempfile::TempDir,
-    pub(crate) database_url: Option<String>,
-}
-
-impl Place {
-    fn config(&self) -> Config {
-        let listen = free_address();
-        let mut config = Config::standalone(self.folder.path().to_owned(), listen).expect("a configuration");
-        if let Some(url) = &self.database_url {
-            config.database_url = url.clone().into();
-            config.master_key = Some(quartermaster::secret::Vault::generate(&Clock::system()));
-        }
-        config
-    }
-
-    /// The product on this database, served, with a partner; its address and the partner's secret.
-    pub(crate) async fn product(&self) -> (Arc<App>, String, String) {
-        let app = App::start(self.config(), Clock::system()).await.expect("an application");
-        app.db.migrate().await.expect("the schema");
-        let server = Server::bind(Arc::clone(&app)).await.expect("a port");
-        let base = format!("http://{}", server.address());
-        tokio::spawn(server.run(app.stop.subscribe()));
-        let partner = CreatePartner {
-            id: entity::id::PartnerId::parse("acme").expect("an id"),
-            name: "Acme".to_owned(),
-            plan: "starter".to_owned(),
-            is_sandbox: true,
-        };
-        let made = admin::create(&app, &Origin::operator(), &partner).await.expect("a partner");
-        (app, base, made.secret.expose_secret().to_owned())
-    }
-}
-
-fn free_address() -> SocketAddr {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    listener.local_addr().expect("an address")
-}
-
-fn places() -> Vec<Place> {
-    let folder = || tempfile::tempdir().expect("a folder");
-    let mut places = vec![Place { name: "SQLite", folder: folder(), database_url: None }];
-    if let Ok(url) = std::env::var("QMTEST_POSTGRES_URL") {
-        places.push(Place { name: "PostgreSQL", folder: folder(), database_url: Some(url) });
-    }
-    places
-}
+/// Everything that can be measured, in the order of the results.
+const PARTS: [&str; 7] = ["start", "provisioning", "read", "message", "embedded", "revocation", "memory"];
+/// The floors without the product; only where it is named.
+const ALONE: &str = "floors";
 
 #[tokio::main]
 async fn main() {
-    let mut report = report::Report::new();
-    start::measure(&mut report);
-    for place in places() {
-        provisioning::measure(&place, &mut report).await;
+    // Cargo adds a flag of its own.
+    let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if let Some((first, rest)) = arguments.split_first()
+        && first == "floor"
+    {
+        return floors::serve(rest).await;
     }
-    let out = std::env::var("QMBENCH_OUT").map_or_else(|_| PathBuf::from("benches/results.md"), PathBuf::from);
-    report.write(&out);
+    let known = || PARTS.into_iter().chain([ALONE]);
+    if let Some(unknown) = arguments.iter().find(|name| !known().any(|part| part == *name)) {
+        eprintln!("error: there is no part {unknown}; there are {}", known().collect::<Vec<_>>().join(", "));
+        std::process::exit(2);
+    }
+    let is_wanted = |part: &&str| match arguments.is_empty() {
+        true => *part != ALONE,
+        false => arguments.iter().any(|name| name == part),
+    };
+    let file = env::var("QMBENCH_OUT").map_or_else(|_| PathBuf::from("benches/results.md"), PathBuf::from);
+    let mut report = report::Report::new(surroundings::describe().await);
+    for part in known().filter(is_wanted) {
+        report.begin(part);
+        match part {
+            "start" => start::measure(&mut report),
+            "provisioning" => provisioning::measure(&mut report).await,
+            "read" => read::measure(&mut report).await,
+            "message" => message::measure(&mut report).await,
+            "embedded" => embedded::measure(&mut report).await,
+            "revocation" => revocation::measure(&mut report).await,
+            "memory" => memory::measure(&mut report).await,
+            _ => floors::measure(&mut report).await,
+        }
+        // What is measured stays, whatever becomes of the parts that follow.
+        report.write(&file);
+    }
+    println!("\nwritten to {}", file.display());
 }

@@ -1,4 +1,4 @@
-//! The floor of provisioning: a handler that reads JSON and writes the same seven rows in one transaction.
+//! The floor of provisioning: a handler that reads JSON and writes the same rows in one transaction.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -6,7 +6,7 @@ use poem::{EndpointExt, Route, handler, listener::TcpListener, post, web::Data, 
 use quartermaster::db::{self, Database};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, Statement, Value};
 
-use crate::free_address;
+use crate::{load, process::free_address};
 
 static NUMBER: AtomicI64 = AtomicI64::new(0);
 
@@ -16,7 +16,7 @@ pub(crate) async fn serve(db: Database) -> String {
     let app = Route::new().at("/workspaces", post(create)).data(db);
     tokio::spawn(poem::Server::new(TcpListener::bind(address)).run(app));
     let url = format!("http://{address}/workspaces");
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let client = load::client();
     while client.get(&url).send().await.is_err() {
         tokio::task::yield_now().await;
     }
@@ -54,8 +54,14 @@ async fn write_rows(tx: &DatabaseTransaction, number: i64, name: &str) -> Result
     run(tx, "UPDATE users SET display_name = 'Owner 1' WHERE id = $1", [owner.into()]).await?;
     let update = "UPDATE workspaces SET owner_user_id = $1, group_id = $2 WHERE id = $3";
     run(tx, update, [owner.into(), group.into(), workspace.into()]).await?;
-    let period = "INSERT INTO quota_periods (workspace_id, period_start, seats_granted) VALUES ($1, 0, 3)";
+    let wallet = "INSERT INTO wallets (workspace_id, balance) VALUES ($1, 0)";
+    run(tx, wallet, [workspace.into()]).await?;
+    let period = "INSERT INTO quota_periods (workspace_id, period_start, seats_granted, recurring_granted)
+         VALUES ($1, 0, 3, 1500)";
     run(tx, period, [workspace.into()]).await?;
+    let grant = "INSERT INTO credit_entries (workspace_id, period_start, bucket, kind, amount, note, created_at)
+         VALUES ($1, 0, 'recurring', 'grant', 1500, 'seats', 0)";
+    run(tx, grant, [workspace.into()]).await?;
     let audit: Value = quartermaster::clock::Clock::system().uuid().into();
     run(
         tx,
