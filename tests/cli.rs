@@ -214,7 +214,7 @@ fn the_demo_plays_its_story() {
         .expect("the binary");
     let story = printed(&output);
     assert_eq!(story["failed"], 0);
-    assert_eq!(story["steps"].as_array().map(Vec::len), Some(20));
+    assert_eq!(story["steps"].as_array().map(Vec::len), Some(37));
     assert!(story["page"].as_str().is_some_and(|page| page.contains("/qr/")));
 }
 

@@ -28,7 +28,7 @@ mod local;
 pub mod rule;
 mod shared;
 
-pub use calls::Calls;
+pub use calls::{Calls, Counted};
 pub use local::Local;
 pub use shared::Shared;
 

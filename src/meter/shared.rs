@@ -20,9 +20,9 @@ use crate::meter::{
 };
 
 /// Longest time to connect.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest time for one call.
-pub const CALL_TIMEOUT: Duration = Duration::from_millis(250);
+const CALL_TIMEOUT: Duration = Duration::from_millis(250);
 const SEEK_EVERY: Duration = Duration::from_millis(200);
 /// Most settlements on their way at once; the holds of others end by themselves.
 const SETTLING_AT_ONCE: usize = 64;
