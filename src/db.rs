@@ -243,6 +243,16 @@ pub fn contains(column: impl IntoColumnRef, text: &str) -> Expr {
     Expr::col(column).like(LikeExpr::new(format!("%{escaped}%")).escape('\\'))
 }
 
+/// A condition that an id is one of a list, and the list as its one value.
+#[must_use]
+pub(crate) fn one_of<T: ToString>(backend: DbBackend, place: &str, ids: &[T]) -> (String, String) {
+    let list = ids.iter().map(T::to_string).collect::<Vec<_>>().join(",");
+    match backend {
+        DbBackend::Postgres => (format!("= ANY(string_to_array({place}, ',')::bigint[])"), list),
+        _ => (format!("IN (SELECT value FROM json_each({place}))"), format!("[{list}]")),
+    }
+}
+
 /// The named constraint that refused a change: PostgreSQL names it; SQLite names a CHECK, and `table.column` lists
 /// for unique ones.
 #[must_use]

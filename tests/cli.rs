@@ -28,7 +28,7 @@ pub(crate) async fn token_of(app: &TestApp, workspace: &str, user: i64) -> Strin
 }
 
 /// Runs the binary on the state of `app`.
-fn run(app: &TestApp, arguments: &[&str]) -> Output {
+pub(crate) fn run(app: &TestApp, arguments: &[&str]) -> Output {
     use secrecy::ExposeSecret;
     let config = &app.app.config;
     let mut command = Command::new(env!("CARGO_BIN_EXE_quartermaster"));
@@ -43,7 +43,7 @@ fn run(app: &TestApp, arguments: &[&str]) -> Output {
 }
 
 #[track_caller]
-fn printed(output: &Output) -> Value {
+pub(crate) fn printed(output: &Output) -> Value {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout.clone()).expect("text");
     assert_eq!(text.lines().count(), 1, "one document: {text}");
@@ -51,7 +51,7 @@ fn printed(output: &Output) -> Value {
 }
 
 #[track_caller]
-fn refused(output: &Output, code: &str) {
+pub(crate) fn refused(output: &Output, code: &str) {
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stdout.is_empty());
     let text = String::from_utf8(output.stderr.clone()).expect("text");

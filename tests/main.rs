@@ -7,6 +7,7 @@ mod authorization;
 mod chats;
 mod cli;
 mod configuration;
+mod credits;
 mod dispatch;
 mod dispatch_failures;
 mod documents;

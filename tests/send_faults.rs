@@ -3,14 +3,26 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use entity::{message, sandbox_message};
 use futures_util::future::join_all;
-use quartermaster::plan::SetPlan;
-use sea_orm::EntityTrait;
+use quartermaster::{
+    db,
+    idempotency::Repeatable,
+    message::{
+        Destination, SendMessage, Text,
+        send::{self, Sending},
+    },
+    phone::Phone,
+    plan::SetPlan,
+};
+use sea_orm::{ConnectionTrait, EntityTrait};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
@@ -247,6 +259,58 @@ async fn while_redis_is_away_the_ledger_decides_and_its_return_needs_no_restart(
     send_some(&mut accepted, 400).await;
     assert_eq!(accepted, 400, "every credit was used and none twice");
     assert!(number > 400);
+    audited(&app).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_writer_that_falls_behind_turns_callers_away_and_charges_them_nothing() {
+    let app = TestApp::start().await;
+    let sender = Sender::with_credits(&app, 10_000).await;
+    sender.token.send(TO, "the first").await.expect(200);
+    let caller = quartermaster::token::check::check(&app.app, sender.token.token()).await.expect("a caller");
+    let one = |number: usize| {
+        let (app, caller) = (Arc::clone(&app.app), Arc::clone(&caller));
+        async move {
+            let destination = Destination::Phone { phone: Phone::parse(TO).expect("a number"), account: None };
+            let text = Text::parse(format!("message {number}")).expect("a text");
+            let command = SendMessage { destination, text, label: None, chat_name: None, reply_to: None };
+            send::send(&app, Sending { caller, hold: None, command, request: Repeatable::never() }).await
+        }
+    };
+    let (locked, is_locked) = tokio::sync::oneshot::channel();
+    let (release, released) = tokio::sync::oneshot::channel::<()>();
+    // Somebody holds what the writer needs.
+    let holding = db::write(&app.app.db, "test", async |tx| {
+        tx.execute_unprepared("UPDATE quota_periods SET revision = revision").await?;
+        locked.send(()).expect("a listener");
+        released.await.expect("a release");
+        Ok(())
+    });
+    let sending = async {
+        is_locked.await.expect("a lock");
+        let all = join_all((0..6000).map(|number| tokio::spawn(one(number))));
+        let releasing = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            release.send(()).expect("a holder");
+        };
+        tokio::join!(all, releasing).0
+    };
+    let (held, outcomes) = tokio::join!(holding, sending);
+    held.expect("a commit");
+    let (mut accepted, mut refused) = (0, 0);
+    for outcome in outcomes {
+        match outcome.expect("a task") {
+            Ok(_) => accepted += 1,
+            Err(error) => {
+                assert_eq!(error.code().to_string(), "busy");
+                assert!(error.retry_after().is_some());
+                refused += 1;
+            }
+        }
+    }
+    assert!(accepted >= 4096 && refused > 0, "{accepted} accepted, {refused} refused");
+    assert_eq!(texts(&app).await.len(), accepted + 1);
+    assert_eq!(sender.token.credits().await.0, i64::try_from(accepted).expect("a count") + 1);
     audited(&app).await;
 }
 

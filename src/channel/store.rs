@@ -28,12 +28,6 @@ pub(crate) async fn all(db: &impl ConnectionTrait, workspace_id: WorkspaceId) ->
     Ok(Entity::find().filter(Column::WorkspaceId.eq(workspace_id)).order_by_asc(Column::AccountId).all(db).await?)
 }
 
-/// Accounts of several workspaces.
-pub(crate) async fn all_of(db: &impl ConnectionTrait, ids: &[WorkspaceId]) -> Result<Vec<Model>> {
-    let query = Entity::find().filter(Column::WorkspaceId.is_in(ids.iter().copied()));
-    Ok(query.order_by_asc(Column::AccountId).all(db).await?)
-}
-
 /// Those of these accounts that are the workspace's.
 pub(crate) async fn by_ids(
     db: &impl ConnectionTrait,

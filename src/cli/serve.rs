@@ -11,6 +11,7 @@ use crate::{
     config::{Config, Flags},
     http::Server,
     job,
+    quota::api_calls,
 };
 
 /// What this process does.
@@ -60,6 +61,9 @@ pub(super) async fn run(flags: &Flags, roles: Roles) -> Result<(), CommandError>
         && let Err(error) = worker.await
     {
         return Err(CommandError::Other(format!("the worker failed: {error}")));
+    }
+    if let Err(error) = api_calls::write(&app).await {
+        tracing::warn!(%error, "the last API calls were not written down");
     }
     app.db.clone().close().await;
     tracing::info!("stopped");

@@ -87,6 +87,7 @@ pub async fn change(
     request: &Repeatable,
 ) -> Result<Changed> {
     let changed = db::retried(|| change_once(app, origin, partner_id, slug, command, request)).await?;
+    app.figures.forget(workspaces::find(app.db.reader(), partner_id, slug).await?.id);
     app.signals.publish(Signal::Work);
     Ok(changed)
 }

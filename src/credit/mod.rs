@@ -22,7 +22,7 @@ pub mod change;
 mod store;
 pub mod verify;
 
-pub(crate) use store::{add_wallet, balance, balances, open_wallet};
+pub(crate) use store::{add_wallet, balance, open_wallet};
 
 /// Adds up, or says that the sum does not fit.
 ///

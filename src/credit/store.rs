@@ -1,7 +1,5 @@
 //! SQL of the ledger. The workspace comes first.
 
-use std::collections::HashMap;
-
 use entity::{
     credit_entry::{ActiveModel, Bucket, Column, Entity, Kind, Model},
     credits::Credits,
@@ -108,12 +106,6 @@ pub(crate) async fn add_wallet(tx: &DatabaseTransaction, workspace_id: Workspace
 pub(crate) async fn balance(db: &impl ConnectionTrait, workspace_id: WorkspaceId) -> Result<Credits> {
     let row = wallet::Entity::find_by_id(workspace_id).one(db).await?;
     Ok(row.map_or(Credits::ZERO, |row| row.balance))
-}
-
-/// [`balance`] of several workspaces.
-pub(crate) async fn balances(db: &impl ConnectionTrait, ids: &[WorkspaceId]) -> Result<HashMap<WorkspaceId, Credits>> {
-    let query = wallet::Entity::find().filter(wallet::Column::WorkspaceId.is_in(ids.iter().copied()));
-    Ok(query.all(db).await?.into_iter().map(|row| (row.workspace_id, row.balance)).collect())
 }
 
 /// One row more than the page holds.

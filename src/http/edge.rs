@@ -38,8 +38,11 @@ where
     let id = accepted_id(&request).unwrap_or_else(|| app.clock.uuid().to_string());
     let method = request.method().clone();
     let original_path = request.uri().path().to_owned();
-    let path = masked(&original_path);
-    let span = tracing::info_span!("request", request.id = %id, %method, path);
+    let is_logged = tracing::enabled!(tracing::Level::INFO);
+    let span = match is_logged {
+        true => tracing::info_span!("request", request.id = %id, %method, path = masked(&original_path)),
+        false => tracing::Span::none(),
+    };
     request.extensions_mut().insert(RequestId(id.clone()));
     let watch = app.clock.stopwatch();
     let mut response = match endpoint.call(request).instrument(span.clone()).await {

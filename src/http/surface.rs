@@ -1,11 +1,11 @@
 //! What every surface is wrapped in: limits inside its dialect, and handlers that outlive their connection.
 //!
-//! A handler runs in a task of its own: a client that hangs up does not stop it half-way, so what a request began is
-//! done or taken back whole.
+//! A handler that may change something runs in a task of its own: a client that hangs up does not stop it half-way, so
+//! what a request began is done or taken back whole.
 
 use std::{sync::Arc, time::Duration};
 
-use poem::{Body, Endpoint, EndpointExt, IntoResponse, Request, Response, Route, error::ReadBodyError};
+use poem::{Body, Endpoint, EndpointExt, IntoResponse, Request, Response, Route, error::ReadBodyError, http::Method};
 use tracing::Instrument;
 
 use crate::{
@@ -34,6 +34,7 @@ where
         return Err(Error::BodyTooLarge { limit_bytes }.into());
     }
     let limit_ms = app.config.request_timeout_ms;
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let limited = async move {
         let body = request.take_body().into_bytes_limit(limit_bytes).await;
         let body = body.map_err(|error| match error {
@@ -43,6 +44,11 @@ where
         request.set_body(Body::from_bytes(body));
         endpoint.call(request).await.map(IntoResponse::into_response)
     };
+    if is_read {
+        // Nothing is half done when a read is dropped with its connection.
+        let outcome = tokio::time::timeout(Duration::from_millis(limit_ms), limited).await;
+        return outcome.unwrap_or_else(|_| Err(Error::RequestTimeout { limit_ms }.into()));
+    }
     let task = tokio::spawn(limited.instrument(tracing::Span::current()));
     match tokio::time::timeout(Duration::from_millis(limit_ms), task).await {
         Ok(Ok(outcome)) => outcome,

@@ -17,6 +17,9 @@ use entity::{
     timestamp::Timestamp,
 };
 
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
 use secrecy::SecretString;
 use tokio::sync::watch;
 
@@ -27,16 +30,23 @@ mod calls;
 mod local;
 pub mod rule;
 mod shared;
+mod unsettled;
 
 pub use calls::{Calls, Counted};
 pub use local::Local;
 pub use shared::Shared;
+use unsettled::Unsettled;
+
+const SETTLE_EVERY: Duration = Duration::from_millis(500);
+/// Most settlements on their way to Redis at once.
+const SETTLING_AT_ONCE: usize = 32;
 
 /// The meter of this process, on Redis where one is configured.
 #[derive(Default)]
 pub struct Meter {
     local: Local,
     shared: Option<Shared>,
+    unsettled: Unsettled,
     /// API calls that are not in the ledger yet.
     pub calls: Calls,
 }
@@ -50,10 +60,24 @@ impl Meter {
         Ok(Self { shared: Some(Shared::new(redis_url, prefix)?), ..Self::default() })
     }
 
-    /// Keeps the connection to Redis, if one is configured, until `stop` says so.
+    /// Keeps the connection to Redis, if one is configured, and tells it of settlements, until `stop` says so.
     pub async fn keep_connected(&self, stop: watch::Receiver<bool>) {
         if let Some(shared) = &self.shared {
-            shared.keep_connected(stop).await;
+            tokio::join!(shared.keep_connected(stop.clone()), self.keep_settling(shared, stop));
+        }
+    }
+
+    async fn keep_settling(&self, shared: &Shared, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            tokio::select! {
+                () = tokio::time::sleep(SETTLE_EVERY) => {}
+                _ = stop.changed() => {}
+            }
+            let settling =
+                self.unsettled.take().into_iter().map(|(workspace_id, (partner_id, settlement))| async move {
+                    shared.settle(&partner_id, workspace_id, &settlement).await;
+                });
+            stream::iter(settling).buffer_unordered(SETTLING_AT_ONCE).collect::<()>().await;
         }
     }
 
@@ -71,10 +95,10 @@ impl Meter {
         self.calls.count(workspace_id, period_start);
     }
 
-    /// Ends holds and says what the ledger knows.
-    pub async fn settle(&self, partner_id: &PartnerId, workspace_id: WorkspaceId, settlement: &Settlement) {
+    /// Ends holds and says what the ledger knows; on Redis within a second.
+    pub fn settle(&self, partner_id: &PartnerId, workspace_id: WorkspaceId, settlement: &Settlement) {
         match &self.shared {
-            Some(shared) => shared.settle(partner_id, workspace_id, settlement).await,
+            Some(_) => self.unsettled.add(partner_id, workspace_id, settlement),
             None => self.local.settle(workspace_id, settlement),
         }
     }

@@ -12,7 +12,7 @@ use std::{
 use entity::id::{PartnerId, TokenId, WorkspaceId};
 use redis::{Cmd, ErrorKind, RedisError, RedisResult, Script, ServerErrorKind, aio::MultiplexedConnection};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 
 use crate::meter::{
     Ask, Settlement, Subject, Verdict,
@@ -24,8 +24,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest time for one call.
 const CALL_TIMEOUT: Duration = Duration::from_millis(250);
 const SEEK_EVERY: Duration = Duration::from_millis(200);
-/// Most settlements on their way at once; the holds of others end by themselves.
-const SETTLING_AT_ONCE: usize = 64;
 
 /// The meter of all replicas.
 pub struct Shared {
@@ -35,7 +33,6 @@ pub struct Shared {
     is_lost: Notify,
     admit: Loaded,
     settle: Loaded,
-    settling: Semaphore,
 }
 
 /// A script and the digest by which Redis knows it.
@@ -63,7 +60,6 @@ impl Shared {
             is_lost: Notify::new(),
             admit: Loaded::new(include_str!("admit.lua")),
             settle: Loaded::new(include_str!("settle.lua")),
-            settling: Semaphore::new(SETTLING_AT_ONCE),
         })
     }
 
@@ -136,10 +132,8 @@ impl Shared {
         verdict
     }
 
-    /// Ends holds and says what the ledger knows. If too much is on its way already, holds are left to end by
-    /// themselves.
+    /// Ends holds and says what the ledger knows. Where that fails, holds end by themselves.
     pub async fn settle(&self, partner_id: &PartnerId, workspace_id: WorkspaceId, settlement: &Settlement) {
-        let Ok(_permit) = self.settling.try_acquire() else { return };
         let keys = [self.workspace_key(partner_id, workspace_id)];
         let mut arguments = vec![
             settlement.now.0,

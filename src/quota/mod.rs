@@ -5,6 +5,8 @@
 //! again grants nothing twice. Whoever changes what is left holds the period's row ([`take`]), which serialises all
 //! that spends, grants and refunds in one workspace.
 
+use std::cell::Cell;
+
 use entity::{credits::Credits, id::WorkspaceId, quota_period::Model, timestamp::Timestamp, workspace};
 use jiff::{ToSpan, tz::TimeZone};
 use sea_orm::DatabaseTransaction;
@@ -26,6 +28,11 @@ pub mod threshold;
 
 pub(crate) use store::{Change, apply, lock_of};
 
+thread_local! {
+    /// The period that was asked for last: nearly always the one that is asked for next.
+    static LAST: Cell<Period> = const { Cell::new(Period { start: Timestamp(0), end: Timestamp(0) }) };
+}
+
 /// A billing period, both instants in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Period {
@@ -41,6 +48,16 @@ impl Period {
     /// # Errors
     /// If `at` lies outside the calendar.
     pub fn containing(at: Timestamp) -> Result<Self> {
+        let last = LAST.get();
+        if last.start <= at && at < last.end {
+            return Ok(last);
+        }
+        let period = Self::calculate(at)?;
+        LAST.set(period);
+        Ok(period)
+    }
+
+    fn calculate(at: Timestamp) -> Result<Self> {
         let outside = |error: jiff::Error| Error::Internal(format!("calendar: {error}"));
         let instant = jiff::Timestamp::from_microsecond(at.0).map_err(outside)?;
         let start = instant.to_zoned(TimeZone::UTC).first_of_month().and_then(|day| day.start_of_day());

@@ -3,9 +3,17 @@
 //! All who ask while one query runs are answered by the next one, which begins after they asked: each sees everything
 //! that was committed before it asked, and a thousand readers cost a few queries.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use entity::id::WorkspaceId;
+use moka::future::Cache;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -16,6 +24,12 @@ use crate::{
 
 const WAITING_AT_MOST: usize = 8192;
 const AT_ONCE: usize = 512;
+/// How long an answer is good for those who need not know what other processes did in that time.
+const KEEP_RECENT: Duration = Duration::from_secs(1);
+const MOST_RECENT: u64 = 50_000;
+const STRIPES: usize = 4096;
+/// Least time between two queries.
+const GATHERING: Duration = Duration::from_millis(2);
 
 /// Quotas of a workspace, its seats included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +47,20 @@ struct Question {
     answer: oneshot::Sender<Result<Overview>>,
 }
 
-/// Where questions go.
-pub struct Reader(mpsc::Sender<Question>);
+/// Where questions go, and what was answered lately.
+pub struct Reader {
+    questions: mpsc::Sender<Question>,
+    recent: Cache<WorkspaceId, Recent>,
+    /// Counts what this process has written, in stripes of workspaces.
+    epochs: Box<[AtomicU64]>,
+}
+
+/// An answer, and what this process had written when it was asked for.
+#[derive(Clone, Copy)]
+struct Recent {
+    overview: Overview,
+    epoch: u64,
+}
 
 /// Where they come out.
 pub struct Questions(mpsc::Receiver<Question>);
@@ -43,8 +69,36 @@ impl Reader {
     /// A reader, and what [`serve`] answers.
     #[must_use]
     pub fn new() -> (Self, Questions) {
-        let (sender, receiver) = mpsc::channel(WAITING_AT_MOST);
-        (Self(sender), Questions(receiver))
+        let (questions, receiver) = mpsc::channel(WAITING_AT_MOST);
+        let recent = Cache::builder().max_capacity(MOST_RECENT).time_to_live(KEEP_RECENT).build();
+        let epochs = (0..STRIPES).map(|_| AtomicU64::new(0)).collect();
+        (Self { questions, recent, epochs }, Questions(receiver))
+    }
+
+    fn epoch(&self, workspace_id: WorkspaceId) -> &AtomicU64 {
+        &self.epochs[usize::try_from(workspace_id.0).unwrap_or(0) % STRIPES]
+    }
+
+    /// This process has committed a change of the workspace's quotas: what was answered before counts no more.
+    pub fn forget(&self, workspace_id: WorkspaceId) {
+        self.epoch(workspace_id).fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The figures of a workspace: with everything that this process has written, and what others wrote a second ago.
+    ///
+    /// # Errors
+    /// As [`Reader::read`].
+    pub async fn recent(&self, app: &App, workspace_id: WorkspaceId) -> Result<Overview> {
+        let epoch = self.epoch(workspace_id).load(Ordering::SeqCst);
+        if let Some(recent) = self.recent.get(&workspace_id).await
+            && recent.epoch == epoch
+            && recent.overview.figures.period == Period::containing(app.clock.now())?
+        {
+            return Ok(recent.overview);
+        }
+        let overview = self.read(workspace_id).await?;
+        self.recent.insert(workspace_id, Recent { overview, epoch }).await;
+        Ok(overview)
     }
 
     /// The figures of a workspace, as of now or later.
@@ -54,7 +108,7 @@ impl Reader {
     pub async fn read(&self, workspace_id: WorkspaceId) -> Result<Overview> {
         let busy = || Error::Busy { retry_after: Duration::from_secs(1) };
         let (answer, answered) = oneshot::channel();
-        self.0.try_send(Question { workspace_id, answer }).map_err(|_| busy())?;
+        self.questions.try_send(Question { workspace_id, answer }).map_err(|_| busy())?;
         answered.await.map_err(|_| busy())?
     }
 }
@@ -62,7 +116,20 @@ impl Reader {
 /// Answers questions for as long as the application lives.
 pub async fn serve(app: Arc<App>, mut questions: Questions) {
     let mut waiting = Vec::with_capacity(AT_ONCE);
-    while questions.0.recv_many(&mut waiting, AT_ONCE).await > 0 {
+    let mut begun = app.clock.stopwatch();
+    let mut is_first = true;
+    while questions.0.recv_many(&mut waiting, 1).await > 0 {
+        // Whoever comes after a pause is answered at once; under load more are gathered for each query.
+        let since = begun.elapsed();
+        if !is_first && since < GATHERING {
+            tokio::time::sleep(GATHERING - since).await;
+        }
+        (is_first, begun) = (false, app.clock.stopwatch());
+        while waiting.len() < AT_ONCE
+            && let Ok(question) = questions.0.try_recv()
+        {
+            waiting.push(question);
+        }
         let mut ids: Vec<WorkspaceId> = waiting.iter().map(|question| question.workspace_id).collect();
         ids.sort_unstable();
         ids.dedup();

@@ -223,7 +223,7 @@ pub(super) async fn overviews(
         q.api_calls_used, q.revision \
         FROM workspaces w JOIN plans p ON p.id = w.plan_id JOIN wallets b ON b.workspace_id = w.id \
         LEFT JOIN quota_periods q ON q.workspace_id = w.id AND q.period_start = $1 WHERE w.id";
-    let (one_of, list) = one_of(db.get_database_backend(), "$2", ids);
+    let (one_of, list) = crate::db::one_of(db.get_database_backend(), "$2", ids);
     let values = [period_start.0.into(), list.into()];
     let statement = Statement::from_sql_and_values(db.get_database_backend(), format!("{SELECT} {one_of}"), values);
     Ok(OverviewRow::find_by_statement(statement).all(db).await?)
@@ -238,7 +238,7 @@ pub(super) struct CallsRule {
 }
 
 pub(super) async fn calls_rules(tx: &DatabaseTransaction, ids: &[WorkspaceId]) -> Result<Vec<CallsRule>> {
-    let (one_of, list) = one_of(tx.get_database_backend(), "$1", ids);
+    let (one_of, list) = crate::db::one_of(tx.get_database_backend(), "$1", ids);
     let sql = format!(
         "SELECT w.id AS workspace_id, p.api_calls_per_period, r.thresholds FROM workspaces w \
          JOIN plans p ON p.id = w.plan_id JOIN partners r ON r.id = w.partner_id WHERE w.id {one_of}"
@@ -256,13 +256,4 @@ pub(super) async fn add_calls(tx: &DatabaseTransaction, row: &Model, count: i64)
         .exec(tx)
         .await?;
     Ok(())
-}
-
-/// A condition that an id is one of a list, and the list as its one value.
-fn one_of(backend: DbBackend, place: &str, ids: &[WorkspaceId]) -> (String, String) {
-    let list = ids.iter().map(WorkspaceId::to_string).collect::<Vec<_>>().join(",");
-    match backend {
-        DbBackend::Postgres => (format!("= ANY(string_to_array({place}, ',')::bigint[])"), list),
-        _ => (format!("IN (SELECT value FROM json_each({place}))"), format!("[{list}]")),
-    }
 }

@@ -132,11 +132,10 @@ impl Access {
     pub(super) async fn of(&self, app: &App, token: &str) -> Result<Arc<WorkspaceCaller>> {
         let digest: TokenDigest = Sha256::digest(token.as_bytes()).into();
         for _ in 0..MOST_RELOADS {
-            let load = async {
-                let (verdict, epochs) = check::read(app, self, &digest).await?;
-                Ok(Arc::new(Known { verdict, epochs }))
+            let known = match self.tokens.get(&digest).await {
+                Some(known) => known,
+                None => self.load(app, digest).await?,
             };
-            let known = self.tokens.try_get_with(digest, load).await.map_err(|error| shared(&error))?;
             if !self.is_current(&known) {
                 self.tokens.invalidate(&digest).await;
                 continue;
@@ -151,10 +150,22 @@ impl Access {
         Err(Error::Busy { retry_after: Duration::from_secs(1) })
     }
 
+    /// Reads what is to be known of a token; of many who ask at once one reads.
+    async fn load(&self, app: &App, digest: TokenDigest) -> Result<Arc<Known>> {
+        let load = async {
+            let (verdict, epochs) = check::read(app, self, &digest).await?;
+            Ok(Arc::new(Known { verdict, epochs }))
+        };
+        self.tokens.try_get_with(digest, load).await.map_err(|error| shared(&error))
+    }
+
     /// After the commit of a change: this replica forgets at once, the others as soon as they hear of it.
     pub fn forget(app: &App, changed: &Changed) {
         let stripe = changed.stripe();
         app.access.raise(stripe);
+        if let Changed::Workspace(_, id) = changed {
+            app.figures.forget(*id);
+        }
         app.signals.publish(Signal::Access(stripe));
     }
 }

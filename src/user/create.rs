@@ -38,6 +38,7 @@ pub async fn create(
     request: &Repeatable,
 ) -> Result<Created> {
     let created = db::retried(|| create_once(app, caller, slug, count, request)).await?;
+    app.figures.forget(workspaces::find(app.db.reader(), &caller.partner.id, slug).await?.id);
     app.signals.publish(Signal::Event);
     Ok(created)
 }

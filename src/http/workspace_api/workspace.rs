@@ -103,7 +103,7 @@ impl WorkspaceApi {
     #[oai(path = "/workspace", method = "get", operation_id = "get_workspace")]
     async fn get(&self, caller: TokenAuth) -> Result<Json<Envelope<WorkspaceView>>, WorkspaceFailure> {
         let (caller, calls) = caller.admit_always(Scope::WorkspaceRead).await?;
-        let overview = self.app.figures.read(caller.workspace.id).await?;
+        let overview = self.app.figures.recent(&self.app, caller.workspace.id).await?;
         Ok(ok(WorkspaceView {
             workspace_id: caller.workspace.slug.to_string(),
             display_name: caller.workspace.display_name.clone(),
@@ -118,7 +118,7 @@ impl WorkspaceApi {
     #[oai(path = "/workspace/quotas", method = "get", operation_id = "get_quotas")]
     async fn quotas(&self, caller: TokenAuth) -> Result<Json<Envelope<QuotasView>>, WorkspaceFailure> {
         let (caller, calls) = caller.admit_always(Scope::WorkspaceRead).await?;
-        let overview = self.app.figures.read(caller.workspace.id).await?;
+        let overview = self.app.figures.recent(&self.app, caller.workspace.id).await?;
         Ok(ok(QuotasView::new(&overview, calls, &caller.workspace.time_zone)))
     }
 }

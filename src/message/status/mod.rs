@@ -126,6 +126,8 @@ pub(crate) async fn step(
     if status == Status::Failed {
         // The period's row is taken before the message's, here as everywhere.
         credit::refund(app, tx, message.workspace_id, message.id).await?;
+        // Just before the commit; whoever reads in between sees the refund a second later.
+        app.figures.forget(message.workspace_id);
     }
     let change = store::Change { status, reason: reason.as_deref(), provider_ref: facts.provider_ref };
     if !store::set(app, tx, message, &change).await? {

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use entity::id::{ChatId, MessageId, WorkspaceId};
+use entity::id::{AccountId, ChatId, MessageId, WorkspaceId};
 use sea_orm::DatabaseTransaction;
 
 use crate::{
@@ -14,10 +14,11 @@ use crate::{
     error::{Error, Result},
     idempotency::{self, Earlier},
     message::{
+        Destination, Jid,
         send::Sending,
         writer::{
             charge::{Accounts, Charged},
-            resolve::{Chat, Places, Route},
+            resolve::{Chat, KnownChats, Places, Route},
             store::{self, NewMessage},
         },
     },
@@ -45,15 +46,19 @@ struct Accepted {
 ///
 /// # Errors
 /// What the database says; nothing of the batch is stored then.
-pub(super) async fn commit(app: &App, sendings: &[Sending]) -> Result<Committed> {
+pub(super) async fn commit(app: &App, chats: &KnownChats, sendings: &[Sending]) -> Result<Committed> {
     // Made once, so that a repeated transaction writes the same messages.
     let ids: Vec<MessageId> = sendings.iter().map(|_| MessageId(app.clock.uuid())).collect();
-    match db::retried(|| commit_once(app, sendings, &ids)).await {
+    match db::retried(|| commit_once(app, chats, sendings, &ids)).await {
+        Ok((committed, seen)) => {
+            chats.learn(seen);
+            Ok(committed)
+        }
         Err(error @ Error::Busy { .. }) => {
             let is_stored = |committed: &Committed| !committed.outcomes.is_empty();
             recover(app, sendings, &ids).await.filter(is_stored).ok_or(error)
         }
-        other => other,
+        Err(error) => Err(error),
     }
 }
 
@@ -70,15 +75,23 @@ async fn recover(app: &App, sendings: &[Sending], ids: &[MessageId]) -> Option<C
     Some(Committed { outcomes: ids.iter().map(outcome).collect(), ledger: Vec::new(), is_work: true })
 }
 
-async fn commit_once(app: &App, sendings: &[Sending], ids: &[MessageId]) -> Result<Committed> {
+/// Chats with their ids.
+type Seen = Vec<((AccountId, String), ChatId)>;
+
+async fn commit_once(
+    app: &App,
+    known: &KnownChats,
+    sendings: &[Sending],
+    ids: &[MessageId],
+) -> Result<(Committed, Seen)> {
     let workspaces: BTreeSet<WorkspaceId> = sendings.iter().map(|one| one.caller.workspace.id).collect();
     let workspaces: Vec<WorkspaceId> = workspaces.into_iter().collect();
     db::write(&app.db, "message.accept", async |tx| {
         let period = Period::containing(app.clock.now())?;
-        let mut accounts = Accounts::take(app, tx, &workspaces).await?;
+        let mut accounts = Accounts::take(app, tx, &workspaces, period).await?;
         let requests: Vec<_> = sendings.iter().map(|one| &one.request).collect();
         let earlier = idempotency::earlier::<MessageId>(app, tx, &requests).await?;
-        let places = Places::read(tx, &workspaces, sendings).await?;
+        let places = Places::read(tx, known, accounts.held(), sendings).await?;
         let mut outcomes = Vec::with_capacity(sendings.len());
         let mut accepted: Vec<Accepted> = Vec::new();
         for (index, sending) in sendings.iter().enumerate() {
@@ -92,14 +105,15 @@ async fn commit_once(app: &App, sendings: &[Sending], ids: &[MessageId]) -> Resu
             outcomes.push(outcome);
         }
         let mut is_news = false;
+        let mut seen = Vec::new();
         if !accepted.is_empty() {
-            write(app, tx, sendings, &accepted, &accounts, period).await?;
+            seen = write(app, tx, sendings, &accepted, &accounts, period).await?;
             let callers: HashMap<WorkspaceId, _> =
                 sendings.iter().map(|one| (one.caller.workspace.id, &one.caller)).collect();
             is_news = accounts.tell(app, tx, period, |id| callers.get(&id).map(|caller| Arc::clone(caller))).await?;
         }
         let is_work = is_news || !accepted.is_empty();
-        Ok(Committed { outcomes, ledger: accounts.left(period)?, is_work })
+        Ok((Committed { outcomes, ledger: accounts.left(period)?, is_work }, seen))
     })
     .await
 }
@@ -139,7 +153,7 @@ async fn write(
     accepted: &[Accepted],
     accounts: &Accounts,
     period: Period,
-) -> Result<()> {
+) -> Result<Seen> {
     let now = app.clock.now();
     let chats = chats(tx, sendings, accepted, now).await?;
     let message = |one: &Accepted| -> Result<NewMessage> {
@@ -158,14 +172,19 @@ async fn write(
         })
     };
     let messages: Vec<NewMessage> = accepted.iter().map(message).collect::<Result<_>>()?;
-    store::insert_messages(tx, &messages, now).await?;
-    store::insert_charges(tx, &accounts.entries, period.start, now).await?;
-    store::take_credits(tx, &accounts.taken(), period.start).await?;
-    store::touch_chats(tx, &messages, now).await?;
-    store::add_labels(tx, &messages).await?;
-    store::add_to_queues(tx, &messages, now).await?;
+    store::write(tx, &messages, &accounts.entries, &accounts.taken(), period.start, now).await?;
     let answers: Vec<_> = accepted.iter().map(|one| (&sendings[one.index].request, one.id)).collect();
-    idempotency::keep(app, tx, &answers).await
+    idempotency::keep(app, tx, &answers).await?;
+    let addressed = |one: &Accepted| {
+        let jid = match &sendings[one.index].command.destination {
+            Destination::Phone { phone, .. } => Jid::of(phone),
+            Destination::Jid { jid, .. } => jid.clone(),
+            Destination::Chat(_) => return None,
+        };
+        let id = chats.get(&one.route.chat)?;
+        Some(((one.route.account_id, jid.as_str().to_owned()), *id))
+    };
+    Ok(accepted.iter().filter_map(addressed).collect())
 }
 
 /// The ids of all chats, after making those that were not there.

@@ -3,13 +3,12 @@
 //! The rows of the periods are held, so what is worked out here in memory is what the statements then write. The
 //! constraints of the tables stand behind it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use entity::{
     credit_entry::Bucket,
     credits::Credits,
     id::{MessageId, WorkspaceId},
-    quota_period::Model,
 };
 use sea_orm::DatabaseTransaction;
 
@@ -18,6 +17,7 @@ use crate::{
     caller::WorkspaceCaller,
     credit,
     error::{Error, Result},
+    message::writer::store,
     quota::{
         self, Period,
         figures::{Figures, Sums},
@@ -41,38 +41,40 @@ pub(super) struct Entry {
 
 /// A workspace's credits while a batch is worked out.
 struct Account {
-    row: Model,
-    balance: Credits,
+    held: store::Held,
     recurring: Credits,
     non_recurring: Credits,
 }
 
 /// The credits of all workspaces of a batch.
 pub(super) struct Accounts {
-    accounts: HashMap<WorkspaceId, Account>,
+    accounts: BTreeMap<WorkspaceId, Account>,
     pub(super) entries: Vec<Entry>,
 }
 
 impl Accounts {
-    /// Takes the periods' rows for the transaction.
-    pub(super) async fn take(app: &App, tx: &DatabaseTransaction, ids: &[WorkspaceId]) -> Result<Self> {
-        let rows = quota::take_all(app, tx, ids).await?;
-        let balances = credit::balances(tx, ids).await?;
-        let account = |row: Model| Account {
-            balance: balances.get(&row.workspace_id).copied().unwrap_or(Credits::ZERO),
-            recurring: Credits::ZERO,
-            non_recurring: Credits::ZERO,
-            row,
-        };
-        let accounts = rows.into_iter().map(|row| (row.workspace_id, account(row))).collect();
+    /// Takes the periods' rows for the transaction; their first use opens the periods.
+    pub(super) async fn take(app: &App, tx: &DatabaseTransaction, ids: &[WorkspaceId], period: Period) -> Result<Self> {
+        let mut rows = store::hold(tx, ids, period.start).await?;
+        if rows.len() < ids.len() {
+            quota::take_all(app, tx, ids).await?;
+            rows = store::hold(tx, ids, period.start).await?;
+        }
+        let account = |held: store::Held| Account { held, recurring: Credits::ZERO, non_recurring: Credits::ZERO };
+        let accounts = rows.into_iter().map(|held| (held.workspace_id, account(held))).collect();
         Ok(Self { accounts, entries: Vec::new() })
+    }
+
+    /// What is held of each workspace.
+    pub(super) fn held(&self) -> impl Iterator<Item = &store::Held> {
+        self.accounts.values().map(|account| &account.held)
     }
 
     /// Charges a message, or says that there are not enough credits and charges nothing.
     pub(super) fn charge(&mut self, id: WorkspaceId, message_id: MessageId, cost: Credits) -> Result<()> {
         let account = self.accounts.get_mut(&id).ok_or_else(|| Error::Internal("no period is held".to_owned()))?;
-        let recurring_left = account.row.recurring_granted.0 - account.row.recurring_used.0 - account.recurring.0;
-        let non_recurring_left = account.balance.0 - account.non_recurring.0;
+        let recurring_left = account.held.recurring_granted.0 - account.held.recurring_used.0 - account.recurring.0;
+        let non_recurring_left = account.held.balance.0 - account.non_recurring.0;
         let from_recurring = cost.0.min(recurring_left.max(0));
         let from_non_recurring = cost.0 - from_recurring;
         if from_non_recurring > non_recurring_left {
@@ -93,16 +95,13 @@ impl Accounts {
     /// What was taken of each workspace that was charged at all: workspace, recurring, non-recurring.
     pub(super) fn taken(&self) -> Vec<(WorkspaceId, Credits, Credits)> {
         let charged = self.accounts.values().filter(|account| account.is_charged());
-        let mut taken: Vec<_> =
-            charged.map(|account| (account.row.workspace_id, account.recurring, account.non_recurring)).collect();
-        taken.sort_unstable_by_key(|(id, ..)| *id);
-        taken
+        charged.map(|account| (account.held.workspace_id, account.recurring, account.non_recurring)).collect()
     }
 
     /// What is left of each workspace, charged or not.
     pub(super) fn left(&self, period: Period) -> Result<Vec<Charged>> {
         let left = |account: &Account| {
-            Ok(Charged { workspace_id: account.row.workspace_id, figures: account.figures(period)? })
+            Ok(Charged { workspace_id: account.held.workspace_id, figures: account.figures(period)? })
         };
         self.accounts.values().map(left).collect()
     }
@@ -117,10 +116,16 @@ impl Accounts {
     ) -> Result<bool> {
         let mut is_news = false;
         for account in self.accounts.values().filter(|account| account.is_charged()) {
-            let Some(caller) = caller_of(account.row.workspace_id) else { continue };
+            let Some(caller) = caller_of(account.held.workspace_id) else { continue };
             let figures = account.figures(period)?;
+            let (used, total) = (figures.messages_used.0, figures.messages_total.0);
+            if caller.thresholds.reached(account.held.messages_notified, used, total).is_empty() {
+                continue;
+            }
+            let row = quota::lock_of(tx, account.held.workspace_id, period.start).await?;
+            let row = row.ok_or_else(|| Error::Internal("a period is not there".to_owned()))?;
             let subject = notify::Subject::from(&caller.workspace);
-            is_news |= notify::messages_used(app, tx, &subject, &account.row, &figures, &caller.thresholds).await?;
+            is_news |= notify::messages_used(app, tx, &subject, &row, &figures, &caller.thresholds).await?;
         }
         Ok(is_news)
     }
@@ -132,14 +137,16 @@ impl Account {
     }
 
     fn figures(&self, period: Period) -> Result<Figures> {
-        let sums = Sums::of(&self.row, period, self.balance, 0);
-        let revision = sums.revision + i64::from(self.is_charged());
+        let held = &self.held;
         Figures::new(&Sums {
-            recurring_used: credit::sum(sums.recurring_used, self.recurring)?,
-            non_recurring_used: credit::sum(sums.non_recurring_used, self.non_recurring)?,
-            non_recurring_balance: credit::sum(self.balance, credit::negated(self.non_recurring)?)?,
-            revision,
-            ..sums
+            period,
+            recurring_granted: held.recurring_granted,
+            recurring_used: credit::sum(held.recurring_used, self.recurring)?,
+            non_recurring_used: credit::sum(held.non_recurring_used, self.non_recurring)?,
+            non_recurring_balance: credit::sum(held.balance, credit::negated(self.non_recurring)?)?,
+            api_calls_total: 0,
+            api_calls_used: 0,
+            revision: held.revision + i64::from(self.is_charged()),
         })
     }
 }

@@ -1,11 +1,6 @@
 //! Ending the meter's holds after a batch, and telling it what the ledger has left.
 
-use std::collections::BTreeMap;
-
-use entity::{
-    credits::Credits,
-    id::{PartnerId, WorkspaceId},
-};
+use entity::credits::Credits;
 
 use crate::{
     app::App,
@@ -14,59 +9,30 @@ use crate::{
     quota::Period,
 };
 
-#[derive(Default)]
-struct Held {
-    generation: i64,
-    newest: i64,
-    before: i64,
-}
-
-impl Held {
-    fn add(&mut self, generation: i64, credits: i64) {
-        if generation > self.generation {
-            self.before = if generation == self.generation + 1 { self.newest } else { 0 };
-            (self.generation, self.newest) = (generation, 0);
-        }
-        if generation == self.generation {
-            self.newest += credits;
-        } else if generation == self.generation - 1 {
-            self.before += credits;
-        }
-    }
-}
-
 /// Gives back the holds of messages that never reached the writer.
-pub(super) async fn give_back(app: &App, sendings: &[Sending]) {
-    settle(app, sendings, &[]).await;
+pub(super) fn give_back(app: &App, sendings: &[Sending]) {
+    settle(app, sendings, &[]);
 }
 
 /// Ends the holds of a batch. `ledger` is what the commit left; empty if there was none.
-pub(super) async fn settle(app: &App, sendings: &[Sending], ledger: &[Charged]) {
+pub(super) fn settle(app: &App, sendings: &[Sending], ledger: &[Charged]) {
     let now = app.clock.now();
     let Ok(period) = Period::containing(now) else { return };
-    let mut workspaces: BTreeMap<WorkspaceId, (&PartnerId, Held)> = BTreeMap::new();
+    let settlement =
+        Settlement { now, period, snapshot: None, generation: 0, held: Credits::ZERO, held_before: Credits::ZERO };
     for sending in sendings {
         let workspace = &sending.caller.workspace;
-        let (_, held) = workspaces.entry(workspace.id).or_insert((&workspace.partner_id, Held::default()));
         if let Some(hold) = sending.hold {
-            held.add(hold.generation, hold.credits.0);
+            let ended = Settlement { generation: hold.generation, held: hold.credits, ..settlement };
+            app.meter.settle(&workspace.partner_id, workspace.id, &ended);
         }
     }
-    for (workspace_id, (partner_id, held)) in workspaces {
-        let left = ledger.iter().find(|charged| charged.workspace_id == workspace_id);
-        let snapshot = left.map(|charged| Snapshot {
-            revision: charged.figures.revision,
-            left: charged.figures.messages_left,
-            calls: 0,
-        });
-        let settlement = Settlement {
-            now,
-            period,
-            snapshot,
-            generation: held.generation,
-            held: Credits(held.newest),
-            held_before: Credits(held.before),
-        };
-        app.meter.settle(partner_id, workspace_id, &settlement).await;
+    for charged in ledger {
+        let partner = sendings.iter().find(|one| one.caller.workspace.id == charged.workspace_id);
+        let Some(partner) = partner else { continue };
+        let snapshot =
+            Some(Snapshot { revision: charged.figures.revision, left: charged.figures.messages_left, calls: 0 });
+        let learnt = Settlement { snapshot, ..settlement };
+        app.meter.settle(&partner.caller.workspace.partner_id, charged.workspace_id, &learnt);
     }
 }

@@ -53,7 +53,7 @@ impl Writer {
         let (answer, answered) = oneshot::channel();
         if let Err(refused) = self.0.try_send(Waiting { sending, answer }) {
             let (mpsc::error::TrySendError::Full(waiting) | mpsc::error::TrySendError::Closed(waiting)) = refused;
-            holds::give_back(app, &[waiting.sending]).await;
+            holds::give_back(app, &[waiting.sending]);
             return Err(Error::Busy { retry_after: RETRY_AFTER });
         }
         answered.await.map_err(|_| Error::Busy { retry_after: RETRY_AFTER })?
@@ -63,10 +63,11 @@ impl Writer {
 /// Commits what is handed in for as long as the application lives.
 pub async fn run(app: Arc<App>, mut queue: Queue) {
     let mut waiting = Vec::with_capacity(AT_ONCE);
+    let chats = resolve::KnownChats::default();
     while queue.0.recv_many(&mut waiting, AT_ONCE).await > 0 {
         let (sendings, answers): (Vec<Sending>, Vec<_>) =
             waiting.drain(..).map(|one| (one.sending, one.answer)).unzip();
-        let outcome = batch::commit(&app, &sendings).await;
+        let outcome = batch::commit(&app, &chats, &sendings).await;
         let (outcomes, ledger) = match outcome {
             Ok(committed) => {
                 if committed.is_work {
@@ -76,12 +77,14 @@ pub async fn run(app: Arc<App>, mut queue: Queue) {
             }
             Err(error) => (sendings.iter().map(|_| Err(for_each(&error))).collect(), Vec::new()),
         };
+        for charged in &ledger {
+            app.figures.forget(charged.workspace_id);
+        }
         for (answer, outcome) in answers.into_iter().zip(outcomes) {
             // Whoever has stopped waiting finds the message under its key, or in its chat.
             let _ = answer.send(outcome);
         }
-        let settled = Arc::clone(&app);
-        tokio::spawn(async move { holds::settle(&settled, &sendings, &ledger).await });
+        holds::settle(&app, &sendings, &ledger);
     }
 }
 

@@ -1,19 +1,21 @@
 //! Finding out through which account and in which chat each message of a batch goes.
 
-use std::collections::HashMap;
-
-use entity::{
-    channel::{self, State},
-    id::{AccountId, ChatId, MessageId, WorkspaceId},
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
 };
+
+use entity::id::{AccountId, ChatId, MessageId, WorkspaceId};
 use sea_orm::DatabaseTransaction;
 
 use crate::{
-    channel as channels,
     error::{Error, Result},
     message::{Destination, Jid, send::Sending, writer::store},
     phone::Phone,
 };
+
+/// Most chats that are remembered; then remembering begins anew.
+const MOST_KNOWN: usize = 100_000;
 
 /// Where a message goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,28 +33,32 @@ pub(super) enum Chat {
 
 /// What a batch needs to know of accounts, chats and messages that it refers to.
 pub(super) struct Places {
-    channels: HashMap<WorkspaceId, Vec<channel::Model>>,
+    accounts: HashMap<WorkspaceId, Vec<store::Account>>,
     chats: HashMap<ChatId, store::ChatPlace>,
     by_jid: HashMap<(AccountId, String), ChatId>,
     messages: HashMap<MessageId, store::MessagePlace>,
 }
 
 impl Places {
-    pub(super) async fn read(tx: &DatabaseTransaction, ids: &[WorkspaceId], sendings: &[Sending]) -> Result<Self> {
-        let mut channels: HashMap<WorkspaceId, Vec<channel::Model>> = HashMap::new();
-        for channel in channels::all_of(tx, ids).await? {
-            channels.entry(channel.workspace_id).or_default().push(channel);
-        }
-        let mut places = Self { channels, chats: HashMap::new(), by_jid: HashMap::new(), messages: HashMap::new() };
+    pub(super) async fn read(
+        tx: &DatabaseTransaction,
+        known: &KnownChats,
+        held: impl Iterator<Item = &store::Held>,
+        sendings: &[Sending],
+    ) -> Result<Self> {
+        let accounts = held.map(|held| Ok((held.workspace_id, held.accounts()?))).collect::<Result<_>>()?;
+        let mut places = Self { accounts, chats: HashMap::new(), by_jid: HashMap::new(), messages: HashMap::new() };
         let named = sendings.iter().filter_map(|one| match one.command.destination {
             Destination::Chat(id) => Some(id),
             _ => None,
         });
         let addressed: Vec<(AccountId, String)> = sendings.iter().filter_map(|one| places.address(one)).collect();
+        let (by_jid, unknown) = known.find(addressed);
+        places.by_jid = by_jid;
         let answered = sendings.iter().filter_map(|one| one.command.reply_to);
         let chats = store::chats(tx, named.collect()).await?;
         places.chats = chats.into_iter().map(|chat| (chat.id, chat)).collect();
-        for chat in store::chats_by_jid(tx, addressed).await? {
+        for chat in store::chats_by_jid(tx, unknown).await? {
             places.by_jid.insert((chat.account_id, chat.jid), chat.id);
         }
         let messages = store::messages(tx, answered.collect()).await?;
@@ -69,9 +75,8 @@ impl Places {
             Destination::Chat(id) => {
                 let unknown = || Error::ChatNotFound(id.to_string());
                 let chat = self.chats.get(id).filter(|chat| chat.workspace_id == workspace_id).ok_or_else(unknown)?;
-                let channels = self.channels.get(&workspace_id).map_or(&[][..], Vec::as_slice);
-                let channel = channels.iter().find(|channel| channel.account_id == chat.account_id);
-                channel.filter(|channel| is_usable(channel)).ok_or(Error::ChannelNotConnected)?;
+                let own = self.accounts(workspace_id).iter().find(|account| account.id == chat.account_id);
+                own.filter(|account| account.is_usable).ok_or(Error::ChannelNotConnected)?;
                 Route { account_id: chat.account_id, chat: Chat::Known(*id) }
             }
         };
@@ -87,26 +92,28 @@ impl Places {
     }
 
     fn to_jid(&self, id: WorkspaceId, jid: &Jid, account: Option<&Phone>) -> Result<Route> {
-        let account_id = self.channel(id, account)?.account_id;
+        let account_id = self.account(id, account)?.id;
         let known = self.by_jid.get(&(account_id, jid.as_str().to_owned()));
         let chat = known.map_or_else(|| Chat::New(account_id, jid.clone()), |id| Chat::Known(*id));
         Ok(Route { account_id, chat })
     }
 
+    fn accounts(&self, id: WorkspaceId) -> &[store::Account] {
+        self.accounts.get(&id).map_or(&[][..], Vec::as_slice)
+    }
+
     /// The account of this number, or the one that was connected last.
-    fn channel(&self, id: WorkspaceId, account: Option<&Phone>) -> Result<&channel::Model> {
-        let channels = self.channels.get(&id).map_or(&[][..], Vec::as_slice);
-        match account {
+    fn account(&self, id: WorkspaceId, phone: Option<&Phone>) -> Result<&store::Account> {
+        let accounts = self.accounts(id);
+        match phone {
             Some(phone) => {
-                let known = channels.iter().find(|channel| channel.phone == phone.as_str());
-                let channel = known.ok_or_else(|| Error::AccountNotFound(phone.as_str().to_owned()))?;
-                Some(channel).filter(|channel| is_usable(channel)).ok_or(Error::ChannelNotConnected)
+                let known = accounts.iter().find(|account| account.phone == phone.as_str());
+                let account = known.ok_or_else(|| Error::AccountNotFound(phone.as_str().to_owned()))?;
+                Some(account).filter(|account| account.is_usable).ok_or(Error::ChannelNotConnected)
             }
             None => {
-                let usable = channels.iter().filter(|channel| is_usable(channel));
-                usable
-                    .max_by_key(|channel| (channel.connected_at, channel.account_id))
-                    .ok_or(Error::ChannelNotConnected)
+                let usable = accounts.iter().filter(|account| account.is_usable);
+                usable.max_by_key(|account| (account.connected_at, account.id)).ok_or(Error::ChannelNotConnected)
             }
         }
     }
@@ -117,11 +124,39 @@ impl Places {
             Destination::Jid { jid, account } => (jid.clone(), account),
             Destination::Chat(_) => return None,
         };
-        let channel = self.channel(sending.caller.workspace.id, account.as_ref()).ok()?;
-        Some((channel.account_id, jid.as_str().to_owned()))
+        let account = self.account(sending.caller.workspace.id, account.as_ref()).ok()?;
+        Some((account.id, jid.as_str().to_owned()))
     }
 }
 
-fn is_usable(channel: &channel::Model) -> bool {
-    channel.state == State::Connected && !channel.suspended
+/// Chats whose ids this process knows: an account has one chat with each id on the network, for ever.
+#[derive(Default)]
+pub(super) struct KnownChats(Mutex<HashMap<(AccountId, String), ChatId>>);
+
+impl KnownChats {
+    /// Those of these that are known, and the others.
+    fn find(
+        &self,
+        addressed: Vec<(AccountId, String)>,
+    ) -> (HashMap<(AccountId, String), ChatId>, Vec<(AccountId, String)>) {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = HashMap::new();
+        let mut unknown = Vec::new();
+        for address in addressed {
+            match known.get(&address) {
+                Some(id) => drop(found.insert(address, *id)),
+                None => unknown.push(address),
+            }
+        }
+        (found, unknown)
+    }
+
+    /// Remembers chats that a commit has shown or made.
+    pub(super) fn learn(&self, chats: impl IntoIterator<Item = ((AccountId, String), ChatId)>) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() > MOST_KNOWN {
+            known.clear();
+        }
+        known.extend(chats);
+    }
 }
