@@ -46,6 +46,7 @@
 //! 6. Lowering and raising seats grants nothing twice (`seats.rs`).
 //! 7. A revoked token is refused on every replica from the commit on (`replicas.rs`).
 //! 8. An attempt always ends, and says why (`onboarding.rs`).
+//! 9. An event commits with what it tells of, and is delivered or visibly dead (`webhooks.rs`).
 //!
 //! # Why it is so
 //!

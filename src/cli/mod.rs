@@ -43,7 +43,7 @@ struct Arguments {
 enum Command {
     /// Serve all HTTP surfaces.
     Serve,
-    /// Do what is due: move onboarding attempts on, end sessions at providers.
+    /// Do what is due: move onboarding attempts on, end sessions at providers, deliver webhooks.
     Work,
     /// Apply the schema steps that are missing.
     Migrate,

@@ -25,7 +25,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
 /// Works until `stop` says so; what was begun is finished first.
 pub async fn work(app: Arc<App>, stop: watch::Receiver<bool>) {
-    tokio::join!(run_until_stopped(&app, stop.clone()), deliver::run(Arc::clone(&app), stop));
+    let delivering = Box::pin(deliver::run(Arc::clone(&app), stop.clone()));
+    tokio::join!(Box::pin(run_until_stopped(&app, stop)), delivering);
 }
 
 async fn run_until_stopped(app: &App, mut stop: watch::Receiver<bool>) {
