@@ -63,7 +63,7 @@
 //! 10. A message that was answered 2xx exists once and is charged once; one that was refused left no trace
 //!     (`sending.rs`, `send_faults.rs`). It goes out at most once (`dispatch_failures.rs`).
 //! 11. One threshold event per workspace, quota, threshold, period and arming (`metering.rs`).
-//! 12. An event is delivered or visibly dead (`webhooks.rs`).
+//! 12. An event commits with what it tells of, and is delivered or visibly dead (`webhooks.rs`).
 //!
 //! # Why it is so
 //!

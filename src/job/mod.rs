@@ -39,9 +39,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// Works until `stop` says so; what was begun is finished first. No loop waits for another.
 pub async fn work(app: Arc<App>, stop: watch::Receiver<bool>) {
-    let dispatching = dispatch::work(Arc::clone(&app), stop.clone());
-    let delivering = deliver::run(Arc::clone(&app), stop.clone());
-    tokio::join!(do_jobs(&app, stop), dispatching, delivering);
+    let dispatching = Box::pin(dispatch::work(Arc::clone(&app), stop.clone()));
+    let delivering = Box::pin(deliver::run(Arc::clone(&app), stop.clone()));
+    tokio::join!(Box::pin(do_jobs(&app, stop)), dispatching, delivering);
 }
 
 async fn do_jobs(app: &App, mut stop: watch::Receiver<bool>) {

@@ -207,7 +207,7 @@ async fn emit(
     };
     let event = NewEvent {
         partner_id: subject.partner_id.clone(),
-        workspace: Some((row.workspace_id, subject.slug.clone())),
+        workspace: (row.workspace_id, subject.slug.clone()),
         body,
         unique_key: Some(format!("{}:{quota}:{step}:{}:{arming}", row.workspace_id, row.period_start.0)),
     };

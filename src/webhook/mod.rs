@@ -1,6 +1,6 @@
 //! Telling partners what happened: an outbox that commits with the change, delivered at least once.
 //!
-//! [`emit`] stores an event, and its delivery if the partner has an endpoint, in the transaction of the change: what
+//! `emit` stores an event, and its delivery if the partner has an endpoint, in the transaction of the change: what
 //! is rolled back is not told, what is committed is. Workers ([`deliver`]) lease due deliveries from the database,
 //! send them outside any transaction, and write down what came of it; a worker that dies loses its leases, not the
 //! deliveries. Each ends `delivered` or `dead`, and the log shows every try.
@@ -16,10 +16,7 @@ use entity::{
 };
 use sea_orm::DatabaseTransaction;
 
-use crate::{
-    app::App,
-    error::{Error, Result},
-};
+use crate::{app::App, error::Result};
 
 pub mod admin;
 pub mod deliver;
@@ -39,7 +36,7 @@ pub struct NewEvent {
     /// Whom to tell.
     pub partner_id: PartnerId,
     /// The workspace that it is about.
-    pub workspace: Option<(WorkspaceId, WorkspaceSlug)>,
+    pub workspace: (WorkspaceId, WorkspaceSlug),
     /// What happened.
     pub body: EventBody,
     /// What may happen once only; a second event with this key is not stored.
@@ -52,7 +49,7 @@ impl NewEvent {
     pub fn in_workspace(workspace: &entity::workspace::Model, body: EventBody) -> Self {
         Self {
             partner_id: workspace.partner_id.clone(),
-            workspace: Some((workspace.id, workspace.slug.clone())),
+            workspace: (workspace.id, workspace.slug.clone()),
             body,
             unique_key: None,
         }
@@ -73,7 +70,7 @@ pub fn example(partner_id: &PartnerId, event_type: EventType, at: Timestamp) -> 
 /// # Errors
 /// What the database says.
 pub(crate) async fn emit(app: &App, tx: &DatabaseTransaction, event: &NewEvent) -> Result<bool> {
-    let (workspace_id, slug) = event.workspace.as_ref().ok_or_else(|| Error::Internal("whose event?".to_owned()))?;
+    let (workspace_id, slug) = &event.workspace;
     let row = entity::event::Model {
         id: EventId(app.clock.uuid()),
         partner_id: event.partner_id.clone(),

@@ -108,12 +108,12 @@ impl Receiver {
 
     /// Answers so, once what [`Receiver::next`] said is used up.
     pub(crate) fn usually(&self, reply: Reply) {
-        *self.state.usual.lock().unwrap() = reply;
+        *self.state.usual.lock().expect("a lock") = reply;
     }
 
     /// Answers the next requests so.
     pub(crate) fn next(&self, replies: impl IntoIterator<Item = Reply>) {
-        self.state.next.lock().unwrap().extend(replies);
+        self.state.next.lock().expect("a lock").extend(replies);
     }
 
     /// Answers what is held.
@@ -122,7 +122,7 @@ impl Receiver {
     }
 
     pub(crate) fn received(&self) -> Vec<Received> {
-        self.state.received.lock().unwrap().clone()
+        self.state.received.lock().expect("a lock").clone()
     }
 
     /// The only thing that it received.
@@ -140,7 +140,7 @@ impl Receiver {
     }
 
     pub(crate) fn forget(&self) {
-        self.state.received.lock().unwrap().clear();
+        self.state.received.lock().expect("a lock").clear();
         self.state.arrived.send_replace(0);
     }
 
@@ -171,9 +171,9 @@ fn endpoint(state: Arc<State>) -> impl Endpoint<Output = Response> {
             let path = request.uri().path().to_owned();
             let body = request.take_body().into_string().await.expect("a body");
             let _open = Open::new(&state);
-            let reply = state.next.lock().unwrap().pop_front();
-            let reply = reply.unwrap_or_else(|| state.usual.lock().unwrap().clone());
-            state.received.lock().unwrap().push(Received { path, headers, body });
+            let reply = state.next.lock().expect("a lock").pop_front();
+            let reply = reply.unwrap_or_else(|| state.usual.lock().expect("a lock").clone());
+            state.received.lock().expect("a lock").push(Received { path, headers, body });
             state.arrived.send_modify(|arrived| *arrived += 1);
             Ok::<_, poem::Error>(answer(&state, reply).await)
         }

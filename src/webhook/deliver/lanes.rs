@@ -28,8 +28,8 @@ const SLOTS_OF_A_LANE: usize = 8;
 /// Most lanes that one lease fills.
 const LANES_AT_ONCE: usize = 64;
 /// Milliseconds of an endpoint's work that are leased ahead.
-const AHEAD_MS: i64 = 40;
-const MOST_AHEAD: i64 = 16;
+const AHEAD_MS: i64 = 80;
+const MOST_AHEAD: i64 = 32;
 /// Lanes that are remembered although nothing is under way on them.
 const IDLE_LANES: usize = 4096;
 
@@ -201,14 +201,14 @@ mod tests {
         assert!(!fast.note(true, 0));
         let slow = lanes.ticket(&both[1].partner_id);
         assert!(!slow.note(true, 3000));
-        assert_eq!(counts(&lanes.rooms(&both, 0)), [("fast", 127), ("slow", 7)]);
+        assert_eq!(counts(&lanes.rooms(&both, 0)), [("fast", 255), ("slow", 7)]);
         assert!(!slow.note(false, 5000));
-        assert_eq!(counts(&lanes.rooms(&both, 0)), [("fast", 127)], "one at a time to an endpoint that fails");
+        assert_eq!(counts(&lanes.rooms(&both, 0)), [("fast", 255)], "one at a time to an endpoint that fails");
         drop(slow);
         assert_eq!(counts(&lanes.rooms(&[waiting("slow", true)], 0)), [("slow", 1)]);
         let slow = lanes.ticket(&both[1].partner_id);
         assert!(slow.note(true, 20), "it had failed");
-        assert_eq!(counts(&lanes.rooms(&both, 0)), [("fast", 127), ("slow", 15)]);
+        assert_eq!(counts(&lanes.rooms(&both, 0)), [("fast", 255), ("slow", 31)]);
     }
 
     #[test]
