@@ -100,7 +100,7 @@ async fn fifty_kills_lose_nothing_that_was_answered_and_charge_nothing_that_was_
         for (text, outcome) in outcomes {
             match outcome {
                 Some((200, body)) => {
-                    accepted.push((text, body["data"]["message_uid"].as_str().expect("a uid").to_owned()))
+                    accepted.push((text, body["data"]["message_uid"].as_str().expect("a uid").to_owned()));
                 }
                 Some((status, body)) => {
                     assert_eq!((status, &body["error_code"]), (403, &json!("quota_exceeded")), "{body}");
@@ -168,7 +168,7 @@ async fn two_thousand_clients_that_hang_up_leave_whole_messages_or_none() {
 /// Sends a request over a socket of its own and closes that 0.2 to 4 ms later. Even ones have a key.
 async fn hang_up(address: &str, token: &str, number: u64) {
     let body = json!({ "phone": TO, "text": format!("hung up {number}") }).to_string();
-    let key = if number % 2 == 0 { format!("Idempotency-Key: key-{number}\r\n") } else { String::new() };
+    let key = if number.is_multiple_of(2) { format!("Idempotency-Key: key-{number}\r\n") } else { String::new() };
     let request = format!(
         "POST /integrations/api/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n{key}\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",

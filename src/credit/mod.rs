@@ -2,7 +2,7 @@
 //!
 //! Recurring credits of the period are used first, then those that do not expire. A refund goes back where its charge
 //! came from, once, and changes the charge's period only. Everything here runs while the period's row is held
-//! ([`crate::quota::take`]), and the database's CHECK constraints stand behind each sum.
+//! (`quota::take`), and the database's CHECK constraints stand behind each sum.
 
 use entity::{
     credit_entry::{Bucket, Kind},

@@ -2,7 +2,7 @@
 //!
 //! A period is a UTC calendar month. Its row is made at its first use, with what the seats of that moment grant, so no
 //! job has to reset anything. Raising seats grants at once; lowering acts from the next period; lowering and raising
-//! again grants nothing twice. Whoever changes what is left holds the period's row ([`take`]), which serialises all
+//! again grants nothing twice. Whoever changes what is left holds the period's row (`take`), which serialises all
 //! that spends, grants and refunds in one workspace.
 
 use std::cell::Cell;

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use entity::id::{AccountId, ChatId, MessageId, WorkspaceId};
+use entity::id::{ChatId, MessageId, WorkspaceId};
 use sea_orm::DatabaseTransaction;
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
         send::Sending,
         writer::{
             charge::{Accounts, Charged},
-            resolve::{Chat, KnownChats, Places, Route},
+            resolve::{Address, Chat, KnownChats, Places, Route},
             store::{self, NewMessage},
         },
     },
@@ -76,7 +76,7 @@ async fn recover(app: &App, sendings: &[Sending], ids: &[MessageId]) -> Option<C
 }
 
 /// Chats with their ids.
-type Seen = Vec<((AccountId, String), ChatId)>;
+type Seen = Vec<(Address, ChatId)>;
 
 async fn commit_once(
     app: &App,

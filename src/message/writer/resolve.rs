@@ -14,6 +14,9 @@ use crate::{
     phone::Phone,
 };
 
+/// A chat as the network knows it: through which account, with which id.
+pub(super) type Address = (AccountId, String);
+
 /// Most chats that are remembered; then remembering begins anew.
 const MOST_KNOWN: usize = 100_000;
 
@@ -35,7 +38,7 @@ pub(super) enum Chat {
 pub(super) struct Places {
     accounts: HashMap<WorkspaceId, Vec<store::Account>>,
     chats: HashMap<ChatId, store::ChatPlace>,
-    by_jid: HashMap<(AccountId, String), ChatId>,
+    by_jid: HashMap<Address, ChatId>,
     messages: HashMap<MessageId, store::MessagePlace>,
 }
 
@@ -52,7 +55,7 @@ impl Places {
             Destination::Chat(id) => Some(id),
             _ => None,
         });
-        let addressed: Vec<(AccountId, String)> = sendings.iter().filter_map(|one| places.address(one)).collect();
+        let addressed: Vec<Address> = sendings.iter().filter_map(|one| places.address(one)).collect();
         let (by_jid, unknown) = known.find(addressed);
         places.by_jid = by_jid;
         let answered = sendings.iter().filter_map(|one| one.command.reply_to);
@@ -118,7 +121,7 @@ impl Places {
         }
     }
 
-    fn address(&self, sending: &Sending) -> Option<(AccountId, String)> {
+    fn address(&self, sending: &Sending) -> Option<Address> {
         let (jid, account) = match &sending.command.destination {
             Destination::Phone { phone, account } => (Jid::of(phone), account),
             Destination::Jid { jid, account } => (jid.clone(), account),
@@ -131,14 +134,11 @@ impl Places {
 
 /// Chats whose ids this process knows: an account has one chat with each id on the network, for ever.
 #[derive(Default)]
-pub(super) struct KnownChats(Mutex<HashMap<(AccountId, String), ChatId>>);
+pub(super) struct KnownChats(Mutex<HashMap<Address, ChatId>>);
 
 impl KnownChats {
     /// Those of these that are known, and the others.
-    fn find(
-        &self,
-        addressed: Vec<(AccountId, String)>,
-    ) -> (HashMap<(AccountId, String), ChatId>, Vec<(AccountId, String)>) {
+    fn find(&self, addressed: Vec<Address>) -> (HashMap<Address, ChatId>, Vec<Address>) {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = HashMap::new();
         let mut unknown = Vec::new();
@@ -152,7 +152,7 @@ impl KnownChats {
     }
 
     /// Remembers chats that a commit has shown or made.
-    pub(super) fn learn(&self, chats: impl IntoIterator<Item = ((AccountId, String), ChatId)>) {
+    pub(super) fn learn(&self, chats: impl IntoIterator<Item = (Address, ChatId)>) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() > MOST_KNOWN {
             known.clear();
