@@ -134,6 +134,8 @@ async fn redis_and_the_process_come_to_the_same_verdicts() {
     let (_stop, stopped) = tokio::sync::watch::channel(false);
     let connecting = std::sync::Arc::clone(&shared);
     tokio::spawn(async move { connecting.keep_connected(stopped).await });
+    let carrying = std::sync::Arc::clone(&shared);
+    tokio::spawn(async move { carrying.carry().await });
     let mut runner = TestRunner::deterministic();
     let strategy = proptest::collection::vec(step(), 1..80);
     let mut allowed = 0;
@@ -143,6 +145,10 @@ async fn redis_and_the_process_come_to_the_same_verdicts() {
         let unique = Clock::system().uuid().simple().to_string();
         let partner_id = PartnerId::parse(&format!("p-{}", &unique[12..])).expect("an id");
         allowed += compare(&shared, &partner_id, WorkspaceId(round + 1), &steps).await;
+    }
+    for _ in 0..20 {
+        let unique = Clock::system().uuid().simple().to_string();
+        compare_together(&shared, &PartnerId::parse(&format!("p-{}", &unique[12..])).expect("an id")).await;
     }
     assert!(allowed > 1000, "{allowed} calls were let in");
 }
@@ -192,6 +198,30 @@ async fn compare(shared: &Shared, partner_id: &PartnerId, workspace_id: Workspac
         }
     }
     allowed
+}
+
+/// Asks that go to Redis together are answered as if they had come one after the other.
+async fn compare_together(shared: &Shared, partner_id: &PartnerId) {
+    let period = Period::containing(START).expect("a period");
+    let local = Local::default();
+    let snapshot = Some(Snapshot { revision: 1, left: Credits(9), calls: 0 });
+    let asks: Vec<(usize, Ask)> = (0..60usize)
+        .map(|n| {
+            let now = START.0 + i64::try_from(n).expect("a number") * 20_000;
+            let credits = Credits(i64::from(n % 3 == 0));
+            (n % 3, Ask { snapshot: snapshot.filter(|_| n < 2), credits, calls_limit: Some(30), ..ask(now, period) })
+        })
+        .collect();
+    let subject = |token: usize| Subject {
+        partner_id,
+        workspace_id: WorkspaceId(i64::try_from(token % 2).expect("a number")),
+        token_id: tokens()[token],
+    };
+    let there =
+        futures_util::future::join_all(asks.iter().map(|(token, ask)| shared.admit(subject(*token), ask))).await;
+    let here: Vec<Option<Verdict>> = asks.iter().map(|(token, ask)| Some(local.admit(subject(*token), ask))).collect();
+    assert_eq!(there, here);
+    assert!(here.iter().any(|verdict| matches!(verdict, Some(Verdict::Limited { .. }))));
 }
 
 /// The first call may come before the connection.

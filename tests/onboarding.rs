@@ -41,7 +41,7 @@ async fn a_scan_connects_the_account_and_uses_the_link_up() {
     let code = page.start().await.code();
     assert!(code.starts_with("2@"), "{code}");
     let mut waiting = events.next().await.expect("a state");
-    if waiting.state() == "connecting" {
+    while waiting.state() == "connecting" {
         waiting = events.next().await.expect("a state");
     }
     assert_eq!(waiting.code(), code);

@@ -2,8 +2,8 @@
 //!
 //! One call asks for everything at once: a place in every rate window (token, workspace, partner), one API call of the
 //! period, and a hold on the message's credits. What is refused consumes nothing. The rules are integer arithmetic in
-//! microseconds ([`rule`]); `admit.lua` on Redis is their twin, and a property test holds them together. All keys of a
-//! partner share a hash tag.
+//! microseconds ([`rule`]); `admit.lua` on Redis is their twin, and a property test holds them together. Asks that
+//! arrive while others are on their way to Redis go together, in one call per partner, whose keys share a hash tag.
 //!
 //! Holds live for one to two [`rule::HOLD_MICROS`] and end by themselves, so a process that dies gives them back. If
 //! Redis does not answer within its time-outs, rates are limited in process and credits are left to the ledger, until
@@ -17,7 +17,7 @@ use entity::{
     timestamp::Timestamp,
 };
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use secrecy::SecretString;
@@ -27,6 +27,7 @@ use crate::{caller::WorkspaceCaller, quota::Period};
 
 pub mod admission;
 mod calls;
+mod gather;
 mod local;
 pub mod rule;
 mod shared;
@@ -45,7 +46,7 @@ const SETTLING_AT_ONCE: usize = 32;
 #[derive(Default)]
 pub struct Meter {
     local: Local,
-    shared: Option<Shared>,
+    shared: Option<Arc<Shared>>,
     unsettled: Unsettled,
     /// API calls that are not in the ledger yet.
     pub calls: Calls,
@@ -57,12 +58,16 @@ impl Meter {
     /// # Errors
     /// If the URL is not one.
     pub fn shared(redis_url: &SecretString, prefix: &str) -> Result<Self, redis::RedisError> {
-        Ok(Self { shared: Some(Shared::new(redis_url, prefix)?), ..Self::default() })
+        Ok(Self { shared: Some(Arc::new(Shared::new(redis_url, prefix)?)), ..Self::default() })
     }
 
     /// Keeps the connection to Redis, if one is configured, and tells it of settlements, until `stop` says so.
     pub async fn keep_connected(&self, stop: watch::Receiver<bool>) {
         if let Some(shared) = &self.shared {
+            tokio::spawn({
+                let shared = Arc::clone(shared);
+                async move { shared.carry().await }
+            });
             tokio::join!(shared.keep_connected(stop.clone()), self.keep_settling(shared, stop));
         }
     }

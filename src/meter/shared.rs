@@ -1,11 +1,11 @@
-//! The meter on Redis: one script call per ask, the same verdicts as [`crate::meter::rule`].
+//! The meter on Redis: one script, the same verdicts as [`crate::meter::rule`].
 //!
 //! A connection that fails is given up at once and sought again in the background, so that a Redis that is gone or
 //! stuck holds up a request once, for one call's time-out. A Redis that has forgotten the script (`NOSCRIPT`) is given
 //! it again with the call itself.
 
 use std::{
-    sync::{PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -16,7 +16,8 @@ use tokio::sync::{Notify, watch};
 
 use crate::meter::{
     Ask, Settlement, Subject, Verdict,
-    rule::{HOLD_MICROS, Left, SKEW_MICROS},
+    gather::{Call, Gathering},
+    rule::{HOLD_MICROS, Left},
 };
 
 /// Longest time to connect.
@@ -33,6 +34,7 @@ pub struct Shared {
     is_lost: Notify,
     admit: Loaded,
     settle: Loaded,
+    gathering: Gathering,
 }
 
 /// A script and the digest by which Redis knows it.
@@ -60,6 +62,7 @@ impl Shared {
             is_lost: Notify::new(),
             admit: Loaded::new(include_str!("admit.lua")),
             settle: Loaded::new(include_str!("settle.lua")),
+            gathering: Gathering::default(),
         })
     }
 
@@ -119,17 +122,25 @@ impl Shared {
 
     /// Answers an ask; `None` if Redis does not.
     pub async fn admit(&self, subject: Subject<'_>, ask: &Ask) -> Option<Verdict> {
-        let keys = [
-            self.workspace_key(subject.partner_id, subject.workspace_id),
-            self.token_key(subject.partner_id, subject.token_id),
-            self.partner_key(subject.partner_id),
-        ];
-        let answer: Vec<i64> = self.call(&self.admit, &keys, &admit_arguments(ask)).await?;
-        let verdict = read(&answer);
-        if verdict.is_none() {
-            tracing::error!(?answer, "the meter's script answers what it should not");
+        self.connected()?;
+        self.gathering.ask(subject, ask).await
+    }
+
+    /// Carries asks to Redis for as long as the meter lives.
+    pub async fn carry(self: &Arc<Self>) {
+        self.gathering.carry(self).await;
+    }
+
+    /// Answers the asks of one call, in their order.
+    pub(super) async fn admit_all(&self, call: &Call) -> Option<Vec<Verdict>> {
+        let [length, skew] = Call::constants();
+        let arguments = [call.asks.clone(), length.to_string(), skew.to_string()];
+        let answers: Vec<Vec<i64>> = self.call(&self.admit, &call.keys, &arguments).await?;
+        let verdicts: Option<Vec<Verdict>> = answers.iter().map(|answer| read(answer)).collect();
+        if verdicts.is_none() {
+            tracing::error!(?answers, "the meter's script answers what it should not");
         }
-        verdict
+        verdicts
     }
 
     /// Ends holds and says what the ledger knows. Where that fails, holds end by themselves.
@@ -149,19 +160,24 @@ impl Shared {
         self.call::<i64>(&self.settle, &keys, &arguments).await;
     }
 
-    fn workspace_key(&self, partner_id: &PartnerId, workspace_id: WorkspaceId) -> String {
+    pub(super) fn workspace_key(&self, partner_id: &PartnerId, workspace_id: WorkspaceId) -> String {
         format!("{}:{{{partner_id}}}:workspace:{workspace_id}", self.prefix)
     }
 
-    fn token_key(&self, partner_id: &PartnerId, token_id: TokenId) -> String {
+    pub(super) fn token_key(&self, partner_id: &PartnerId, token_id: TokenId) -> String {
         format!("{}:{{{partner_id}}}:token:{}", self.prefix, token_id.0.simple())
     }
 
-    fn partner_key(&self, partner_id: &PartnerId) -> String {
+    pub(super) fn partner_key(&self, partner_id: &PartnerId) -> String {
         format!("{}:{{{partner_id}}}:partner", self.prefix)
     }
 
-    async fn call<T: redis::FromRedisValue>(&self, script: &Loaded, keys: &[String], arguments: &[i64]) -> Option<T> {
+    async fn call<T: redis::FromRedisValue>(
+        &self,
+        script: &Loaded,
+        keys: &[String],
+        arguments: &[impl redis::ToRedisArgs],
+    ) -> Option<T> {
         let mut connection = self.connected()?;
         let known: RedisResult<T> =
             command("EVALSHA", &script.digest, keys, arguments).query_async(&mut connection).await;
@@ -175,30 +191,16 @@ impl Shared {
     }
 }
 
-fn command(name: &str, script: &str, keys: &[String], arguments: &[i64]) -> Cmd {
+fn command(name: &str, script: &str, keys: &[String], arguments: &[impl redis::ToRedisArgs]) -> Cmd {
     let mut command = redis::cmd(name);
     command.arg(script).arg(keys.len());
     for key in keys {
         command.arg(key);
     }
     for argument in arguments {
-        command.arg(*argument);
+        command.arg(argument);
     }
     command
-}
-
-fn admit_arguments(ask: &Ask) -> Vec<i64> {
-    let mut arguments =
-        vec![ask.now.0, ask.period.start.0, HOLD_MICROS, SKEW_MICROS, ask.calls_limit.unwrap_or(-1), ask.credits.0];
-    for window in ask.windows {
-        arguments.extend([window.interval_micros, window.capacity]);
-    }
-    // A hash outlives its period by nothing: the next period asks the ledger again.
-    arguments.push(((ask.period.end.0 - ask.now.0) / 1000).max(1));
-    if let Some(snapshot) = ask.snapshot {
-        arguments.extend([snapshot.revision, snapshot.left.0, snapshot.calls]);
-    }
-    arguments
 }
 
 fn read(answer: &[i64]) -> Option<Verdict> {

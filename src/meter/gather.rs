@@ -1,0 +1,151 @@
+//! Asks on their way to Redis: all that arrive while the calls before them are under way go in one call per partner.
+//!
+//! A call costs Redis and us far more than an ask, so under load this is most of what the meter can do.
+
+use std::{collections::HashMap, fmt::Write, sync::Arc};
+
+use entity::id::{PartnerId, TokenId, WorkspaceId};
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
+
+use crate::meter::{
+    Ask, Subject, Verdict,
+    rule::{HOLD_MICROS, SKEW_MICROS},
+    shared::Shared,
+};
+
+const WAITING_AT_MOST: usize = 8192;
+const AT_ONCE: usize = 256;
+/// Calls that are under way at once; what arrives meanwhile is gathered for the next.
+const UNDER_WAY: usize = 2;
+
+/// One ask with whoever waits for its verdict.
+struct Waiting {
+    partner_id: PartnerId,
+    workspace_id: WorkspaceId,
+    token_id: TokenId,
+    ask: Ask,
+    answer: oneshot::Sender<Option<Verdict>>,
+}
+
+/// Where asks are gathered.
+pub(super) struct Gathering {
+    sender: mpsc::Sender<Waiting>,
+    receiver: Mutex<mpsc::Receiver<Waiting>>,
+    under_way: Arc<Semaphore>,
+}
+
+impl Default for Gathering {
+    fn default() -> Self {
+        let (sender, receiver) = mpsc::channel(WAITING_AT_MOST);
+        Self { sender, receiver: Mutex::new(receiver), under_way: Arc::new(Semaphore::new(UNDER_WAY)) }
+    }
+}
+
+impl Gathering {
+    /// Asks; `None` if Redis does not answer, or too much waits for it already.
+    pub(super) async fn ask(&self, subject: Subject<'_>, ask: &Ask) -> Option<Verdict> {
+        let (answer, answered) = oneshot::channel();
+        let waiting = Waiting {
+            partner_id: subject.partner_id.clone(),
+            workspace_id: subject.workspace_id,
+            token_id: subject.token_id,
+            ask: *ask,
+            answer,
+        };
+        self.sender.try_send(waiting).ok()?;
+        answered.await.ok().flatten()
+    }
+
+    /// Carries asks to Redis for as long as the meter lives.
+    pub(super) async fn carry(&self, shared: &Arc<Shared>) {
+        let mut receiver = self.receiver.lock().await;
+        let mut waiting = Vec::with_capacity(AT_ONCE);
+        loop {
+            let Ok(permit) = Arc::clone(&self.under_way).acquire_owned().await else { return };
+            if receiver.recv_many(&mut waiting, AT_ONCE).await == 0 {
+                return;
+            }
+            let (shared, asks) = (Arc::clone(shared), std::mem::take(&mut waiting));
+            tokio::spawn(async move {
+                let _permit = permit;
+                answer(&shared, asks).await;
+            });
+        }
+    }
+}
+
+async fn answer(shared: &Shared, asks: Vec<Waiting>) {
+    let mut partners: HashMap<PartnerId, Vec<Waiting>> = HashMap::new();
+    for one in asks {
+        match partners.get_mut(&one.partner_id) {
+            Some(others) => others.push(one),
+            None => drop(partners.insert(one.partner_id.clone(), vec![one])),
+        }
+    }
+    let calls = partners.into_iter().map(|(partner_id, asks)| async move {
+        let verdicts = shared.admit_all(&Call::new(shared, &partner_id, &asks)).await;
+        for (number, one) in asks.into_iter().enumerate() {
+            let verdict = verdicts.as_ref().and_then(|verdicts| verdicts.get(number).copied());
+            // Whoever has stopped waiting has been answered otherwise.
+            let _ = one.answer.send(verdict);
+        }
+    });
+    futures_util::future::join_all(calls).await;
+}
+
+/// One call of the script: its keys, and the asks as it reads them.
+pub(super) struct Call {
+    pub(super) keys: Vec<String>,
+    pub(super) asks: String,
+}
+
+impl Call {
+    fn new(shared: &Shared, partner_id: &PartnerId, asks: &[Waiting]) -> Self {
+        let mut keys = vec![shared.partner_key(partner_id)];
+        let (mut workspaces, mut tokens) = (HashMap::new(), HashMap::new());
+        let mut text = String::with_capacity(asks.len() * 160);
+        for one in asks {
+            let workspace = *workspaces.entry(one.workspace_id).or_insert_with(|| {
+                keys.push(shared.workspace_key(partner_id, one.workspace_id));
+                keys.len()
+            });
+            let token = *tokens.entry(one.token_id).or_insert_with(|| {
+                keys.push(shared.token_key(partner_id, one.token_id));
+                keys.len()
+            });
+            text.push(if text.is_empty() { '[' } else { ',' });
+            write(&mut text, [workspace, token], &one.ask);
+        }
+        text.push(']');
+        Self { keys, asks: text }
+    }
+
+    /// What the script is told besides.
+    pub(super) const fn constants() -> [i64; 2] {
+        [HOLD_MICROS, SKEW_MICROS]
+    }
+}
+
+fn write(text: &mut String, [workspace, token]: [usize; 2], ask: &Ask) {
+    let [a, b, c] = ask.windows;
+    let lifetime_ms = ((ask.period.end.0 - ask.now.0) / 1000).max(1);
+    // Writing to a string cannot fail.
+    let _ = write!(
+        text,
+        "[{workspace},{token},{},{},{},{},{},{},{},{},{},{},{lifetime_ms}",
+        ask.now.0,
+        ask.period.start.0,
+        ask.calls_limit.unwrap_or(-1),
+        ask.credits.0,
+        a.interval_micros,
+        a.capacity,
+        b.interval_micros,
+        b.capacity,
+        c.interval_micros,
+        c.capacity,
+    );
+    if let Some(snapshot) = ask.snapshot {
+        let _ = write!(text, ",{},{},{}", snapshot.revision, snapshot.left.0, snapshot.calls);
+    }
+    text.push(']');
+}
