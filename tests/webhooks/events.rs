@@ -100,7 +100,9 @@ async fn a_change_that_is_rolled_back_is_not_told() {
     acme.connect(&workspace, user, "+15550001111").await;
     app.run_jobs().await;
     receiver.forget();
-    let execute = async |sql: &str| drop(app.app.db.reader().execute_unprepared(sql).await.expect("a statement"));
+    let execute = async |sql: &str| {
+        app.app.db.reader().execute_unprepared(sql).await.expect("a statement");
+    };
     let events = async || entity::event::Entity::find().count(app.app.db.reader()).await.expect("a count");
     let before = events().await;
     // The event is stored before the job that ends the session, for which there is no table now.
