@@ -81,14 +81,8 @@ impl Setup {
     }
 
     async fn start_at(self, place: database::Place) -> TestApp {
-        let mut config = place.config();
-        config.listen = free_address();
-        config.public_url = format!("http://{}", config.listen);
-        config.sandbox = self.sandbox;
-        (self.change)(&mut config);
-        let base = config.public_url.clone();
-        let app = App::start(config, self.clock.clone()).await.expect("an application");
-        let server = Server::bind(Arc::clone(&app)).await.expect("a port");
+        let (app, server) = self.bind(&place).await;
+        let base = app.config.public_url.clone();
         tokio::spawn(server.run(app.stop.subscribe()));
         if self.is_working {
             tokio::spawn(job::work(Arc::clone(&app), app.stop.subscribe()));
@@ -100,6 +94,22 @@ impl Setup {
             .build()
             .expect("a client");
         TestApp { app, base, clock: self.clock, http, place }
+    }
+
+    /// Addresses begin with the port, so it is chosen first; where somebody else was faster, another is.
+    async fn bind(&self, place: &database::Place) -> (Arc<App>, Server) {
+        for _ in 0..10 {
+            let mut config = place.config();
+            config.listen = free_address();
+            config.public_url = format!("http://{}", config.listen);
+            config.sandbox = self.sandbox;
+            (self.change)(&mut config);
+            let app = App::start(config, self.clock.clone()).await.expect("an application");
+            if let Ok(server) = Server::bind(Arc::clone(&app)).await {
+                return (app, server);
+            }
+        }
+        panic!("no port is free");
     }
 }
 

@@ -157,27 +157,31 @@ async fn two_replicas_deliver_each_event_once() {
 #[tokio::test]
 async fn a_worker_that_stops_ends_what_is_open_and_gives_back_the_rest_untried() {
     let app = Setup::real_time().configured(lenient).start().await;
-    app.app.outbound.limit_to(Duration::from_secs(1));
+    app.app.outbound.limit_to(Duration::from_secs(60));
     let receiver = Receiver::start().await;
-    let acme = partner_at(&app, "acme", &receiver).await;
+    receiver.usually(Reply::Hold);
+    // Each gets its eight at once, but for the last one, whose eight wait for the others.
+    for id in ["a", "b", "c", "d", "e", "f", "g", "h", "i"] {
+        let partner = partner_at(&app, id, &receiver).await;
+        join_all((0..8).map(|_| try_out(&partner, ROTATED))).await;
+    }
     let stop = tokio::sync::watch::Sender::new(false);
     let worker = tokio::spawn(deliver::run(Arc::clone(&app.app), stop.subscribe()));
-    // Once it has answered fast it gets more than it can work on.
-    try_out(&acme, ROTATED).await;
-    until("it is delivered", async || delivered(&app).await == 1).await;
-    receiver.usually(Reply::Hold);
-    join_all((0..30).map(|_| try_out(&acme, ROTATED))).await;
+    receiver.until_received(64).await;
     let db = app.app.db.reader();
-    let leased = delivery::Entity::find().filter(delivery::Column::Lease.is_not_null());
-    until("more is leased than is open", async || leased.clone().count(db).await.expect("a count") > 8).await;
-    receiver.until_received(9).await;
+    let leased = async || {
+        let leased = delivery::Entity::find().filter(delivery::Column::Lease.is_not_null());
+        leased.count(db).await.expect("a count")
+    };
+    assert_eq!(leased().await, 72);
     stop.send_replace(true);
+    until("what waits is given back", async || leased().await == 64).await;
+    let untried = delivery::Entity::find().filter(delivery::Column::Lease.is_null()).all(db).await.expect("deliveries");
+    let now = app.clock.now();
+    assert!(untried.iter().all(|one| one.tries == 0 && one.due_at.is_some_and(|due_at| due_at <= now)));
+    receiver.release();
     worker.await.expect("it stops");
-    assert_eq!(receiver.received().len(), 9);
-    assert_eq!(leased.count(db).await.expect("a count"), 0);
-    let untried = delivery::Entity::find().filter(delivery::Column::Tries.eq(0)).all(db).await.expect("deliveries");
-    assert_eq!(untried.len(), 22);
-    assert!(untried.iter().all(|one| one.due_at.is_some_and(|due_at| due_at <= app.clock.now())));
+    assert_eq!((receiver.received().len(), delivered(&app).await, leased().await), (64, 64, 0));
 }
 
 #[tokio::test]
