@@ -1,4 +1,4 @@
-//! What every operation needs: configuration, database, clock, vault, signals, connectors.
+//! What every operation needs: configuration, database, clock, vault, signals, connectors, the way out.
 
 use std::sync::Arc;
 
@@ -10,6 +10,13 @@ use crate::{
     config::Config,
     connector::Connectors,
     db::Database,
+    message::writer::{self, Queue, Writer},
+    meter::Meter,
+    outbound::Outbound,
+    quota::{
+        api_calls,
+        reader::{self, Questions, Reader},
+    },
     secret::Vault,
     signal::Signals,
     token::access::{self, Access},
@@ -31,6 +38,14 @@ pub struct App {
     pub connectors: Connectors,
     /// Tokens that were checked.
     pub access: Access,
+    /// Rates, calls and holds.
+    pub meter: Meter,
+    /// Quotas, read for many at once.
+    pub figures: Reader,
+    /// Messages, committed many at once.
+    pub writer: Writer,
+    /// Dials addresses that customers gave.
+    pub outbound: Outbound,
     /// Says `true` once the process is to stop.
     pub stop: watch::Sender<bool>,
 }
@@ -64,9 +79,16 @@ impl App {
             db.migrate().await?;
         }
         let signals = match &config.redis_url {
-            Some(url) => Signals::shared(url)?,
+            Some(url) => Signals::shared(url, &config.redis_prefix)?,
             None => Signals::local(),
         };
+        let outbound = Outbound::new(config.allow_private_targets);
+        let meter = match &config.redis_url {
+            Some(url) => Meter::shared(url, &config.redis_prefix)?,
+            None => Meter::default(),
+        };
+        let (figures, questions) = Reader::new();
+        let (writer, queue) = Writer::new();
         let app = Arc::new(Self {
             config,
             db,
@@ -75,9 +97,24 @@ impl App {
             signals,
             connectors: Connectors::default(),
             access: Access::default(),
+            meter,
+            figures,
+            writer,
+            outbound,
             stop: watch::Sender::new(false),
         });
-        tokio::spawn(access::watch(Arc::clone(&app)));
+        app.begin(questions, queue);
         Ok(app)
+    }
+
+    /// Starts what runs beside requests and work for as long as the application lives.
+    fn begin(self: &Arc<Self>, questions: Questions, queue: Queue) {
+        let app = || Arc::clone(self);
+        tokio::spawn(access::watch(app()));
+        tokio::spawn(reader::serve(app(), questions));
+        tokio::spawn(writer::run(app(), queue));
+        let metered = app();
+        tokio::spawn(async move { metered.meter.keep_connected(metered.stop.subscribe()).await });
+        tokio::spawn(api_calls::keep_writing(app()));
     }
 }

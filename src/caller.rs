@@ -54,6 +54,8 @@ pub enum Actor {
     Link(LinkId),
     /// A provider, through its connector.
     Provider,
+    /// Whoever answers at a partner's webhook address.
+    Endpoint(PartnerId),
 }
 
 /// An actor with the request that it acted in.
@@ -99,6 +101,7 @@ impl std::fmt::Display for Actor {
             Self::OperatorToken(id) => write!(f, "operator_token:{id}"),
             Self::Link(id) => write!(f, "link:{id}"),
             Self::Provider => f.write_str("provider"),
+            Self::Endpoint(id) => write!(f, "endpoint:{id}"),
         }
     }
 }

@@ -8,8 +8,9 @@ use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path, time::Duratio
 use migration::Migrator;
 use sea_orm::{
     ActiveModelTrait, ConnectOptions, Database as SeaDatabase, DatabaseConnection, DatabaseTransaction, DbBackend,
-    DbErr, EntityTrait, IntoActiveModel, RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
-    TryInsert, TryInsertResult,
+    DbErr, EntityTrait, ExprTrait, IntoActiveModel, IsolationLevel, RuntimeErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait, TryInsert, TryInsertResult,
+    sea_query::{Expr, IntoColumnRef, LikeExpr},
     sqlx::{
         error::DatabaseError,
         sqlite::{SqliteJournalMode, SqliteSynchronous},
@@ -170,6 +171,23 @@ where
     .await
 }
 
+/// Reads everything as of one moment.
+///
+/// # Errors
+/// What `work` returns, or what the database says.
+pub async fn snapshot<T, F>(db: &Database, work: F) -> Result<T>
+where
+    F: for<'c> AsyncFnOnce(&'c DatabaseTransaction) -> Result<T> + Send,
+    T: Send,
+{
+    // SQLite's readers see the state of their first statement until they end.
+    let isolation_level = (!db.is_sqlite()).then_some(IsolationLevel::RepeatableRead);
+    let tx = db.reader.begin_with_options(TransactionOptions { isolation_level, ..Default::default() }).await?;
+    let outcome = work(&tx).await;
+    tx.rollback().await?;
+    outcome
+}
+
 /// Repeats a whole operation while its transaction lost against another one.
 ///
 /// # Errors
@@ -215,6 +233,14 @@ where
         TryInsertResult::Inserted(mut rows) => rows.pop(),
         _ => None,
     })
+}
+
+/// Whether a column contains a text, in which `%` and `_` mean themselves. Both are folded before, or digits: the
+/// databases do not agree on case.
+#[must_use]
+pub fn contains(column: impl IntoColumnRef, text: &str) -> Expr {
+    let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    Expr::col(column).like(LikeExpr::new(format!("%{escaped}%")).escape('\\'))
 }
 
 /// The named constraint that refused a change: PostgreSQL names it; SQLite names a CHECK, and `table.column` lists

@@ -127,6 +127,8 @@ pub enum Error {
     MessageNotFound(String),
     #[error("File uid \"{0}\" not found")]
     FileNotFound(String),
+    #[error("Attachment template {0} not found")]
+    TemplateNotFound(i64),
     #[error("there is no account with the number {0}")]
     AccountNotFound(String),
     #[error("No connected WhatsApp account")]
@@ -141,6 +143,8 @@ pub enum Error {
     // Webhooks.
     #[error("no webhook is set")]
     WebhookNotSet,
+    #[error("the webhook is disabled: {0}")]
+    WebhookDisabled(String),
     #[error("there is no such delivery")]
     DeliveryNotFound,
 
@@ -302,12 +306,14 @@ codes! {
     ChatNotFound, NotFound, "No such chat", "Check the id with GET /chats.";
     MessageNotFound, NotFound, "No such message", "Check the uid.";
     FileNotFound, NotFound, "No such file", "Send text; files cannot be stored yet.";
+    TemplateNotFound, NotFound, "No such template", "Send text; templates cannot be stored yet.";
     AccountNotFound, NotFound, "No such account", "Check the number with GET /whatsapp_accounts.";
     ChannelNotConnected, Conflict, "The account is not connected", "Connect it with a QR link.";
     QuotaExceeded, Exhausted, "The message credits are used up", "Ask the partner for credits or seats.";
     ApiCallsExhausted, TooMany, "The API calls are used up", "Wait for the next period, or ask the partner.";
     InsufficientCredits, Conflict, "Not as many credits are left", "Take away at most what is left.";
     WebhookNotSet, NotFound, "No webhook is set", "Set one with PUT /webhook.";
+    WebhookDisabled, Conflict, "The webhook is disabled", "Mend the endpoint, then set it again with PUT /webhook.";
     DeliveryNotFound, NotFound, "No such delivery", "Check the id with GET /webhook/deliveries.";
     TooManyRequests, TooMany, "Too many requests", "Wait as long as Retry-After says.";
     Busy, Unavailable, "The service is busy", "Try again as Retry-After says.";
@@ -368,12 +374,14 @@ impl Error {
             Self::ChatNotFound(_) => ErrorCode::ChatNotFound,
             Self::MessageNotFound(_) => ErrorCode::MessageNotFound,
             Self::FileNotFound(_) => ErrorCode::FileNotFound,
+            Self::TemplateNotFound(_) => ErrorCode::TemplateNotFound,
             Self::AccountNotFound(_) => ErrorCode::AccountNotFound,
             Self::ChannelNotConnected => ErrorCode::ChannelNotConnected,
             Self::QuotaExceeded { .. } => ErrorCode::QuotaExceeded,
             Self::ApiCallsExhausted { .. } => ErrorCode::ApiCallsExhausted,
             Self::InsufficientCredits { .. } => ErrorCode::InsufficientCredits,
             Self::WebhookNotSet => ErrorCode::WebhookNotSet,
+            Self::WebhookDisabled(_) => ErrorCode::WebhookDisabled,
             Self::DeliveryNotFound => ErrorCode::DeliveryNotFound,
             Self::TooManyRequests { .. } => ErrorCode::TooManyRequests,
             Self::Busy { .. } | Self::Contention => ErrorCode::Busy,

@@ -19,14 +19,26 @@
 //! commit. Then a [`signal::Signal`] makes workers and pages look at once; without it they look within a second.
 //! Lost races are repeated as whole operations by [`db::retried`].
 //!
+//! # A message's life
+//!
+//! 1. The token is looked up in [`token::access`], the call is let in by [`meter::admission`]: one call to the meter
+//!    for every rate, the API-call counter and a hold on the credits.
+//! 2. [`message::writer`] commits all messages that arrived while the batch before them was being committed: messages,
+//!    charges, one guarded balance update per workspace, threshold events, idempotency keys. Then it answers.
+//! 3. [`message::dispatch`] hands it to its provider when its channel's turn has come; receipts move it on through
+//!    [`message::status`], and what fails is refunded there.
+//! 4. What the partner is told of is an event in the same transaction; [`webhook::deliver`] tells it.
+//!
 //! # Where things are
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`app`], [`config`], [`clock`], [`db`], [`error`], [`secret`], [`signal`], [`caller`], [`page`], [`phone`], [`queue`] | the base, free of frameworks |
+//! | [`app`], [`config`], [`clock`], [`db`], [`error`], [`secret`], [`signal`], [`caller`], [`page`], [`phone`], [`queue`], [`timespan`], [`outbound`] | the base, free of frameworks |
 //! | [`partner`], [`workspace`], [`user`], [`token`], [`plan`] | who is who |
-//! | [`quota`] | billing periods and what was granted in them |
+//! | [`credit`], [`quota`], [`meter`] | the ledger; billing periods and thresholds; admission of calls |
 //! | [`channel`], [`onboarding`], [`connector`] | accounts; links and attempts; providers |
+//! | [`chat`], [`message`] | conversations of an account, and what is said in them |
+//! | [`webhook`] | events: the outbox, its deliveries, the partners' endpoints |
 //! | [`audit`], [`idempotency`] | who did what; the same request twice |
 //! | [`job`] | the worker |
 //! | [`http`], [`cli`] | the surfaces; the commands |
@@ -42,9 +54,16 @@
 //! 3. A number is connected once in a workspace (`races.rs`).
 //! 4. The same `Idempotency-Key` leads to one change and equal answers (`idempotency.rs`, `races.rs`).
 //! 5. Nobody reads or writes what belongs to another tenant (`authorization.rs`, a row for every operation).
-//! 6. Lowering and raising seats grants nothing twice (`seats.rs`).
-//! 7. A revoked token is refused on every replica from the commit on (`replicas.rs`).
+//! 6. Lowering and raising seats grants nothing twice (`seats.rs`, `ledger.rs`, `histories.rs`).
+//! 7. A revoked token is refused at once by the replica that revoked it, and by the others as soon as they hear of it
+//!    (`replicas.rs`).
 //! 8. An attempt always ends, and says why (`onboarding.rs`).
+//! 9. Granted = used + left + expired, per workspace and period, after any interleaving and any crash; the database
+//!    never gives more credits than there are, whatever the meter did (`histories.rs`, `ledger.rs`, `send_faults.rs`).
+//! 10. A message that was answered 2xx exists once and is charged once; one that was refused left no trace
+//!     (`sending.rs`, `send_faults.rs`). It goes out at most once (`dispatch_failures.rs`).
+//! 11. One threshold event per workspace, quota, threshold, period and arming (`metering.rs`).
+//! 12. An event is delivered or visibly dead (`webhooks.rs`).
 //!
 //! # Why it is so
 //!
@@ -52,21 +71,36 @@
 //! - Schema steps are SQL text, because named CHECKs and partial unique indices are the guards; see [`migration`].
 //! - A folder's `store` is private. What other folders need of it, its `mod.rs` names in one `pub(crate) use`; wrapping
 //!   each statement in a second function would say nothing more.
-//! - Every token check reads the database. There is no cache yet that could be wrong.
+//! - Remembered tokens carry the epochs of their workspace and partner; a change of access raises an epoch. Epochs are
+//!   4096 stripes, so that one change forgets a few others too and nothing grows.
+//! - `GET /workspace` reads the ledger, not the meter: all who ask while one query runs are answered by the next one
+//!   ([`quota::reader`]), so figures are exact and a thousand readers cost a few queries.
+//! - The meter gives holds back by generation (30 s), not one by one: a workspace's state has a fixed size on Redis too.
+//! - Time comes to the meter from the caller, not from Redis, so that the two meters are one function of their history;
+//!   a window that was written by a clock far ahead counts as empty.
+//! - When the meter has too few credits the ledger is asked, and if it has them it decides alone: holds that were
+//!   leaked or grants that the meter has not heard of refuse nobody.
+//! - A keyed send is refused for want of credits by the ledger only: it may have been answered before.
+//! - A window holds `rate + burst` calls for a token and `rate` for workspaces and partners, and refills at `rate`.
+//! - Standard Webhooks signatures use the partner secret as their key, so a partner has one secret to keep and rotate.
+//! - The writer hands each statement a whole batch as one JSON document, whose text is prepared once on both databases.
+//! - Messages and ledger entries have no foreign keys, which would cost more than the rows; `quartermaster audit` looks
+//!   for strays.
 //! - Idempotency keeps the operation's outcome, not the bytes of the answer, so the core knows no HTTP.
 //! - A request that was refused leaves its `Idempotency-Key` free: what refused it may have been mended.
-//! - The partner's recurring quota follows the highest seat count of the period; nothing consumes credits yet.
+//! - The recurring quota follows the highest seat count of the period. A plan's new credits per seat count from the
+//!   next grant on; its API calls count at once.
 //!
 //! # What is not here yet
 //!
-//! Messages, credits and their ledger, metering, webhooks, the channels and connect dialects, real connectors, the
-//! Operator API (its tokens can be made), and everything that dials an address a customer gave: the configuration key
-//! `allow_private_targets` waits for it.
+//! Files, notes, labels and webhooks of the Workspace API, the channels and connect dialects, real connectors, partner
+//! pools of credits, and most of the Operator API.
 
 pub mod app;
 pub mod audit;
 pub mod caller;
 pub mod channel;
+pub mod chat;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -80,6 +114,7 @@ pub mod job;
 pub mod message;
 pub mod meter;
 pub mod onboarding;
+pub mod outbound;
 pub mod page;
 pub mod partner;
 pub mod phone;
@@ -88,6 +123,7 @@ pub mod queue;
 pub mod quota;
 pub mod secret;
 pub mod signal;
+pub mod timespan;
 pub mod token;
 pub mod user;
 pub mod webhook;

@@ -1,4 +1,4 @@
-//! Cursor pages: a bounded list and where to go on.
+//! Pages: a bounded list and where to go on, by cursor or, where a contract has it so, by number.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
@@ -60,6 +60,51 @@ impl<T> Page<T> {
     }
 }
 
+/// A page by its number, from 1, of a fixed size (`contracts/timelines.md` §3.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageNumber(u64);
+
+impl PageNumber {
+    /// Items of one page.
+    pub const SIZE: u64 = 50;
+    const MAX: u64 = 1_000_000;
+
+    /// Reads a number of 1 to 1 000 000; 1 where absent.
+    ///
+    /// # Errors
+    /// `invalid_request` naming `page`.
+    pub fn parse(page: Option<i64>) -> Result<Self> {
+        let number = u64::try_from(page.unwrap_or(1)).ok().filter(|number| (1..=Self::MAX).contains(number));
+        number.map(Self).ok_or_else(|| Error::field("page", format!("must be 1 to {}", Self::MAX)))
+    }
+
+    /// How many items come before it.
+    #[must_use]
+    pub const fn offset(self) -> u64 {
+        (self.0 - 1) * Self::SIZE
+    }
+}
+
+/// A page of a list whose pages are numbered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberedPage<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Whether there is a page after it.
+    pub has_more_pages: bool,
+}
+
+impl<T> NumberedPage<T> {
+    /// Makes a page of rows that were read with one more than [`PageNumber::SIZE`], so that the last page is known.
+    #[must_use]
+    pub fn of(mut rows: Vec<T>) -> Self {
+        let size = usize::try_from(PageNumber::SIZE).unwrap_or(usize::MAX);
+        let has_more_pages = rows.len() > size;
+        rows.truncate(size);
+        Self { items: rows, has_more_pages }
+    }
+}
+
 fn encode(number: i64) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(number.to_be_bytes())
 }
@@ -86,5 +131,16 @@ mod tests {
         for bad in [0, -1, 201] {
             assert!(PageRequest::parse(None, Some(bad)).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn numbered_pages_begin_at_one_and_know_the_last() {
+        assert_eq!(PageNumber::parse(None).expect("a page").offset(), 0);
+        assert_eq!(PageNumber::parse(Some(3)).expect("a page").offset(), 100);
+        for bad in [0, -1, 1_000_001, i64::MAX, i64::MIN] {
+            assert!(PageNumber::parse(Some(bad)).is_err(), "{bad}");
+        }
+        assert_eq!(NumberedPage::of(vec![0; 50]), NumberedPage { items: vec![0; 50], has_more_pages: false });
+        assert_eq!(NumberedPage::of(vec![0; 51]), NumberedPage { items: vec![0; 50], has_more_pages: true });
     }
 }

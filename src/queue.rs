@@ -2,10 +2,13 @@
 //!
 //! The runner is [`crate::job`]. Work is at least once: whoever does it reads the state again first.
 
+use std::time::Duration;
+
 use entity::{
     channel::ConnectorKind,
     id::{AttemptId, JobId, PlanId},
     job,
+    timestamp::Timestamp,
 };
 use sea_orm::{ActiveModelTrait, DatabaseTransaction, Set};
 use serde::{Deserialize, Serialize};
@@ -13,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     app::App,
     error::{Error, Result},
+    message::status::Receipt,
 };
 
 /// What to do. Names stay readable for one release after they are dropped.
@@ -38,6 +42,11 @@ pub enum Work {
         /// Which plan.
         plan: PlanId,
     },
+    /// A provider says what became of a message.
+    MessageStatus {
+        /// What it says.
+        receipt: Receipt,
+    },
 }
 
 /// Stores work that is due at once. After the commit, publish [`crate::signal::Signal::Work`].
@@ -45,12 +54,21 @@ pub enum Work {
 /// # Errors
 /// What the database says.
 pub async fn enqueue(app: &App, tx: &DatabaseTransaction, work: &Work) -> Result<()> {
+    enqueue_after(app, tx, work, Duration::ZERO).await
+}
+
+/// Stores work that is due after a while.
+///
+/// # Errors
+/// What the database says.
+pub async fn enqueue_after(app: &App, tx: &DatabaseTransaction, work: &Work, wait: Duration) -> Result<()> {
     let now = app.clock.now();
+    let due_at = Timestamp(now.0.saturating_add(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX)));
     let work = serde_json::to_string(work).map_err(|error| Error::Internal(format!("job: {error}")))?;
     let row = job::ActiveModel {
         id: Set(JobId(app.clock.uuid())),
         work: Set(work),
-        due_at: Set(now),
+        due_at: Set(due_at),
         tries: Set(0),
         last_error: Set(None),
         created_at: Set(now),

@@ -12,7 +12,6 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, mpsc};
 
-const TOPIC: &str = "quartermaster:signals";
 const HEARD_AT_ONCE: usize = 4096;
 const SENT_AT_ONCE: usize = 4096;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -25,10 +24,12 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 pub enum Signal {
     /// The link, or an attempt on it, changed.
     Link(LinkId),
-    /// A job or an attempt waits for a worker.
+    /// A job, an attempt or an event waits for a worker.
     Work,
     /// Tokens of this stripe must be checked again; see [`crate::token::access`].
     Access(usize),
+    /// An event waits to be told, nothing else.
+    Event,
 }
 
 /// Publishes and hears signals.
@@ -55,12 +56,13 @@ impl Signals {
     ///
     /// # Errors
     /// If the URL is not one.
-    pub fn shared(redis_url: &SecretString) -> Result<Self, redis::RedisError> {
+    pub fn shared(redis_url: &SecretString, prefix: &str) -> Result<Self, redis::RedisError> {
         let client = redis::Client::open(redis_url.expose_secret())?;
         let heard = broadcast::Sender::new(HEARD_AT_ONCE);
         let (outgoing, queue) = mpsc::channel(SENT_AT_ONCE);
-        tokio::spawn(send(client.clone(), queue));
-        tokio::spawn(listen(client.clone(), heard.clone()));
+        let topic = format!("{prefix}:signals");
+        tokio::spawn(send(client.clone(), topic.clone(), queue));
+        tokio::spawn(listen(client.clone(), topic, heard.clone()));
         Ok(Self { heard, redis: Some(RedisSide { client, outgoing }) })
     }
 
@@ -100,7 +102,7 @@ fn async_config() -> redis::AsyncConnectionConfig {
 
 /// Sends what is queued until the queue's senders are gone. While Redis is away signals are dropped, and that is said
 /// once, not for each.
-async fn send(client: redis::Client, mut queue: mpsc::Receiver<Signal>) {
+async fn send(client: redis::Client, topic: String, mut queue: mpsc::Receiver<Signal>) {
     let mut connection: Option<redis::aio::MultiplexedConnection> = None;
     let mut is_known_away = false;
     while let Some(signal) = queue.recv().await {
@@ -110,7 +112,7 @@ async fn send(client: redis::Client, mut queue: mpsc::Receiver<Signal>) {
                 connection = Some(client.get_multiplexed_async_connection_with_config(&async_config()).await?);
             }
             match &mut connection {
-                Some(open) => open.publish::<_, _, ()>(TOPIC, message).await,
+                Some(open) => open.publish::<_, _, ()>(topic.as_str(), message).await,
                 None => Ok(()),
             }
         };
@@ -131,10 +133,10 @@ async fn send(client: redis::Client, mut queue: mpsc::Receiver<Signal>) {
 }
 
 /// Hears the other replicas, and ourselves again, which does no harm.
-async fn listen(client: redis::Client, heard: broadcast::Sender<Signal>) {
+async fn listen(client: redis::Client, topic: String, heard: broadcast::Sender<Signal>) {
     let mut is_known_away = false;
     loop {
-        let Err(error) = listen_once(&client, &heard, &mut is_known_away).await else { continue };
+        let Err(error) = listen_once(&client, &topic, &heard, &mut is_known_away).await else { continue };
         if !is_known_away {
             tracing::warn!(%error, "redis does not answer; looking at the database every second");
         }
@@ -145,12 +147,13 @@ async fn listen(client: redis::Client, heard: broadcast::Sender<Signal>) {
 
 async fn listen_once(
     client: &redis::Client,
+    topic: &str,
     heard: &broadcast::Sender<Signal>,
     is_known_away: &mut bool,
 ) -> Result<(), redis::RedisError> {
     let opened = tokio::time::timeout(CONNECT_TIMEOUT, client.get_async_pubsub()).await;
     let mut pubsub = opened.map_err(|_| redis::RedisError::from((redis::ErrorKind::Io, "connecting timed out")))??;
-    pubsub.subscribe(TOPIC).await?;
+    pubsub.subscribe(topic).await?;
     if std::mem::take(is_known_away) {
         tracing::info!("redis is back");
     }

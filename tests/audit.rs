@@ -7,16 +7,20 @@ use quartermaster::{
     caller::Origin,
     partner::{admin, brand, rotate_secret},
     plan::{self, SetPlan},
+    quota::threshold::Thresholds,
     token::{self, operator},
 };
 use sea_orm::{EntityTrait, QueryOrder};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use crate::support::TestApp;
+use crate::support::{
+    Answer, Setup, TestApp,
+    receiver::{Receiver, Reply},
+};
 
 /// All that changes anything. A new operation or command belongs here, and into the story below.
-const ACTIONS: [&str; 20] = [
+const ACTIONS: [&str; 25] = [
     "attempt.request_pairing_code",
     "attempt.start",
     "channel.connect",
@@ -30,11 +34,16 @@ const ACTIONS: [&str; 20] = [
     "partner.set_brand",
     "partner.set_embedding_origins",
     "partner.set_status",
+    "partner.set_thresholds",
     "plan.set",
     "token.create",
     "token.revoke",
     "token.rotate",
     "user.create",
+    "webhook.disable",
+    "webhook.resend",
+    "webhook.set",
+    "webhook.test",
     "workspace.create",
     "workspace.update",
 ];
@@ -45,7 +54,7 @@ async fn entries(app: &TestApp) -> Vec<Model> {
 
 #[tokio::test]
 async fn every_mutation_leaves_an_entry_without_secrets() {
-    let app = TestApp::start().await;
+    let app = Setup::default().configured(|config| config.allow_private_targets = true).start().await;
     let origin = Origin::operator();
     let id = entity::id::PartnerId::parse("acme").expect("an id");
     let acme = app.partner("acme").await;
@@ -72,6 +81,16 @@ async fn every_mutation_leaves_an_entry_without_secrets() {
     plan::set(&app.app, &origin, &SetPlan { name: "crm".to_owned(), ..SetPlan::default() }).await.expect("a plan");
     brand::set(&app.app, &origin, &id, &brand::SetBrand::default()).await.expect("a brand");
     brand::set_embedding_origins(&app.app, &origin, &id, &[]).await.expect("origins");
+    let thresholds = Thresholds::new(vec![80, 100]).expect("thresholds");
+    admin::set_thresholds(&app.app, &origin, &id, &thresholds).await.expect("thresholds");
+    let receiver = Receiver::start().await;
+    receiver.usually(Reply::Status(410));
+    let webhook = json!({ "url": receiver.url() });
+    Answer::of(acme.request(reqwest::Method::PUT, "/webhook").json(&webhook)).await.expect(200);
+    let test = acme.post("/webhook/test", json!({ "event_type": "api_token:rotated" })).await.expect(201);
+    let delivery = test["delivery_id"].as_str().expect("an id");
+    acme.post_empty(&format!("/webhook/deliveries/{delivery}/resend")).await.expect(201);
+    app.run_jobs().await;
     let rotated = rotate_secret::rotate(&app.app, &origin, &id, 60).await.expect("a rotation");
     let active = entity::partner::Status::Active;
     admin::set_status(&app.app, &origin, &id, active).await.expect("a status");
@@ -83,6 +102,7 @@ async fn every_mutation_leaves_an_entry_without_secrets() {
     assert!(by("partner:acme").iter().all(|row| row.request_id.is_some() && row.partner_id.is_some()));
     assert!(by("link:").iter().all(|row| row.request_id.is_some()));
     assert_eq!(by("provider").iter().map(|row| row.action.as_str()).collect::<Vec<_>>(), ["channel.connect"]);
+    assert_eq!(by("endpoint:acme").iter().map(|row| row.action.as_str()).collect::<Vec<_>>(), ["webhook.disable"]);
     let updates: Vec<&Model> = rows.iter().filter(|row| row.action == "workspace.update").collect();
     let after =
         |row: &Model| serde_json::from_str::<serde_json::Value>(row.after.as_deref().expect("after")).expect("JSON");
@@ -100,6 +120,7 @@ async fn every_mutation_leaves_an_entry_without_secrets() {
         &issued,
         staff_token.expose_secret(),
         pairing.as_str().expect("a code"),
+        "/hook",
     ] {
         assert!(!text.contains(secret), "{secret}");
     }

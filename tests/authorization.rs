@@ -7,7 +7,7 @@ use quartermaster::http::documents;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestApp};
+use crate::support::{Answer, START, TestApp, conversation::Conversations};
 
 /// What a caller gets who asks for another tenant's thing.
 enum Foreign {
@@ -63,15 +63,62 @@ fn partner_rows() -> Vec<(&'static str, Method, &'static str, Value, Foreign)> {
             json!({ "phone": "+15550001111" }),
             NoSuchPhone(409, "phone_not_linked"),
         ),
+        (
+            "write_to_sandbox_phone",
+            Method::POST,
+            "/sandbox/inbound",
+            json!({ "phone": "+15550001111", "from": "+15550002222", "text": "Hello" }),
+            NoSuchPhone(409, "phone_not_linked"),
+        ),
+        ("set_webhook", Method::PUT, "/webhook", json!({ "url": "https://1.1.1.1/stranger" }), OwnOnly),
+        ("get_webhook", Method::GET, "/webhook", json!(null), OwnOnly),
+        (
+            "test_webhook",
+            Method::POST,
+            "/webhook/test",
+            json!({ "event_type": "api_token:rotated", "workspace_id": "{w}" }),
+            workspace(),
+        ),
+        ("list_webhook_deliveries", Method::GET, "/webhook/deliveries", json!(null), OwnOnly),
+        (
+            "resend_webhook_delivery",
+            Method::POST,
+            "/webhook/deliveries/{d}/resend",
+            json!({}),
+            NotFound("delivery_not_found"),
+        ),
     ]
 }
 
-const WORKSPACE_ROWS: [(&str, &str); 4] = [
-    ("get_workspace", "/workspace"),
-    ("list_teammates", "/workspace/teammates"),
-    ("get_current_teammate", "/workspace/teammates/me"),
-    ("list_whatsapp_accounts", "/whatsapp_accounts"),
-];
+/// Operation, method, path with the other's ids, body.
+fn workspace_rows() -> Vec<(&'static str, Method, &'static str, Value, Foreign)> {
+    use Foreign::{NotFound, OwnOnly};
+    let get = |operation, path, expected| (operation, Method::GET, path, json!(null), expected);
+    let post = |operation, path, body| (operation, Method::POST, path, body, NotFound("not_found"));
+    vec![
+        get("get_workspace", "/workspace", OwnOnly),
+        get("list_teammates", "/workspace/teammates", OwnOnly),
+        get("get_current_teammate", "/workspace/teammates/me", OwnOnly),
+        get("list_whatsapp_accounts", "/whatsapp_accounts", OwnOnly),
+        get("list_chats", "/chats?with_msg=true", OwnOnly),
+        get("get_chat", "/chats/{c}", NotFound("not_found")),
+        get("list_messages", "/chats/{c}/messages", NotFound("not_found")),
+        get("get_message", "/messages/{m}", NotFound("not_found")),
+        get("get_status_history", "/messages/{m}/status_history", NotFound("not_found")),
+        get("get_quotas", "/workspace/quotas", OwnOnly),
+        post(
+            "send_message",
+            "/messages",
+            json!({ "phone": "+19990000000", "text": "x", "whatsapp_account_phone": "+15550001111" }),
+        ),
+        post(
+            "send_message_to_jid",
+            "/messages/to_jid",
+            json!({ "jid": "19990000000@s.whatsapp.net", "text": "x", "whatsapp_account_phone": "+15550001111" }),
+        ),
+        post("send_message_in_chat", "/chats/{c}/messages", json!({ "text": "x" })),
+    ]
+}
 
 fn operations(app: &TestApp, document: &str) -> BTreeSet<String> {
     let documents = documents(&app.app);
@@ -94,13 +141,20 @@ async fn no_partner_reads_or_writes_what_belongs_to_another() {
     let pairing =
         page.try_pair("+15550003333").await.expect(200)["pairing"]["code"].as_str().expect("a code").to_owned();
     let token = victim.get(&format!("/workspaces/{workspace}/api-token")).await.expect(200);
+    let webhook = json!({ "url": "https://1.1.1.1/secret" });
+    Answer::of(victim.request(Method::PUT, "/webhook").json(&webhook)).await.expect(200);
+    let webhook = victim.get("/webhook").await.expect(200);
+    let test = json!({ "event_type": "api_token:rotated", "workspace_id": workspace });
+    let delivery = victim.post("/webhook/test", test).await.expect(201)["delivery_id"].clone();
+    let deliveries = victim.get("/webhook/deliveries").await.expect(200);
     let before = victim.overview(&workspace).await;
     let rows = partner_rows();
     let covered: BTreeSet<String> = rows.iter().map(|row| row.0.to_owned()).collect();
     assert_eq!(operations(&app, "partner-api.json"), covered, "add a row to partner_rows for each operation");
     for (operation, method, path, body, expected) in rows {
         let path = path.replace("{w}", &workspace).replace("{u}", &users[0].to_string());
-        let body = body.to_string().replace("{qr}", &qr).replace("{pairing}", &pairing);
+        let path = path.replace("{d}", delivery.as_str().expect("an id"));
+        let body = body.to_string().replace("{w}", &workspace).replace("{qr}", &qr).replace("{pairing}", &pairing);
         let body: Value = serde_json::from_str(&body).expect("JSON");
         let with_body = |request: reqwest::RequestBuilder| if body.is_null() { request } else { request.json(&body) };
         let url = format!("{}{path}", stranger.base);
@@ -117,27 +171,41 @@ async fn no_partner_reads_or_writes_what_belongs_to_another() {
         }
     }
     assert_eq!(victim.overview(&workspace).await, before, "nothing of the victim changed");
+    assert_eq!(victim.get("/webhook").await.expect(200), webhook);
+    assert_eq!(victim.get("/webhook/deliveries").await.expect(200), deliveries);
     assert_eq!(victim.get(&format!("/workspaces/{workspace}/api-token")).await.expect(200), token);
 }
 
 #[tokio::test]
-async fn no_token_reads_another_workspace() {
+async fn no_token_reads_or_writes_in_another_workspace() {
     let app = TestApp::start().await;
-    let (victim, stranger) = (app.partner("victim").await, app.partner("stranger").await);
-    let secret = victim.workspace("Secret Bakery", 2).await;
-    let owner = victim.owner(&secret).await;
-    victim.connect(&secret, owner, "+15550001111").await;
+    let victim = Conversations::start(&app, "victim", "+15550001111").await;
+    let chat = victim.chat("Secret Ann", |row| row).await;
+    let message = victim.message(chat, START, |row| row).await;
+    let before = victim.token.get("/chats?with_msg=true").await.expect(200);
+    let stranger = app.partner("stranger").await;
     let mine = stranger.workspace("Mine", 1).await;
     let token = stranger.get(&format!("/workspaces/{mine}/api-token")).await.expect(200);
     let token = app.token(token["token"].as_str().expect("a token"));
-    let covered: BTreeSet<String> = WORKSPACE_ROWS.iter().map(|row| row.0.to_owned()).collect();
-    assert_eq!(operations(&app, "workspace-api.json"), covered, "add a row to WORKSPACE_ROWS for each operation");
-    for (operation, path) in WORKSPACE_ROWS {
-        let anonymous = Answer::of(app.http.get(format!("{}/integrations/api{path}", app.base))).await;
+    let rows = workspace_rows();
+    let covered: BTreeSet<String> = rows.iter().map(|row| row.0.to_owned()).collect();
+    assert_eq!(operations(&app, "workspace-api.json"), covered, "add a row to workspace_rows for each operation");
+    for (operation, method, path, body, expected) in rows {
+        let path = path.replace("{c}", &chat.to_string()).replace("{m}", &message.to_string());
+        let with_body = |request: reqwest::RequestBuilder| if body.is_null() { request } else { request.json(&body) };
+        let url = format!("{}/integrations/api{path}", app.base);
+        let anonymous = Answer::of(with_body(app.http.request(method.clone(), url))).await;
         assert_eq!(anonymous.expect(401)["error_code"], "missing_credentials", "{operation}");
-        let answer = token.get(path).await;
-        answer.expect(200);
-        let text = answer.text.to_lowercase();
-        assert!(!text.contains("secret") && !text.contains("1555"), "{operation}: {text}");
+        let answer = Answer::of(with_body(token.request(method, &path))).await;
+        match expected {
+            Foreign::NotFound(word) => assert_eq!(answer.expect(404)["error_code"], word, "{operation}"),
+            Foreign::NoSuchPhone(status, word) => assert_eq!(answer.expect(status)["error_code"], word, "{operation}"),
+            Foreign::OwnOnly => {
+                answer.expect(200);
+                let text = answer.text.to_lowercase();
+                assert!(!text.contains("secret") && !text.contains("1555"), "{operation}: {text}");
+            }
+        }
     }
+    assert_eq!(victim.token.get("/chats?with_msg=true").await.expect(200), before, "nothing of the victim changed");
 }

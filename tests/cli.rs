@@ -104,6 +104,28 @@ async fn brands_and_origins_are_set_and_checked() {
 }
 
 #[tokio::test]
+async fn webhooks_and_thresholds_are_set() {
+    let app = Setup::real_time().start().await;
+    let acme = app.partner("acme").await;
+    let set = ["partner", "set-webhook", "--id", "acme", "--url", "https://1.1.1.1/hook"];
+    let made = printed(&run(&app, &set));
+    assert_eq!((&made["url"], &made["enabled"]), (&json!("https://1.1.1.1/hook"), &json!(true)));
+    assert_eq!(acme.get("/webhook").await.expect(200)["url"], "https://1.1.1.1/hook");
+    refused(&run(&app, &["partner", "set-webhook", "--id", "acme", "--url", "http://127.0.0.1/"]), "invalid_request");
+    refused(
+        &run(&app, &["partner", "set-webhook", "--id", "nobody", "--url", "https://1.1.1.1/"]),
+        "partner_not_found",
+    );
+    assert_eq!(run(&app, &["partner", "set-webhook", "--id", "acme"]).status.code(), Some(2));
+    assert_eq!(printed(&run(&app, &["partner", "set-webhook", "--id", "acme", "--off"]))["url"], json!(null));
+    acme.get("/webhook").await.expect_error(404, "webhook_not_set");
+    let thresholds = ["partner", "set-thresholds", "--id", "acme", "100", "80", "90"];
+    assert_eq!(printed(&run(&app, &thresholds))["thresholds"], json!([80, 90, 100]));
+    assert_eq!(printed(&run(&app, &["partner", "show", "--id", "acme"]))["thresholds"], json!([80, 90, 100]));
+    refused(&run(&app, &["partner", "set-thresholds", "--id", "acme", "0"]), "invalid_request");
+}
+
+#[tokio::test]
 async fn plans_are_listed_and_set() {
     let app = Setup::real_time().start().await;
     let starter = json!({
@@ -144,7 +166,7 @@ async fn tokens_are_made_listed_and_revoked_beside_a_running_server() {
     let revoke = ["token", "revoke", "--workspace", &address, "--id", id];
     let revoked = printed(&run(&app, &revoke));
     assert!(revoked["revoked_at"].is_string());
-    app.token(token).get("/workspace").await.expect(401);
+    app.token(token).until_refused().await;
     assert_eq!(printed(&run(&app, &revoke)), revoked, "a second time is harmless");
     refused(&run(&app, &["token", "revoke", "--workspace", "other/bakery", "--id", id]), "workspace_not_found");
     refused(&run(&app, &["token", "create", "--workspace", &address, "--scopes", "root"]), "invalid_request");
@@ -177,7 +199,7 @@ async fn commands_say_that_the_schema_is_missing() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("quartermaster migrate"));
     let ready = crate::support::Answer::of(app.http.get(format!("{}/readyz", app.base))).await.expect(503);
     assert!(ready["migrations"].as_str().is_some_and(|text| text.contains("quartermaster migrate")));
-    assert_eq!(printed(&run(&app, &["migrate"]))["applied"], 12);
+    assert_eq!(printed(&run(&app, &["migrate"]))["applied"], 13);
     printed(&run(&app, &["plan", "list"]));
 }
 
@@ -192,7 +214,7 @@ fn the_demo_plays_its_story() {
         .expect("the binary");
     let story = printed(&output);
     assert_eq!(story["failed"], 0);
-    assert_eq!(story["steps"].as_array().map(Vec::len), Some(20));
+    assert_eq!(story["steps"].as_array().map(Vec::len), Some(37));
     assert!(story["page"].as_str().is_some_and(|page| page.contains("/qr/")));
 }
 

@@ -41,6 +41,8 @@ fn every_key_has_its_variable() {
         ("redis_url", "redis://:secret@h/", json!("redis://redacted@h/")),
         ("master_key", "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", json!("redacted")),
         ("sandbox", "true", json!(true)),
+        ("redis_prefix", "blue", json!("blue")),
+        ("sandbox_receipt_ms", "0", json!(0)),
         ("allow_private_targets", "true", json!(true)),
         ("log_format", "json", json!("json")),
         ("log_filter", "warn", json!("warn")),

@@ -23,6 +23,16 @@ fn every_code_is_shown_by_a_test() {
             // Where the contracts have words of their own, those are what tests see.
             (_, Kind::Invalid | Kind::UnsupportedMediaType | Kind::TooLarge) => "invalid_request".to_owned(),
             (ErrorCode::WorkspaceSuspended, _) => "permission_denied".to_owned(),
+            (
+                ErrorCode::ChatNotFound
+                | ErrorCode::MessageNotFound
+                | ErrorCode::FileNotFound
+                | ErrorCode::TemplateNotFound
+                | ErrorCode::AccountNotFound,
+                _,
+            ) => "not_found".to_owned(),
+            (ErrorCode::ChannelNotConnected, _) => "account_inactive".to_owned(),
+            (ErrorCode::ApiCallsExhausted, _) => "quota_exceeded".to_owned(),
             _ => code.to_string(),
         };
         let is_shown = text.contains(&format!("\"{word}\""));

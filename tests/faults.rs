@@ -18,20 +18,24 @@ use crate::support::{
 };
 
 /// Serves the state of `app` from a process that can be killed.
-fn serve(app: &TestApp, listen: &str) -> Child {
+pub(crate) fn serve(app: &TestApp, listen: &str) -> Child {
     let config = &app.app.config;
     let mut command = Command::new(env!("CARGO_BIN_EXE_quartermaster"));
     command
         .args(["--listen", listen, "--log-filter", "warn"])
         .env("QM_DATABASE_URL", config.database_url.expose_secret())
         .env("QM_DATA_DIR", &config.data_dir)
+        .env("QM_REDIS_PREFIX", &config.redis_prefix)
         .env("QM_MASTER_KEY", config.master_key.as_ref().expect("a key").expose_secret())
         .env("QM_DATABASE_POOL_SIZE", "8")
         .stdin(Stdio::null());
+    if let Some(url) = &config.redis_url {
+        command.env("QM_REDIS_URL", url.expose_secret());
+    }
     command.spawn().expect("the binary")
 }
 
-async fn until_ready(http: &reqwest::Client, base: &str) {
+pub(crate) async fn until_ready(http: &reqwest::Client, base: &str) {
     let ready = async {
         while http.get(format!("{base}/healthz")).send().await.is_err() {
             tokio::time::sleep(Duration::from_millis(5)).await;

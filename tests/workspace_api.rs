@@ -23,9 +23,9 @@ async fn the_workspace_shows_its_quotas_in_its_zone() {
     let acme = app.partner("acme").await;
     let workspace = acme.workspace("Bakery North", 3).await;
     acme.patch("/workspaces/bakery-north", json!({ "time_zone": "Europe/Paris" })).await.expect(200);
-    let quota = |total: i64| {
+    let quota = |total: i64, used: i64| {
         json!({
-            "total": total, "used": 0,
+            "total": total, "used": used,
             "period_start": "2026-09-01 02:00:00 +0200", "period_end": "2026-10-01 02:00:00 +0200",
         })
     };
@@ -33,7 +33,7 @@ async fn the_workspace_shows_its_quotas_in_its_zone() {
         "status": "ok",
         "data": {
             "workspace_id": "bakery-north", "display_name": "Bakery North", "plan": "starter",
-            "messaging_quota": quota(1500), "api_calls_quota": quota(200_000),
+            "messaging_quota": quota(1500, 0), "api_calls_quota": quota(200_000, 1),
             "seats": { "total": 3, "used": 1 }, "non_recurring_quota": { "remaining_balance": 0 },
         },
     });

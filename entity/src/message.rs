@@ -71,6 +71,8 @@ pub struct Model {
     pub origin: String,
     /// As whom it was sent.
     pub user_id: Option<UserId>,
+    /// The message that it answers.
+    pub reply_to: Option<MessageId>,
     /// The provider's own id of it.
     pub provider_ref: Option<String>,
     /// Why it failed.

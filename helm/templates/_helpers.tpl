@@ -122,6 +122,10 @@ env:
   value: {{ .Values.publicUrl | quote }}
 - name: QM_SANDBOX
   value: {{ .Values.config.sandbox | quote }}
+- name: QM_REDIS_PREFIX
+  value: {{ .Values.config.redisPrefix | quote }}
+- name: QM_SANDBOX_RECEIPT_MS
+  value: {{ int64 .Values.config.sandboxReceiptMs | quote }}
 - name: QM_ALLOW_PRIVATE_TARGETS
   value: {{ .Values.config.allowPrivateTargets | quote }}
 - name: QM_BODY_LIMIT_BYTES

@@ -25,6 +25,7 @@ mod m0009_ledger;
 mod m0010_conversations;
 mod m0011_webhooks;
 mod m0012_access;
+mod m0013_replies;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             step("m0010_conversations", m0010_conversations::UP, m0010_conversations::DOWN),
             step("m0011_webhooks", m0011_webhooks::UP, m0011_webhooks::DOWN),
             step("m0012_access", m0012_access::UP, m0012_access::DOWN),
+            step("m0013_replies", m0013_replies::UP, m0013_replies::DOWN),
         ]
     }
 }

@@ -35,6 +35,7 @@ pub(crate) const UP: &[&str] = &[
         CONSTRAINT deliveries_due_check CHECK ((state = 'pending') = (due_at IS NOT NULL))
     )",
     "CREATE INDEX deliveries_due_at_idx ON deliveries (due_at) WHERE due_at IS NOT NULL",
+    "CREATE INDEX deliveries_partner_due_idx ON deliveries (partner_id, due_at) WHERE due_at IS NOT NULL",
     "CREATE INDEX deliveries_partner_id_idx ON deliveries (partner_id, id)",
     "CREATE TABLE delivery_attempts (
         id {serial},

@@ -34,19 +34,19 @@ can_make_venv() {
   python3 -c 'import ensurepip, venv' 2>/dev/null
 }
 
-# ensure_venv FOLDER: the second implementation of JWT that the tests check ours against.
+# ensure_venv FOLDER: the second implementations of JWT and of Standard Webhooks that the tests check ours against.
 ensure_venv() {
   local venv=$1
-  if has_jwt "$venv"; then return 0; fi
+  if has_libraries "$venv"; then return 0; fi
   printf 'making the Python environment of the tests\n' >&2
   python3 -m venv --clear "$venv" </dev/null >&2 || return 1
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check 'pyjwt[crypto]>=2.8,<3' </dev/null >&2 \
-    || return 1
-  has_jwt "$venv"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check 'pyjwt[crypto]>=2.8,<3' \
+    'standardwebhooks>=1,<2' </dev/null >&2 || return 1
+  has_libraries "$venv"
 }
 
-has_jwt() {
-  "$1/bin/python" -c 'import jwt, cryptography' 2>/dev/null
+has_libraries() {
+  "$1/bin/python" -c 'import jwt, cryptography, standardwebhooks' 2>/dev/null
 }
 
 ensure_nextest() {

@@ -19,6 +19,7 @@ use crate::{
     idempotency::Repeatable,
     queue::{self, Work},
     signal::Signal,
+    webhook::{self, EventBody, NewEvent, event::AccountFacts},
     workspace as workspaces,
 };
 
@@ -110,7 +111,9 @@ pub(crate) async fn lost(app: &App, session: AttemptId) -> Result<()> {
         end(app, tx, &Origin::provider(), &workspace, &channel, DisconnectReason::LoggedOut).await?;
         Ok(())
     })
-    .await
+    .await?;
+    app.signals.publish(Signal::Event);
+    Ok(())
 }
 
 async fn end(
@@ -126,5 +129,18 @@ async fn end(
         .before(channel::State::Connected)
         .after(reason);
     audit::record(app, tx, origin, entry).await?;
+    let at = ended.disconnected_at.unwrap_or_else(|| app.clock.now());
+    let told =
+        EventBody::AccountDisconnected { account: AccountFacts::from(&ended), at, reason: words(reason).to_owned() };
+    webhook::emit(app, tx, &NewEvent::in_workspace(workspace, told)).await?;
     Ok(Some(ended))
+}
+
+/// As events say it; the contract gives the last as an example.
+const fn words(reason: DisconnectReason) -> &'static str {
+    match reason {
+        DisconnectReason::Requested => "(requested)",
+        DisconnectReason::NewLink => "(new link)",
+        DisconnectReason::LoggedOut => "(logged out)",
+    }
 }

@@ -1,13 +1,16 @@
 //! SQL of channels. The workspace comes first, but for the look-up by session, which a provider's word starts from.
 
+use std::collections::HashMap;
+
 use entity::{
     channel::{ActiveModel, Column, ConnectorKind, DisconnectReason, Entity, Model, Network, State},
     id::{AccountId, AttemptId, ChannelId, UserId, WorkspaceId},
-    link,
+    link, send_queue,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, Set,
-    Unchanged, sea_query::Expr,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter,
+    QueryOrder, Set, Unchanged,
+    sea_query::{CaseStatement, Expr},
 };
 
 use crate::{app::App, connector::Account, db, error::Result};
@@ -23,6 +26,22 @@ pub(super) struct Connection<'a> {
 
 pub(crate) async fn all(db: &impl ConnectionTrait, workspace_id: WorkspaceId) -> Result<Vec<Model>> {
     Ok(Entity::find().filter(Column::WorkspaceId.eq(workspace_id)).order_by_asc(Column::AccountId).all(db).await?)
+}
+
+/// Accounts of several workspaces.
+pub(crate) async fn all_of(db: &impl ConnectionTrait, ids: &[WorkspaceId]) -> Result<Vec<Model>> {
+    let query = Entity::find().filter(Column::WorkspaceId.is_in(ids.iter().copied()));
+    Ok(query.order_by_asc(Column::AccountId).all(db).await?)
+}
+
+/// Those of these accounts that are the workspace's.
+pub(crate) async fn by_ids(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    ids: impl IntoIterator<Item = AccountId>,
+) -> Result<HashMap<AccountId, Model>> {
+    let query = Entity::find().filter(Column::WorkspaceId.eq(workspace_id)).filter(Column::AccountId.is_in(ids));
+    Ok(query.all(db).await?.into_iter().map(|channel| (channel.account_id, channel)).collect())
 }
 
 pub(super) async fn by_external_id(
@@ -52,7 +71,7 @@ pub(super) async fn connected_of_user(
         .await?)
 }
 
-pub(super) async fn connected_by_session(tx: &DatabaseTransaction, session: AttemptId) -> Result<Option<Model>> {
+pub(crate) async fn connected_by_session(tx: &DatabaseTransaction, session: AttemptId) -> Result<Option<Model>> {
     Ok(Entity::find().filter(Column::Session.eq(session)).filter(Column::State.eq(State::Connected)).one(tx).await?)
 }
 
@@ -70,7 +89,18 @@ pub(super) async fn insert(app: &App, tx: &DatabaseTransaction, new: &Connection
     };
     let insert =
         Entity::insert(row).on_conflict_do_nothing_on([Column::WorkspaceId, Column::Network, Column::ExternalId]);
-    db::insert_or_none(insert, tx).await
+    let inserted = db::insert_or_none(insert, tx).await?;
+    if let Some(channel) = &inserted {
+        let queue = send_queue::ActiveModel {
+            account_id: Set(channel.account_id),
+            workspace_id: Set(channel.workspace_id),
+            queued: Set(0),
+            due_at: Set(None),
+            lease: Set(None),
+        };
+        send_queue::Entity::insert(queue).exec_without_returning(tx).await?;
+    }
+    Ok(inserted)
 }
 
 /// Gives a disconnected channel its new session; `None` if another attempt was faster with the same account.
@@ -89,7 +119,23 @@ pub(super) async fn revive(
     if revived.rows_affected == 0 {
         return Ok(None);
     }
+    wake(app, tx, known.account_id).await?;
     Ok(Entity::find_by_id(known.account_id).one(tx).await?)
+}
+
+/// Makes a channel that can send again due at once, if anything waits on it. A worker that is looking at it just now
+/// holds its row: it either sees the change, or puts the channel aside before we wake it.
+async fn wake(app: &App, tx: &DatabaseTransaction, id: AccountId) -> Result<()> {
+    use send_queue::Column;
+    let is_free = Expr::col(Column::Lease).is_null();
+    let due_at = CaseStatement::new().case(is_free, Expr::value(app.clock.now())).finally(Expr::col(Column::DueAt));
+    send_queue::Entity::update_many()
+        .col_expr(Column::DueAt, due_at.into())
+        .filter(Column::AccountId.eq(id))
+        .filter(Column::Queued.gt(0))
+        .exec(tx)
+        .await?;
+    Ok(())
 }
 
 fn connected(app: &App, new: &Connection<'_>) -> ActiveModel {
@@ -153,6 +199,7 @@ pub(crate) async fn resume_of_user(
 ) -> Result<()> {
     if let Some(channel) = connected_of_user(tx, workspace_id, user_id).await? {
         set_suspended(app, tx, channel.account_id, false).await?;
+        wake(app, tx, channel.account_id).await?;
     }
     Ok(())
 }

@@ -14,7 +14,9 @@ use crate::{
     error::Error,
 };
 
+mod audit;
 mod config;
+mod credits;
 mod demo;
 mod logs;
 mod migrate;
@@ -43,7 +45,7 @@ struct Arguments {
 enum Command {
     /// Serve all HTTP surfaces.
     Serve,
-    /// Do what is due: move onboarding attempts on, end sessions at providers.
+    /// Do what is due: send messages, deliver webhooks, move onboarding attempts on.
     Work,
     /// Apply the schema steps that are missing.
     Migrate,
@@ -59,6 +61,11 @@ enum Command {
     /// Partners: resellers, who own workspaces.
     #[command(subcommand)]
     Partner(partner::Partner),
+    /// Credits of workspaces that do not expire.
+    #[command(subcommand)]
+    Credits(credits::Credits),
+    /// Add the ledger up; exit 1 and a report if anything does not agree.
+    Audit,
     /// API tokens of workspaces.
     #[command(subcommand)]
     Token(token::Token),
@@ -109,6 +116,8 @@ async fn dispatch(arguments: Arguments) -> Result<ExitCode, CommandError> {
         Some(Command::Demo(command)) => return demo::run(&command, &flags, json).await,
         Some(Command::Plan(command)) => plan::run(&*app(&flags).await?, &command, json).await?,
         Some(Command::Partner(command)) => partner::run(&*app(&flags).await?, command, json).await?,
+        Some(Command::Credits(command)) => credits::run(&*app(&flags).await?, &command, json).await?,
+        Some(Command::Audit) => return audit::run(&*app(&flags).await?, json).await,
         Some(Command::Token(command)) => token::run(&*app(&flags).await?, command, json).await?,
         Some(Command::OperatorToken(command)) => operator_token::run(&*app(&flags).await?, &command, json).await?,
     }

@@ -1,4 +1,5 @@
-//! `quartermaster partner create|list|show|rotate-secret|disable|enable|set-brand|set-embedding-origins`.
+//! `quartermaster partner create|list|show|rotate-secret|disable|enable|set-brand|set-embedding-origins|set-webhook|
+//! set-thresholds`.
 
 use std::{fs, path::PathBuf};
 
@@ -14,12 +15,15 @@ use crate::{
     caller::Origin,
     cli::{CommandError, output},
     error::Result,
+    idempotency::Repeatable,
     partner::{
         self, WithSecret,
         admin::{self, CreatePartner},
         brand::{self, SetBrand},
         rotate_secret,
     },
+    quota::threshold::Thresholds,
+    webhook::admin::{self as webhook, SetWebhook, Switch, Webhook},
 };
 
 /// What to do with partners.
@@ -92,6 +96,27 @@ pub(super) enum Partner {
         /// Exact origins, `https://portal.example.com`.
         origins: Vec<String>,
     },
+    /// Set where the partner's events are sent, or send them nowhere.
+    SetWebhook {
+        /// Id.
+        #[arg(long)]
+        id: String,
+        /// Address, `https://portal.example.com/events`.
+        #[arg(long, required_unless_present = "off", conflicts_with = "off")]
+        url: Option<String>,
+        /// Remove the address.
+        #[arg(long)]
+        off: bool,
+    },
+    /// Set at which percentages of a quota the partner is told.
+    SetThresholds {
+        /// Id.
+        #[arg(long)]
+        id: String,
+        /// Percentages, 1 to 10 of 1 to 100.
+        #[arg(required = true)]
+        thresholds: Vec<i32>,
+    },
 }
 
 pub(super) async fn run(app: &App, command: Partner, json: bool) -> Result<(), CommandError> {
@@ -122,6 +147,10 @@ pub(super) async fn run(app: &App, command: Partner, json: bool) -> Result<(), C
         Partner::SetEmbeddingOrigins { id, origins } => {
             view(&brand::set_embedding_origins(app, &origin, &parsed(&id)?, &origins).await?)
         }
+        Partner::SetWebhook { id, url, off: _ } => set_webhook(app, &origin, &parsed(&id)?, url).await?,
+        Partner::SetThresholds { id, thresholds } => {
+            view(&admin::set_thresholds(app, &origin, &parsed(&id)?, &Thresholds::new(thresholds)?).await?)
+        }
     };
     output::record(json, &shown);
     Ok(())
@@ -129,6 +158,18 @@ pub(super) async fn run(app: &App, command: Partner, json: bool) -> Result<(), C
 
 async fn status(app: &App, origin: &Origin, id: &PartnerId, status: Status) -> Result<Value> {
     Ok(view(&admin::set_status(app, origin, id, status).await?))
+}
+
+async fn set_webhook(app: &App, origin: &Origin, id: &PartnerId, url: Option<String>) -> Result<Value> {
+    let Some(url) = url else {
+        webhook::remove(app, origin, id).await?;
+        return Ok(json!({ "partner_id": id, "url": null, "enabled": false }));
+    };
+    let command = SetWebhook { url, switch: Switch::On };
+    let Webhook { url, enabled, failing_since, .. } =
+        webhook::set(app, origin, id, &command, &Repeatable::never()).await?;
+    let failing_since = failing_since.map(output::instant);
+    Ok(json!({ "partner_id": id, "url": url, "enabled": enabled, "failing_since": failing_since }))
 }
 
 fn view(partner: &Model) -> Value {
@@ -141,6 +182,7 @@ fn view(partner: &Model) -> Value {
         "brand_name": partner.brand_name,
         "brand_color": partner.brand_color,
         "embedding_origins": partner::embedding_origins(partner),
+        "thresholds": Thresholds::from_stored(&partner.thresholds).as_slice(),
     })
 }
 

@@ -85,7 +85,7 @@ pub(super) async fn run(app: &App, command: Token, json: bool) -> Result<(), Com
     Ok(())
 }
 
-fn address(text: &str) -> Result<(PartnerId, String)> {
+pub(super) fn address(text: &str) -> Result<(PartnerId, String)> {
     let (partner_id, workspace) =
         text.split_once('/').ok_or_else(|| Error::field("workspace", "must be partner/workspace"))?;
     Ok((partner::parse_id(partner_id)?, workspace.to_owned()))

@@ -32,10 +32,15 @@ pub struct Config {
     pub database_url: SecretString,
     /// `redis://…`; absent for one process alone.
     pub redis_url: Option<SecretString>,
+    /// How all keys and topics on Redis begin; two installations that share a Redis need different ones.
+    pub redis_prefix: String,
     /// Keys that seal secrets at rest; see [`crate::secret::Vault`]. Absent where the command touches no secrets.
     pub master_key: Option<SecretString>,
     /// Simulated phones for all partners, and `/sandbox/…` without a token from loopback.
     pub sandbox: bool,
+    /// Pause until simulated recipients have a message, in milliseconds; after twice that they have read it. With 0
+    /// nothing is ever heard of what they were sent.
+    pub sandbox_receipt_ms: u64,
     /// Whether addresses that customers give may lie in private ranges.
     pub allow_private_targets: bool,
     /// How logs are written.
@@ -74,10 +79,12 @@ struct Keys {
     database_url: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "read::secret")]
     redis_url: Option<String>,
+    redis_prefix: String,
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "read::secret")]
     master_key: Option<String>,
     #[serde(deserialize_with = "read::switch")]
     sandbox: bool,
+    sandbox_receipt_ms: u64,
     #[serde(deserialize_with = "read::switch")]
     allow_private_targets: bool,
     log_format: LogFormat,
@@ -96,8 +103,10 @@ impl Default for Keys {
             data_dir: PathBuf::from("data"),
             database_url: None,
             redis_url: None,
+            redis_prefix: "quartermaster".to_owned(),
             master_key: None,
             sandbox: false,
+            sandbox_receipt_ms: 1000,
             allow_private_targets: false,
             log_format: LogFormat::Text,
             log_filter: "info".to_owned(),
@@ -110,14 +119,16 @@ impl Default for Keys {
 }
 
 /// Names of all keys, in the order in which they are documented.
-pub const KEYS: [&str; 14] = [
+pub const KEYS: [&str; 16] = [
     "listen",
     "public_url",
     "data_dir",
     "database_url",
     "redis_url",
+    "redis_prefix",
     "master_key",
     "sandbox",
+    "sandbox_receipt_ms",
     "allow_private_targets",
     "log_format",
     "log_filter",
@@ -211,6 +222,10 @@ impl Config {
                 return Err(value(key, "is not a URL"));
             }
         }
+        let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        if !(1..=64).contains(&keys.redis_prefix.len()) || !keys.redis_prefix.bytes().all(is_word) {
+            return Err(value("redis_prefix", "must be 1 to 64 letters, digits, '-', '_' or '.'"));
+        }
         let master_key = keys.master_key.map(SecretString::from);
         if let Some(key) = &master_key {
             Vault::parse(key, Clock::system()).map_err(|error| value("master_key", error.to_string()))?;
@@ -230,8 +245,10 @@ impl Config {
             data_dir: keys.data_dir,
             database_url: database_url.into(),
             redis_url: keys.redis_url.map(Into::into),
+            redis_prefix: keys.redis_prefix,
             master_key,
             sandbox: keys.sandbox,
+            sandbox_receipt_ms: keys.sandbox_receipt_ms,
             allow_private_targets: keys.allow_private_targets,
             log_format: keys.log_format,
             log_filter: keys.log_filter,

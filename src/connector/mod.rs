@@ -4,17 +4,23 @@
 //! ([`Connector::observe`]) and answers with an [`Observation`]; it never touches attempts, links or channels. A
 //! provider that pushes makes its connector store [`crate::queue::Work::SessionChanged`], which leads to the same
 //! question. Calls may be repeated after a crash, so starting and ending are idempotent.
+//!
+//! Sending is not repeated: [`Connector::send`] is asked at most once for each try, and says with its [`Delivery`]
+//! whether the message may be tried again. What becomes of a message afterwards the provider tells later, as
+//! [`crate::queue::Work::MessageStatus`]; what comes from outside goes to [`crate::message::receive`].
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use entity::{
     attempt::Failure,
     channel::{ConnectorKind, Network},
-    id::{AttemptId, PartnerId},
+    id::{AccountId, AttemptId, MessageId, PartnerId},
     partner,
     timestamp::Timestamp,
 };
 
-use crate::{app::App, error::Result, phone::Phone};
+use crate::{app::App, error::Result, message::Jid, phone::Phone};
 
 pub mod sandbox;
 
@@ -63,6 +69,45 @@ pub struct PairingCode {
     pub expires_at: Timestamp,
 }
 
+/// A message to be handed to a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Our id of it; a provider that remembers ids of its callers gets this one.
+    pub message_id: MessageId,
+    /// The account that it goes through.
+    pub account_id: AccountId,
+    /// The account's session.
+    pub session: AttemptId,
+    /// Where it goes.
+    pub recipient: Jid,
+    /// Its text.
+    pub text: String,
+}
+
+/// What came of handing a message over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// The provider has it.
+    Accepted {
+        /// The provider's own id of it, unique for the account.
+        provider_ref: String,
+    },
+    /// It will never arrive: a second try would end the same.
+    Rejected {
+        /// Why, as one word or in the provider's words.
+        reason: String,
+    },
+    /// Nothing left, or the provider says that it took nothing: a second try is safe.
+    TryLater {
+        /// How long the provider asks us to wait, for all messages of the account.
+        after: Option<Duration>,
+        /// Why, as one word or in the provider's words.
+        reason: String,
+    },
+    /// It may have left, and there was no answer.
+    Lost,
+}
+
 /// Speaks to one provider.
 #[async_trait]
 pub trait Connector: Send + Sync {
@@ -83,6 +128,9 @@ pub trait Connector: Send + Sync {
     /// # Errors
     /// `pairing_refused`, `provider_unavailable`.
     async fn pairing_code(&self, app: &App, session: AttemptId, phone: &Phone) -> Result<PairingCode>;
+
+    /// Hands one message over. Whoever cannot tell whether it left says [`Delivery::Lost`].
+    async fn send(&self, app: &App, outgoing: &Outgoing) -> Delivery;
 
     /// Ends a session; one that has ended stays so.
     ///

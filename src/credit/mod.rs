@@ -18,9 +18,11 @@ use crate::{
     quota::{self, Change},
 };
 
+pub mod change;
 mod store;
+pub mod verify;
 
-pub(crate) use store::{balance, open_wallet};
+pub(crate) use store::{add_wallet, balance, balances, open_wallet};
 
 /// Adds up, or says that the sum does not fit.
 ///
@@ -78,6 +80,21 @@ pub(crate) async fn record_expiry(
     store::insert(app, tx, row, entry).await
 }
 
+/// Takes the row of the period that a message was charged in, for transactions that take other rows before they refund.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn lock_period_of(
+    tx: &DatabaseTransaction,
+    workspace_id: WorkspaceId,
+    message_id: MessageId,
+) -> Result<Option<quota_period::Model>> {
+    let charged = store::of_message(tx, workspace_id, message_id).await?;
+    let Some(period_start) = charged.first().map(|charge| charge.period_start) else { return Ok(None) };
+    let row = quota::lock_of(tx, workspace_id, period_start).await?;
+    row.map(Some).ok_or_else(|| Error::Internal("a charge has no period".to_owned()))
+}
+
 /// Gives back what a message was charged, to where it came from. A second time gives nothing; a message that was not
 /// charged has nothing to get.
 ///
@@ -89,10 +106,7 @@ pub(crate) async fn refund(
     workspace_id: WorkspaceId,
     message_id: MessageId,
 ) -> Result<()> {
-    let charged = store::of_message(tx, workspace_id, message_id).await?;
-    let Some(period_start) = charged.first().map(|charge| charge.period_start) else { return Ok(()) };
-    let row = quota::lock_of(tx, workspace_id, period_start).await?;
-    let row = row.ok_or_else(|| Error::Internal("a charge has no period".to_owned()))?;
+    let Some(row) = lock_period_of(tx, workspace_id, message_id).await? else { return Ok(()) };
     let entries = store::of_message(tx, workspace_id, message_id).await?;
     if entries.iter().any(|entry| entry.kind == Kind::Refund) {
         return Ok(());

@@ -9,14 +9,34 @@ use entity::{
     quota_period, wallet,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter,
-    QueryOrder, Set, sea_query::Expr,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, FromQueryResult,
+    QueryFilter, QueryOrder, QuerySelect, Set, Statement, sea_query::Expr,
 };
 
 use crate::{
     app::App,
     error::{Error, Result},
+    page::PageRequest,
 };
+
+/// A check of one sum of a period against entries of some kinds.
+macro_rules! period_check {
+    ($column:literal, $bucket:literal, $kinds:literal, $sign:literal) => {
+        concat!(
+            "SELECT 'workspace ' || p.workspace_id || ' period ' || p.period_start AS subject, \
+             CAST(p.", $column, " AS BIGINT) AS found, CAST(COALESCE(e.total, 0) * ", $sign,
+            " AS BIGINT) AS expected FROM ( \
+                 SELECT n.workspace_id, n.period_start, COALESCE(q.", $column, ", 0) AS ", $column,
+            " FROM (SELECT workspace_id, period_start FROM credit_entries UNION \
+                    SELECT workspace_id, period_start FROM quota_periods) n \
+                 LEFT JOIN quota_periods q ON q.workspace_id = n.workspace_id AND q.period_start = n.period_start) p \
+             LEFT JOIN (SELECT workspace_id, period_start, SUM(amount) AS total FROM credit_entries \
+                 WHERE bucket = '", $bucket, "' AND kind IN (", $kinds, ") GROUP BY workspace_id, period_start) e \
+             ON e.workspace_id = p.workspace_id AND e.period_start = p.period_start \
+             WHERE p.", $column, " <> COALESCE(e.total, 0) * ", $sign
+        )
+    };
+}
 
 /// An entry to be written.
 pub(super) struct NewEntry {
@@ -94,4 +114,80 @@ pub(crate) async fn balance(db: &impl ConnectionTrait, workspace_id: WorkspaceId
 pub(crate) async fn balances(db: &impl ConnectionTrait, ids: &[WorkspaceId]) -> Result<HashMap<WorkspaceId, Credits>> {
     let query = wallet::Entity::find().filter(wallet::Column::WorkspaceId.is_in(ids.iter().copied()));
     Ok(query.all(db).await?.into_iter().map(|row| (row.workspace_id, row.balance)).collect())
+}
+
+/// One row more than the page holds.
+pub(super) async fn page(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    page: PageRequest,
+) -> Result<Vec<Model>> {
+    let query = Entity::find().filter(Column::WorkspaceId.eq(workspace_id)).filter(Column::Id.gt(page.after));
+    Ok(query.order_by_asc(Column::Id).limit(page.limit + 1).all(db).await?)
+}
+
+/// Two figures that should be one.
+#[derive(FromQueryResult)]
+pub(super) struct Difference {
+    pub(super) subject: String,
+    pub(super) found: i64,
+    pub(super) expected: i64,
+}
+
+/// Statements that find what does not agree; each selects `subject`, `found` and `expected`.
+pub(super) const CHECKS: [(&str, &str); 9] = [
+    ("recurring granted", period_check!("recurring_granted", "recurring", "'grant', 'adjust', 'allocate'", "1")),
+    ("recurring used", period_check!("recurring_used", "recurring", "'charge', 'refund'", "-1")),
+    ("recurring expired", period_check!("recurring_expired", "recurring", "'expire'", "-1")),
+    ("non-recurring used", period_check!("non_recurring_used", "non_recurring", "'charge', 'refund'", "-1")),
+    (
+        "closed period",
+        "SELECT 'workspace ' || workspace_id || ' period ' || period_start AS subject, \
+         recurring_used + recurring_expired AS found, recurring_granted AS expected FROM quota_periods \
+         WHERE closed_at IS NOT NULL AND recurring_used + recurring_expired <> recurring_granted",
+    ),
+    (
+        "balance",
+        "SELECT 'workspace ' || w.workspace_id AS subject, w.balance AS found, \
+         CAST(COALESCE(e.total, 0) AS BIGINT) AS expected FROM wallets w LEFT JOIN ( \
+             SELECT workspace_id, SUM(amount) AS total FROM credit_entries WHERE bucket = 'non_recurring' \
+             GROUP BY workspace_id) e ON e.workspace_id = w.workspace_id \
+         WHERE w.balance <> COALESCE(e.total, 0)",
+    ),
+    (
+        // Text costs one credit, which a message that failed has back.
+        "charge of a message",
+        "SELECT 'message of workspace ' || m.workspace_id || ' accepted at ' || m.created_at AS subject, \
+         CAST(-COALESCE(e.total, 0) AS BIGINT) AS found, \
+         CASE WHEN m.direction = 'received' OR m.status = 'failed' THEN 0 ELSE 1 END AS expected \
+         FROM messages m LEFT JOIN ( \
+             SELECT message_id, SUM(amount) AS total FROM credit_entries WHERE message_id IS NOT NULL \
+             GROUP BY message_id) e ON e.message_id = m.id \
+         WHERE -COALESCE(e.total, 0) <> CASE WHEN m.direction = 'received' OR m.status = 'failed' THEN 0 ELSE 1 END",
+    ),
+    (
+        "entry without its message",
+        "SELECT 'entry ' || e.id AS subject, CAST(1 AS BIGINT) AS found, CAST(0 AS BIGINT) AS expected \
+         FROM credit_entries e LEFT JOIN messages m ON m.id = e.message_id AND m.workspace_id = e.workspace_id \
+         WHERE e.message_id IS NOT NULL AND m.id IS NULL",
+    ),
+    (
+        "queue",
+        "SELECT 'account ' || q.account_id AS subject, q.queued AS found, \
+         CAST(COALESCE(m.waiting, 0) AS BIGINT) AS expected FROM send_queues q LEFT JOIN ( \
+             SELECT account_id, COUNT(*) AS waiting FROM messages WHERE status IN ('queued', 'sending') \
+             GROUP BY account_id) m ON m.account_id = q.account_id \
+         WHERE q.queued <> COALESCE(m.waiting, 0)",
+    ),
+];
+
+pub(super) async fn differences(db: &impl ConnectionTrait, sql: &str) -> Result<Vec<Difference>> {
+    let statement = Statement::from_string(db.get_database_backend(), sql);
+    Ok(Difference::find_by_statement(statement).all(db).await?)
+}
+
+pub(super) async fn count(db: &impl ConnectionTrait, table: &str) -> Result<i64> {
+    let sql = format!("SELECT COUNT(*) AS found FROM {table}");
+    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
+    Ok(row.map(|row| row.try_get("", "found")).transpose()?.unwrap_or(0))
 }

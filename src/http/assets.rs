@@ -1,4 +1,4 @@
-//! Static files of the pages, built into the binary. Their names carry a digest, so browsers may keep them for ever.
+//! Static files of the pages and the picture of chats without one, built into the binary. Their names carry a digest, so browsers may keep them for ever.
 
 use std::sync::LazyLock;
 
@@ -28,6 +28,8 @@ static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
 static STYLE: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("onboarding", "css", "text/css; charset=utf-8", include_str!("../../assets/onboarding.css"))
 });
+static AVATAR: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("avatar", "svg", "image/svg+xml", include_str!("../../assets/avatar.svg")));
 
 /// Address of the onboarding page's script.
 pub(super) fn script_path() -> String {
@@ -39,10 +41,15 @@ pub(super) fn style_path() -> String {
     format!("/assets/{}", STYLE.name)
 }
 
+/// Address of the picture of those who have none.
+pub(super) fn avatar_path() -> String {
+    format!("/assets/{}", AVATAR.name)
+}
+
 /// One static file.
 #[handler]
 pub(super) fn asset(Path(name): Path<String>) -> Response {
-    match [&*SCRIPT, &*STYLE].into_iter().find(|asset| asset.name == name) {
+    match [&*SCRIPT, &*STYLE, &*AVATAR].into_iter().find(|asset| asset.name == name) {
         Some(asset) => Response::builder()
             .header(header::CONTENT_TYPE, asset.content_type)
             .header(header::CACHE_CONTROL, "public, max-age=31536000, immutable")

@@ -10,7 +10,7 @@ use poem_openapi::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::error::Error;
+use crate::{error::Error, http::failure};
 
 /// A JSON object. An empty body counts as `{}` and needs no Content-Type, so that operations whose fields are all
 /// optional can be called without one. Unknown fields are ignored, as clients of the contracts rely on.
@@ -48,6 +48,40 @@ impl<'a, T: Type + DeserializeOwned + Send> ApiExtractor<'a> for JsonBody<T> {
             return Err(ContentTypeError::ExpectContentType.into());
         }
         parse(&bytes).map(Self).map_err(Into::into)
+    }
+}
+
+/// A JSON object that is read when the handler asks for it, so that a caller is metered first.
+pub(super) struct UnreadJson<T>(Result<T, Error>);
+
+impl<T> UnreadJson<T> {
+    /// The object, or why it is none.
+    pub(super) fn read(self) -> Result<T, Error> {
+        self.0
+    }
+}
+
+impl<'a, T: Type + DeserializeOwned + Send> ApiExtractor<'a> for UnreadJson<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        <JsonBody<T> as ApiExtractor<'a>>::request_meta()
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        options: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let read = <JsonBody<T> as ApiExtractor<'a>>::from_request(request, body, options).await;
+        Ok(Self(read.map(|body| body.0).map_err(|error| failure::ours(error, || Error::MissingCredentials))))
     }
 }
 

@@ -116,7 +116,7 @@ pub fn respond<D: Dialect>(error: poem::Error) -> Response {
 }
 
 /// The framework's errors in our words. Its own texts are not repeated: they name types of ours.
-fn ours(error: poem::Error, without_credentials: impl Fn() -> Error) -> Error {
+pub(super) fn ours(error: poem::Error, without_credentials: impl Fn() -> Error) -> Error {
     let error = match error.downcast::<Error>() {
         Ok(error) => return error,
         Err(error) => error,

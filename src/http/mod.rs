@@ -19,11 +19,14 @@ mod formats;
 mod machine;
 mod onboarding_page;
 mod openapi;
+mod operator_api;
 mod partner_api;
 mod problem;
+mod repeat;
 mod sandbox;
 mod server;
 mod surface;
+mod webhook_docs;
 mod workspace_api;
 
 pub use openapi::documents;
@@ -36,6 +39,8 @@ fn fail(path: &str, error: poem::Error) -> Response {
         partner_api::fail(error)
     } else if is_under(workspace_api::BASE) {
         workspace_api::fail(error)
+    } else if is_under(operator_api::BASE) {
+        operator_api::fail(error)
     } else if is_under(onboarding_page::BASE) {
         onboarding_page::fail(error)
     } else {
@@ -48,6 +53,7 @@ pub fn routes(app: &Arc<App>) -> impl Endpoint + use<> {
     Route::new()
         .nest(partner_api::BASE, partner_api::endpoint(app))
         .nest(workspace_api::BASE, workspace_api::endpoint(app))
+        .nest(operator_api::BASE, operator_api::endpoint(app))
         .nest(onboarding_page::BASE, onboarding_page::endpoint(app))
         .nest("/sandbox", sandbox::loopback_endpoint(app))
         .at("/assets/:name", get(assets::asset))

@@ -16,6 +16,10 @@ use crate::{
     error::{Error, Result},
 };
 
+mod batch;
+
+pub use batch::{Earlier, earlier, keep};
+
 /// How long keys are kept, in seconds.
 pub const RETENTION_SECONDS: i64 = 30 * 24 * 3600;
 const MAX_KEY_CHARS: usize = 255;
@@ -71,9 +75,14 @@ impl Repeatable {
         if first.fingerprint != self.fingerprint {
             return Err(Error::IdempotencyKeyReused);
         }
-        let sealed = first.outcome.ok_or_else(|| Error::Internal("an idempotency key has no outcome".to_owned()))?;
-        let outcome = app.vault.open(&purpose(scope, key), &sealed)?;
-        serde_json::from_slice(&outcome).map(Some).map_err(|error| Error::Internal(format!("stored outcome: {error}")))
+        self.outcome(app, &first).map(Some)
+    }
+
+    /// The outcome that is kept in this row.
+    fn outcome<T: DeserializeOwned>(&self, app: &App, row: &Model) -> Result<T> {
+        let sealed = row.outcome.as_ref().ok_or_else(|| Error::Internal("a key has no outcome".to_owned()))?;
+        let outcome = app.vault.open(&purpose(&row.scope, &row.key), sealed)?;
+        serde_json::from_slice(&outcome).map_err(|error| Error::Internal(format!("stored outcome: {error}")))
     }
 
     /// Keeps the outcome.

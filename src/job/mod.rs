@@ -6,34 +6,55 @@
 //! | what | how often | what it does |
 //! |---|---|---|
 //! | [`crate::queue::Work`] | when due | see there; tried again after 1, 2, 4 … 300 s, for about a day |
+//! | [`crate::message::dispatch`] | when a channel is due | hands messages over, in a loop of its own |
+//! | messages of unknown fate | a day later | [`crate::message::status::give_up_unknown`] |
 //! | attempts | when their code runs out | [`crate::onboarding::advance`] |
-//! | idempotency keys | every hour | forgets those over 30 days old |
+//! | deliveries | when due | [`crate::webhook::deliver`], in a loop of its own |
+//! | idempotency keys | every minute | forgets those over 30 days old |
+//! | changes of access | every minute | forgets those over a day old |
+//! | billing periods | every minute | [`crate::quota::close`] |
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{broadcast, watch};
 
-use crate::{app::App, error::Result, idempotency, onboarding::advance, signal::Signal};
+use crate::{
+    app::App,
+    error::Result,
+    idempotency,
+    message::{dispatch, status},
+    onboarding::advance,
+    quota::close,
+    signal::Signal,
+    token::access,
+    webhook::deliver,
+};
 
 mod run;
 mod store;
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
-const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
-/// Works until `stop` says so; what was begun is finished first.
-pub async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+/// Works until `stop` says so; what was begun is finished first. No loop waits for another.
+pub async fn work(app: Arc<App>, stop: watch::Receiver<bool>) {
+    let dispatching = dispatch::work(Arc::clone(&app), stop.clone());
+    let delivering = deliver::run(Arc::clone(&app), stop.clone());
+    tokio::join!(do_jobs(&app, stop), dispatching, delivering);
+}
+
+async fn do_jobs(app: &App, mut stop: watch::Receiver<bool>) {
     let mut signals = app.signals.subscribe();
     let mut swept = app.clock.stopwatch();
     let mut is_first = true;
     while !*stop.borrow() {
         if is_first || swept.elapsed() >= SWEEP_EVERY {
             (is_first, swept) = (false, app.clock.stopwatch());
-            sweep(&app).await;
+            sweep(app).await;
         }
-        let pause = match run_due(&app).await {
-            Ok(0) => until_next(&app).await,
+        let pause = match run_due(app).await {
+            Ok(0) => until_next(app).await,
             Ok(_) => continue,
             Err(error) => {
                 tracing::warn!(error = %error, "the worker could not look for work");
@@ -48,12 +69,12 @@ pub async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Does all that is due now; returns how much that was.
+/// Does all that is due now but deliveries; returns how much that was.
 ///
 /// # Errors
 /// What the database says. Work that fails is kept for later and is no error here.
 pub async fn run_due(app: &App) -> Result<usize> {
-    Ok(run::run_due(app).await? + advance::advance_due(app).await?)
+    Ok(run::run_due(app).await? + advance::advance_due(app).await? + status::give_up_unknown(app).await?)
 }
 
 /// Does what is due until nothing is, for tests: no sleeping, no signals.
@@ -61,15 +82,21 @@ pub async fn run_due(app: &App) -> Result<usize> {
 /// # Errors
 /// What the database says.
 pub async fn drain(app: &App) -> Result<()> {
-    while run_due(app).await? > 0 {}
+    while run_due(app).await? + dispatch::run_due(app).await? + deliver::run_due(app).await? > 0 {}
     Ok(())
 }
 
 async fn sweep(app: &App) {
-    match idempotency::forget_old(app).await {
+    swept("idempotency keys forgotten", idempotency::forget_old(app).await);
+    swept("changes of access forgotten", access::forget_old(app).await);
+    swept("periods closed", close::close_ended(app).await);
+}
+
+fn swept(what: &str, outcome: Result<u64>) {
+    match outcome {
         Ok(0) => {}
-        Ok(count) => tracing::info!(count, "old idempotency keys were forgotten"),
-        Err(error) => tracing::warn!(%error, "old idempotency keys could not be forgotten"),
+        Ok(count) => tracing::info!(count, what, "swept"),
+        Err(error) => tracing::warn!(%error, what, "could not be swept"),
     }
 }
 

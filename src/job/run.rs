@@ -7,6 +7,7 @@ use crate::{
     db,
     error::{Error, Result},
     job::store,
+    message::status,
     onboarding,
     queue::Work,
     quota,
@@ -38,6 +39,7 @@ async fn perform(app: &App, job: &job::Model) -> Result<()> {
         Work::EndSession { connector, session } => app.connectors.get(connector).end(app, session).await,
         Work::SessionChanged { connector, session } => onboarding::session_changed(app, connector, session).await,
         Work::PlanChanged { plan } => quota::notify::plan_changed(app, plan).await,
+        Work::MessageStatus { receipt } => status::received(app, &receipt).await.map(|_| ()),
     }
 }
 

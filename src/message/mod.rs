@@ -13,6 +13,14 @@ use crate::{
     phone::Phone,
 };
 
+pub mod dispatch;
+pub mod read;
+pub mod receive;
+pub mod send;
+pub mod state;
+pub mod status;
+pub mod writer;
+
 /// Longest text, in characters.
 pub const MAX_TEXT_CHARS: usize = 2000;
 /// Longest label, in characters.
@@ -110,7 +118,7 @@ fn check(field: &'static str, text: &str, most_chars: usize) -> Result<()> {
 }
 
 /// An id on the network: `<digits>@s.whatsapp.net` for people, `<id>@g.us` for groups.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Jid(String);
 

@@ -1,1 +1,192 @@
-//! The meter.
+//! The meter: a fast guess that may vanish (DESIGN Credits 2 and 4). It says no; only the ledger says yes.
+//!
+//! One call asks for everything at once: a place in every rate window (token, workspace, partner), one API call of the
+//! period, and a hold on the message's credits. What is refused consumes nothing. The rules are integer arithmetic in
+//! microseconds ([`rule`]); `admit.lua` on Redis is their twin, and a property test holds them together. All keys of a
+//! partner share a hash tag.
+//!
+//! Holds live for one to two [`rule::HOLD_MICROS`] and end by themselves, so a process that dies gives them back. If
+//! Redis does not answer within its time-outs, rates are limited in process and credits are left to the ledger, until
+//! a task that keeps trying has it back. If the meter has lost what it knew of a workspace, it says so and is told
+//! again from the ledger.
+
+use entity::{
+    credits::Credits,
+    id::{PartnerId, TokenId, WorkspaceId},
+    plan,
+    timestamp::Timestamp,
+};
+
+use secrecy::SecretString;
+use tokio::sync::watch;
+
+use crate::{caller::WorkspaceCaller, quota::Period};
+
+pub mod admission;
+mod calls;
+mod local;
+pub mod rule;
+mod shared;
+
+pub use calls::{Calls, Counted};
+pub use local::Local;
+pub use shared::Shared;
+
+/// The meter of this process, on Redis where one is configured.
+#[derive(Default)]
+pub struct Meter {
+    local: Local,
+    shared: Option<Shared>,
+    /// API calls that are not in the ledger yet.
+    pub calls: Calls,
+}
+
+impl Meter {
+    /// A meter that all replicas share. Redis need not answer now.
+    ///
+    /// # Errors
+    /// If the URL is not one.
+    pub fn shared(redis_url: &SecretString, prefix: &str) -> Result<Self, redis::RedisError> {
+        Ok(Self { shared: Some(Shared::new(redis_url, prefix)?), ..Self::default() })
+    }
+
+    /// Keeps the connection to Redis, if one is configured, until `stop` says so.
+    pub async fn keep_connected(&self, stop: watch::Receiver<bool>) {
+        if let Some(shared) = &self.shared {
+            shared.keep_connected(stop).await;
+        }
+    }
+
+    /// Answers an ask, with the credits that it holds. While Redis does not answer, rates and calls are limited in
+    /// process, and nothing is held: the ledger alone decides.
+    async fn admit(&self, subject: Subject<'_>, ask: &Ask) -> (Verdict, Credits) {
+        let Some(shared) = &self.shared else { return (self.local.admit(subject, ask), ask.credits) };
+        match shared.admit(subject, ask).await {
+            Some(verdict) => (verdict, ask.credits),
+            None => (self.local.admit(subject, &Ask { credits: Credits::ZERO, ..*ask }), Credits::ZERO),
+        }
+    }
+
+    fn count(&self, workspace_id: WorkspaceId, period_start: Timestamp) {
+        self.calls.count(workspace_id, period_start);
+    }
+
+    /// Ends holds and says what the ledger knows.
+    pub async fn settle(&self, partner_id: &PartnerId, workspace_id: WorkspaceId, settlement: &Settlement) {
+        match &self.shared {
+            Some(shared) => shared.settle(partner_id, workspace_id, settlement).await,
+            None => self.local.settle(workspace_id, settlement),
+        }
+    }
+
+    /// Credits that this process holds for a workspace; 0 where Redis holds them.
+    #[must_use]
+    pub fn held_here(&self, workspace_id: WorkspaceId) -> i64 {
+        self.local.held(workspace_id)
+    }
+
+    /// Forgets what says nothing any more.
+    pub fn prune(&self, now: Timestamp) {
+        self.local.prune(now);
+    }
+}
+
+/// Whom the three windows are of.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The partner.
+    pub partner_id: &'a PartnerId,
+    /// Its workspace.
+    pub workspace_id: WorkspaceId,
+    /// The workspace's token.
+    pub token_id: TokenId,
+}
+
+impl<'a> From<&'a WorkspaceCaller> for Subject<'a> {
+    fn from(caller: &'a WorkspaceCaller) -> Self {
+        Self { partner_id: &caller.workspace.partner_id, workspace_id: caller.workspace.id, token_id: caller.token_id }
+    }
+}
+
+/// The windows of token, workspace and partner, in this order.
+#[must_use]
+pub fn windows(plan: &plan::Model) -> [rule::Window; 3] {
+    [
+        rule::Window::new(plan.token_rate_per_second, plan.token_burst),
+        rule::Window::new(plan.workspace_rate_per_second, 0),
+        rule::Window::new(plan.partner_rate_per_second, 0),
+    ]
+}
+
+/// What is asked of the meter.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask {
+    /// When.
+    pub now: Timestamp,
+    /// The current period.
+    pub period: Period,
+    /// The windows of token, workspace and partner.
+    pub windows: [rule::Window; 3],
+    /// Most API calls of the period; `None` counts the call without refusing it.
+    pub calls_limit: Option<i64>,
+    /// Credits to hold, zero for none.
+    pub credits: Credits,
+    /// What the ledger knows, for a meter that does not.
+    pub snapshot: Option<Snapshot>,
+}
+
+/// What the ledger knows of a workspace in a period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Counts the changes of what is left, so that an older figure does not replace a newer one.
+    pub revision: i64,
+    /// Credits left.
+    pub left: Credits,
+    /// API calls counted.
+    pub calls: i64,
+}
+
+/// What the meter says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may be done.
+    Allowed {
+        /// Places left in each window.
+        left: [rule::Left; 3],
+        /// API calls counted, with this one.
+        calls: i64,
+        /// The generation of the hold, to give it back.
+        generation: i64,
+    },
+    /// A window is full.
+    Limited {
+        /// Which.
+        window: usize,
+        /// When there is a place, in microseconds from now.
+        wait_micros: i64,
+    },
+    /// The period's API calls are used up.
+    CallsExhausted,
+    /// As far as the meter knows there are not enough credits. It does not know of grants and refunds, so the ledger
+    /// is to be asked.
+    CreditsShort,
+    /// The meter knows nothing of the workspace: ask again with a snapshot.
+    Cold,
+}
+
+/// What became of holds, and of the ledger.
+#[derive(Clone, Copy, Debug)]
+pub struct Settlement {
+    /// When.
+    pub now: Timestamp,
+    /// The period that it is about.
+    pub period: Period,
+    /// What the ledger knows now; absent if nothing was learnt.
+    pub snapshot: Option<Snapshot>,
+    /// Holds that end, summed up by generation: the newest one seen and the one before it.
+    pub generation: i64,
+    /// Credits of that generation.
+    pub held: Credits,
+    /// Credits of the generation before.
+    pub held_before: Credits,
+}

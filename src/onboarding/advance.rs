@@ -26,6 +26,7 @@ use crate::{
     },
     queue::{self, Work},
     signal::Signal,
+    webhook::{self, EventBody, NewEvent},
 };
 
 /// Longest life of an attempt, in seconds.
@@ -162,7 +163,9 @@ async fn connected(
     store::close_link(app, tx, link.id, link::State::Used).await?;
     let entry = audit::Entry::in_workspace("channel.connect", &workspace, channel.id)
         .after(serde_json::json!({ "account_id": channel.account_id, "user_id": channel.user_id }));
-    audit::record(app, tx, &Origin::provider(), entry).await
+    audit::record(app, tx, &Origin::provider(), entry).await?;
+    let told = EventBody::AccountConnected((&channel).into());
+    webhook::emit(app, tx, &NewEvent::in_workspace(&workspace, told)).await.map(|_| ())
 }
 
 /// Ends an attempt that did not connect, and its session with it.

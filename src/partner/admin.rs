@@ -1,4 +1,4 @@
-//! What the operator does to partners: make, list, show, disable, enable.
+//! What the operator does to partners: make, list, show, disable, enable, set the thresholds of their quotas.
 
 use entity::{
     id::PartnerId,
@@ -12,7 +12,9 @@ use crate::{
     db,
     error::{Error, Result},
     partner::{WithSecret, rotate_secret, store},
-    plan, secret,
+    plan,
+    quota::threshold::Thresholds,
+    secret,
     token::access::{self, Access, Changed},
 };
 
@@ -75,6 +77,26 @@ pub async fn set_status(app: &App, origin: &Origin, id: &PartnerId, status: Stat
         let after = store::set_status(app, tx, id, status).await?;
         access::record(app, tx, &changed).await?;
         let entry = audit::Entry::of_partner("partner.set_status", id).before(before.status).after(status);
+        audit::record(app, tx, origin, entry).await?;
+        Ok(after)
+    })
+    .await?;
+    Access::forget(app, &changed);
+    Ok(partner)
+}
+
+/// Sets at which percentages of a quota the partner is told. What was told of already counts as told.
+///
+/// # Errors
+/// `partner_not_found`.
+pub async fn set_thresholds(app: &App, origin: &Origin, id: &PartnerId, thresholds: &Thresholds) -> Result<Model> {
+    let changed = Changed::Partner(id.clone());
+    let partner = db::write(&app.db, "partner.set_thresholds", async |tx| {
+        let before = store::find(tx, id).await?.ok_or(Error::PartnerNotFound)?;
+        let after = store::set_thresholds(app, tx, id, thresholds).await?;
+        let entry = audit::Entry::of_partner("partner.set_thresholds", id);
+        let entry = entry.before(&before.thresholds).after(&after.thresholds);
+        access::record(app, tx, &changed).await?;
         audit::record(app, tx, origin, entry).await?;
         Ok(after)
     })

@@ -1,9 +1,8 @@
 //! Secrets of partners: adding the next one, and which ones verify.
 
-use entity::{
-    id::{PartnerId, SecretId},
-    partner_secret,
-};
+use std::collections::HashMap;
+
+use entity::id::{PartnerId, SecretId};
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -60,8 +59,22 @@ pub(crate) async fn verifying(
     db: &impl ConnectionTrait,
     partner_id: &PartnerId,
 ) -> Result<Vec<SecretString>> {
-    let rows: Vec<partner_secret::Model> = store::live_secrets(db, partner_id, app.clock.now()).await?;
-    rows.iter().map(|row| app.vault.open_text(&purpose(row.id), &row.sealed)).collect()
+    let mut secrets = verifying_of(app, db, std::slice::from_ref(partner_id)).await?;
+    Ok(secrets.remove(partner_id).unwrap_or_default())
+}
+
+/// [`verifying`] for several partners.
+pub(crate) async fn verifying_of(
+    app: &App,
+    db: &impl ConnectionTrait,
+    partner_ids: &[PartnerId],
+) -> Result<HashMap<PartnerId, Vec<SecretString>>> {
+    let mut secrets: HashMap<PartnerId, Vec<SecretString>> = HashMap::new();
+    for row in store::live_secrets(db, partner_ids, app.clock.now()).await? {
+        let secret = app.vault.open_text(&purpose(row.id), &row.sealed)?;
+        secrets.entry(row.partner_id).or_default().push(secret);
+    }
+    Ok(secrets)
 }
 
 fn purpose(id: SecretId) -> String {

@@ -17,6 +17,7 @@ use crate::{
     db,
     error::{Error, Result},
     partner::admin::CreatePartner,
+    quota::threshold::{self, Thresholds},
 };
 
 pub(crate) async fn insert(
@@ -35,7 +36,7 @@ pub(crate) async fn insert(
         brand_name: None,
         brand_color: None,
         embedding_origins: "[]".to_owned(),
-        thresholds: crate::quota::threshold::DEFAULT.to_owned(),
+        thresholds: threshold::DEFAULT.to_owned(),
         created_at: now,
         updated_at: now,
     };
@@ -86,6 +87,16 @@ pub(crate) async fn set_origins(
 ) -> Result<Model> {
     let text = serde_json::to_string(origins).map_err(|error| Error::Internal(format!("origins: {error}")))?;
     let row = ActiveModel { embedding_origins: Set(text), ..changed(app, id) };
+    Ok(row.update(db).await?)
+}
+
+pub(crate) async fn set_thresholds(
+    app: &App,
+    db: &impl ConnectionTrait,
+    id: &PartnerId,
+    thresholds: &Thresholds,
+) -> Result<Model> {
+    let row = ActiveModel { thresholds: Set(thresholds.to_text()), ..changed(app, id) };
     Ok(row.update(db).await?)
 }
 
@@ -163,17 +174,17 @@ async fn end_secrets(tx: &DatabaseTransaction, partner_id: &PartnerId, which: Ex
     Ok(())
 }
 
-/// Secrets that verify at `now`, oldest first.
+/// Secrets of partners that verify at `now`, oldest first.
 pub(crate) async fn live_secrets(
     db: &impl ConnectionTrait,
-    partner_id: &PartnerId,
+    partner_ids: &[PartnerId],
     now: Timestamp,
 ) -> Result<Vec<partner_secret::Model>> {
     let live = Condition::any()
         .add(partner_secret::Column::ExpiresAt.is_null())
         .add(partner_secret::Column::ExpiresAt.gt(now));
     Ok(partner_secret::Entity::find()
-        .filter(partner_secret::Column::PartnerId.eq(partner_id.clone()))
+        .filter(partner_secret::Column::PartnerId.is_in(partner_ids.iter().cloned()))
         .filter(live)
         .order_by_asc(partner_secret::Column::Id)
         .all(db)

@@ -15,7 +15,7 @@ const AT_ONCE: u64 = 200;
 ///
 /// # Errors
 /// What the database says.
-pub async fn close_ended(app: &App) -> Result<usize> {
+pub async fn close_ended(app: &App) -> Result<u64> {
     let current = Period::containing(app.clock.now())?.start;
     let mut closed = 0;
     loop {

@@ -1,13 +1,13 @@
 //! What a workspace may use in the current period and has used of it (DESIGN Credits 7).
 
-use entity::{credits::Credits, plan, quota_period, workspace};
+use entity::{credits::Credits, id::WorkspaceId, quota_period};
 use sea_orm::ConnectionTrait;
 
 use crate::{
     app::App,
     credit,
-    error::Result,
-    quota::{Period, per_seats, store},
+    error::{Error, Result},
+    quota::{Period, store},
 };
 
 /// The figures of one workspace in one period.
@@ -31,60 +31,72 @@ pub struct Figures {
     pub revision: i64,
 }
 
-impl Figures {
-    /// The figures of a period's row.
-    ///
-    /// # Errors
-    /// If the amounts do not fit.
-    pub fn of(row: &quota_period::Model, period: Period, balance: Credits, api_calls_total: i64) -> Result<Self> {
-        let used = credit::sum(row.recurring_used, row.non_recurring_used)?;
-        let non_recurring = credit::sum(row.non_recurring_used, balance)?;
-        let total = credit::sum(row.recurring_granted, non_recurring)?;
-        Ok(Self {
+/// Sums that figures are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sums {
+    /// The period.
+    pub period: Period,
+    /// Recurring credits granted.
+    pub recurring_granted: Credits,
+    /// Recurring credits used.
+    pub recurring_used: Credits,
+    /// Credits used in the period of those that do not expire.
+    pub non_recurring_used: Credits,
+    /// Credits left of those that do not expire.
+    pub non_recurring_balance: Credits,
+    /// API calls that may be made.
+    pub api_calls_total: i64,
+    /// API calls made.
+    pub api_calls_used: i64,
+    /// Counts the changes of what is left.
+    pub revision: i64,
+}
+
+impl Sums {
+    /// The sums of a period's row.
+    #[must_use]
+    pub fn of(row: &quota_period::Model, period: Period, balance: Credits, api_calls_total: i64) -> Self {
+        Self {
             period,
-            messages_total: total,
-            messages_used: used,
-            messages_left: credit::sum(total, credit::negated(used)?)?,
+            recurring_granted: row.recurring_granted,
+            recurring_used: row.recurring_used,
+            non_recurring_used: row.non_recurring_used,
             non_recurring_balance: balance,
             api_calls_total,
             api_calls_used: row.api_calls_used,
             revision: row.revision,
-        })
+        }
     }
+}
 
-    /// Those of a period that nobody has used yet: what the seats will grant.
+impl Figures {
+    /// Adds the sums up.
     ///
     /// # Errors
     /// If the amounts do not fit.
-    pub fn untouched(period: Period, plan: &plan::Model, seats: i32, balance: Credits) -> Result<Self> {
-        let total = credit::sum(per_seats(plan.credits_per_seat, seats)?, balance)?;
+    pub fn new(sums: &Sums) -> Result<Self> {
+        let used = credit::sum(sums.recurring_used, sums.non_recurring_used)?;
+        let non_recurring = credit::sum(sums.non_recurring_used, sums.non_recurring_balance)?;
+        let total = credit::sum(sums.recurring_granted, non_recurring)?;
         Ok(Self {
-            period,
+            period: sums.period,
             messages_total: total,
-            messages_used: Credits::ZERO,
-            messages_left: total,
-            non_recurring_balance: balance,
-            api_calls_total: plan.api_calls_per_period,
-            api_calls_used: 0,
-            revision: 0,
+            messages_used: used,
+            messages_left: credit::sum(total, credit::negated(used)?)?,
+            non_recurring_balance: sums.non_recurring_balance,
+            api_calls_total: sums.api_calls_total,
+            api_calls_used: sums.api_calls_used,
+            revision: sums.revision,
         })
     }
 }
 
-/// The figures of the current period.
+/// The figures of the current period. In a period that nobody has used yet, they are what the seats will grant.
 ///
 /// # Errors
-/// What the database says.
-pub async fn figures(
-    app: &App,
-    db: &impl ConnectionTrait,
-    workspace: &workspace::Model,
-    plan: &plan::Model,
-) -> Result<Figures> {
+/// `workspace_not_found`.
+pub async fn figures(app: &App, db: &impl ConnectionTrait, workspace_id: WorkspaceId) -> Result<Figures> {
     let period = Period::containing(app.clock.now())?;
-    let balance = credit::balance(db, workspace.id).await?;
-    match store::find(db, workspace.id, period.start).await? {
-        Some(row) => Figures::of(&row, period, balance, plan.api_calls_per_period),
-        None => Figures::untouched(period, plan, workspace.seats_total, balance),
-    }
+    let rows = store::overviews(db, &[workspace_id], period.start).await?;
+    rows.first().ok_or(Error::WorkspaceNotFound)?.figures(period)
 }

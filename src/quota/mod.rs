@@ -16,9 +16,11 @@ use crate::{
     plan,
 };
 
+pub mod api_calls;
 pub mod close;
 pub mod figures;
 pub mod notify;
+pub mod reader;
 mod store;
 pub mod threshold;
 

@@ -18,7 +18,7 @@ use crate::{
     partner, plan,
     quota::{
         Period,
-        figures::Figures,
+        figures::{Figures, Sums},
         store,
         threshold::{Thresholds, percent},
     },
@@ -92,7 +92,7 @@ pub(crate) async fn messages_may_have_recovered(
         return Ok(());
     };
     let balance = credit::balance(tx, workspace.id).await?;
-    let quota = messaging(&Figures::of(&row, Period::containing(period_start)?, balance, 0)?);
+    let quota = messaging(&Figures::new(&Sums::of(&row, Period::containing(period_start)?, balance, 0))?);
     let thresholds = thresholds_of(tx, workspace).await?;
     let Some(still) = thresholds.recovered(row.messages_notified, quota.used.0, quota.total.0) else { return Ok(()) };
     let body = EventBody::MessagingRecovered(quota);
@@ -110,8 +110,8 @@ pub(crate) async fn api_calls_used(
     workspace: &workspace::Model,
     row: &Model,
     limit: i64,
+    thresholds: &Thresholds,
 ) -> Result<bool> {
-    let thresholds = thresholds_of(tx, workspace).await?;
     let reached = thresholds.reached(row.api_calls_notified, row.api_calls_used, limit);
     let Some(highest) = reached.last() else { return Ok(false) };
     let quota = api_calls(row, limit)?;

@@ -8,15 +8,20 @@ use entity::{
     workspace,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Set,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, Set, Statement,
     sea_query::{Expr, LockType},
 };
 
 use crate::{
     db,
     error::{Error, Result},
-    quota::notify::Quota,
+    quota::{
+        Period,
+        figures::{Figures, Sums},
+        notify::Quota,
+        per_seats,
+    },
 };
 
 /// What is added to the sums of a period, in one statement.
@@ -107,14 +112,6 @@ pub(crate) async fn apply(tx: &DatabaseTransaction, change: &Change) -> Result<(
     if updated.rows_affected == 1 { Ok(()) } else { Err(Error::Internal("a period is not there".to_owned())) }
 }
 
-pub(super) async fn find(
-    db: &impl ConnectionTrait,
-    workspace_id: WorkspaceId,
-    period_start: Timestamp,
-) -> Result<Option<Model>> {
-    Ok(Entity::find_by_id((workspace_id, period_start)).one(db).await?)
-}
-
 /// Remembers the highest threshold that was told of, and how often it was armed.
 pub(super) async fn set_notified(
     tx: &DatabaseTransaction,
@@ -178,4 +175,94 @@ pub(super) async fn with_api_calls_notified(
         .all(db)
         .await?;
     Ok(rows.into_iter().map(|row| row.workspace_id).collect())
+}
+
+/// What [`overviews`] reads: a workspace with its plan, its balance, and its period if that is open.
+#[derive(FromQueryResult)]
+pub(super) struct OverviewRow {
+    pub(super) workspace_id: WorkspaceId,
+    pub(super) seats_total: i32,
+    pub(super) seats_used: i32,
+    credits_per_seat: Credits,
+    api_calls_per_period: i64,
+    balance: Credits,
+    recurring_granted: Option<Credits>,
+    recurring_used: Option<Credits>,
+    non_recurring_used: Option<Credits>,
+    api_calls_used: Option<i64>,
+    revision: Option<i64>,
+}
+
+impl OverviewRow {
+    pub(super) fn figures(&self, period: Period) -> Result<Figures> {
+        let granted = match self.recurring_granted {
+            Some(granted) => granted,
+            None => per_seats(self.credits_per_seat, self.seats_total)?,
+        };
+        Figures::new(&Sums {
+            period,
+            recurring_granted: granted,
+            recurring_used: self.recurring_used.unwrap_or(Credits::ZERO),
+            non_recurring_used: self.non_recurring_used.unwrap_or(Credits::ZERO),
+            non_recurring_balance: self.balance,
+            api_calls_total: self.api_calls_per_period,
+            api_calls_used: self.api_calls_used.unwrap_or(0),
+            revision: self.revision.unwrap_or(0),
+        })
+    }
+}
+
+/// Many workspaces with their quotas, in one statement whose text does not depend on their number.
+pub(super) async fn overviews(
+    db: &impl ConnectionTrait,
+    ids: &[WorkspaceId],
+    period_start: Timestamp,
+) -> Result<Vec<OverviewRow>> {
+    const SELECT: &str = "SELECT w.id AS workspace_id, w.seats_total, w.seats_used, p.credits_per_seat, \
+        p.api_calls_per_period, b.balance, q.recurring_granted, q.recurring_used, q.non_recurring_used, \
+        q.api_calls_used, q.revision \
+        FROM workspaces w JOIN plans p ON p.id = w.plan_id JOIN wallets b ON b.workspace_id = w.id \
+        LEFT JOIN quota_periods q ON q.workspace_id = w.id AND q.period_start = $1 WHERE w.id";
+    let (one_of, list) = one_of(db.get_database_backend(), "$2", ids);
+    let values = [period_start.0.into(), list.into()];
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), format!("{SELECT} {one_of}"), values);
+    Ok(OverviewRow::find_by_statement(statement).all(db).await?)
+}
+
+/// What API calls of a workspace are measured against.
+#[derive(FromQueryResult)]
+pub(super) struct CallsRule {
+    pub(super) workspace_id: WorkspaceId,
+    pub(super) api_calls_per_period: i64,
+    pub(super) thresholds: String,
+}
+
+pub(super) async fn calls_rules(tx: &DatabaseTransaction, ids: &[WorkspaceId]) -> Result<Vec<CallsRule>> {
+    let (one_of, list) = one_of(tx.get_database_backend(), "$1", ids);
+    let sql = format!(
+        "SELECT w.id AS workspace_id, p.api_calls_per_period, r.thresholds FROM workspaces w \
+         JOIN plans p ON p.id = w.plan_id JOIN partners r ON r.id = w.partner_id WHERE w.id {one_of}"
+    );
+    let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, [list.into()]);
+    Ok(CallsRule::find_by_statement(statement).all(tx).await?)
+}
+
+/// Adds API calls to a period whose row is held.
+pub(super) async fn add_calls(tx: &DatabaseTransaction, row: &Model, count: i64) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::ApiCallsUsed, Expr::col(Column::ApiCallsUsed).add(count))
+        .filter(Column::WorkspaceId.eq(row.workspace_id))
+        .filter(Column::PeriodStart.eq(row.period_start))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// A condition that an id is one of a list, and the list as its one value.
+fn one_of(backend: DbBackend, place: &str, ids: &[WorkspaceId]) -> (String, String) {
+    let list = ids.iter().map(WorkspaceId::to_string).collect::<Vec<_>>().join(",");
+    match backend {
+        DbBackend::Postgres => (format!("= ANY(string_to_array({place}, ',')::bigint[])"), list),
+        _ => (format!("IN (SELECT value FROM json_each({place}))"), format!("[{list}]")),
+    }
 }

@@ -38,6 +38,12 @@ impl Thresholds {
         self.0.iter().map(i32::to_string).collect::<Vec<_>>().join(",")
     }
 
+    /// The percentages, ascending.
+    #[must_use]
+    pub fn as_slice(&self) -> &[i32] {
+        &self.0
+    }
+
     /// The thresholds that use has reached and that were not told of: those above `notified`.
     #[must_use]
     pub fn reached(&self, notified: i32, used: i64, total: i64) -> Vec<i32> {

@@ -15,11 +15,13 @@ use crate::{
     error::{Error, Result},
     idempotency::Repeatable,
     secret,
+    signal::Signal,
     token::{
         PREFIX, Scopes,
         access::{self, Access, Changed},
         store,
     },
+    webhook::{self, EventBody, NewEvent},
     workspace as workspaces,
 };
 
@@ -67,6 +69,7 @@ async fn make_first(app: &App, caller: &PartnerCaller, workspace: &workspace::Mo
 pub async fn rotate(app: &App, caller: &PartnerCaller, slug: &str, request: &Repeatable) -> Result<Rotated> {
     let (rotated, changed) = db::retried(|| rotate_once(app, caller, slug, request)).await?;
     Access::forget(app, &changed);
+    app.signals.publish(Signal::Event);
     Ok(rotated)
 }
 
@@ -92,6 +95,8 @@ async fn rotate_once(
         let (id, token) = insert(app, tx, &workspace).await?;
         let entry = audit::Entry::in_workspace("token.rotate", &workspace, id).before(old).after(id);
         audit::record(app, tx, &Origin::from(caller), entry).await?;
+        let told = EventBody::TokenRotated { at: rotated_at };
+        webhook::emit(app, tx, &NewEvent::in_workspace(&workspace, told)).await?;
         let rotated = Rotated { id, token: token.expose_secret().to_owned(), rotated_at };
         request.finish(app, tx, &rotated).await?;
         Ok((rotated, changed))

@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Result},
     idempotency::Repeatable,
     quota,
+    signal::Signal,
     user::{Count, NewUsers, Snapshot, store},
     workspace as workspaces,
 };
@@ -36,7 +37,9 @@ pub async fn create(
     count: Count,
     request: &Repeatable,
 ) -> Result<Created> {
-    db::retried(|| create_once(app, caller, slug, count, request)).await
+    let created = db::retried(|| create_once(app, caller, slug, count, request)).await?;
+    app.signals.publish(Signal::Event);
+    Ok(created)
 }
 
 async fn create_once(

@@ -17,7 +17,9 @@ use crate::{
 pub mod create;
 mod store;
 
-pub(crate) use store::{all, find, groups, holders, insert_default_group, latest_suspended, lock, restore, suspend};
+pub(crate) use store::{
+    all, by_ids, find, groups, holders, insert_default_group, latest_suspended, lock, restore, suspend,
+};
 
 /// Most users of one request.
 pub const MAX_COUNT: i32 = 99;

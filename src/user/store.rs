@@ -1,6 +1,6 @@
 //! SQL of users and groups; the workspace comes first.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use entity::{
     channel, group,
@@ -92,6 +92,16 @@ pub(crate) async fn lock(tx: &DatabaseTransaction, workspace_id: WorkspaceId, id
 
 pub(crate) async fn all(db: &impl ConnectionTrait, workspace_id: WorkspaceId) -> Result<Vec<Model>> {
     Ok(Entity::find().filter(Column::WorkspaceId.eq(workspace_id)).order_by_asc(Column::Id).all(db).await?)
+}
+
+/// Those of these users that are the workspace's.
+pub(crate) async fn by_ids(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    ids: impl IntoIterator<Item = UserId>,
+) -> Result<HashMap<UserId, Model>> {
+    let query = Entity::find().filter(Column::WorkspaceId.eq(workspace_id)).filter(Column::Id.is_in(ids));
+    Ok(query.all(db).await?.into_iter().map(|user| (user.id, user)).collect())
 }
 
 /// One row more than the page holds.

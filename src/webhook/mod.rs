@@ -1,14 +1,38 @@
 //! Telling partners what happened: an outbox that commits with the change, delivered at least once.
+//!
+//! [`emit`] stores an event, and its delivery if the partner has an endpoint, in the transaction of the change: what
+//! is rolled back is not told, what is committed is. Workers ([`deliver`]) lease due deliveries from the database,
+//! send them outside any transaction, and write down what came of it; a worker that dies loses its leases, not the
+//! deliveries. Each ends `delivered` or `dead`, and the log shows every try.
+//!
+//! - The same event keeps its `webhook-id` and its bytes over retries and resends; signatures are made for each try.
+//! - No endpoint slows the others, however long it takes: [`deliver::lanes`] sees to that.
+//! - What an endpoint answers is never trusted beyond its status and `Retry-After`.
+//! - Only 410 disables an endpoint. One that keeps failing is asked less, and `failing_since` says so.
 
-use entity::id::{PartnerId, WorkspaceId, WorkspaceSlug};
+use entity::{
+    id::{EventId, PartnerId, WorkspaceId, WorkspaceSlug},
+    timestamp::Timestamp,
+};
 use sea_orm::DatabaseTransaction;
 
-use crate::{app::App, error::Result};
+use crate::{
+    app::App,
+    error::{Error, Result},
+};
 
+pub mod admin;
+pub mod deliver;
 pub mod event;
+pub mod log;
+mod render;
+pub mod resend;
+pub mod retry;
+mod sample;
 mod store;
+pub mod try_out;
 
-pub use event::EventBody;
+pub use event::{EventBody, EventType};
 
 /// Something that happened, to be stored with the change that made it happen.
 pub struct NewEvent {
@@ -22,11 +46,48 @@ pub struct NewEvent {
     pub unique_key: Option<String>,
 }
 
+impl NewEvent {
+    /// Something that may happen any number of times in a workspace.
+    #[must_use]
+    pub fn in_workspace(workspace: &entity::workspace::Model, body: EventBody) -> Self {
+        Self {
+            partner_id: workspace.partner_id.clone(),
+            workspace: Some((workspace.id, workspace.slug.clone())),
+            body,
+            unique_key: None,
+        }
+    }
+}
+
+/// The body of an event of this type as it could be, for the documentation.
+///
+/// # Errors
+/// If `at` lies outside the calendar.
+pub fn example(partner_id: &PartnerId, event_type: EventType, at: Timestamp) -> Result<String> {
+    render::body(partner_id, &sample::workspace()?, at, &sample::of(event_type, at)?)
+}
+
 /// Stores an event and, if the partner has an endpoint, its delivery. Tells whether it is new. After the commit,
-/// publish [`crate::signal::Signal::Work`].
+/// publish [`crate::signal::Signal::Work`], or [`crate::signal::Signal::Event`] where nothing else is to do.
 ///
 /// # Errors
 /// What the database says.
 pub(crate) async fn emit(app: &App, tx: &DatabaseTransaction, event: &NewEvent) -> Result<bool> {
-    store::insert(app, tx, event).await
+    let (workspace_id, slug) = event.workspace.as_ref().ok_or_else(|| Error::Internal("whose event?".to_owned()))?;
+    let row = entity::event::Model {
+        id: EventId(app.clock.uuid()),
+        partner_id: event.partner_id.clone(),
+        workspace_id: Some(*workspace_id),
+        kind: event.body.event_type().to_string(),
+        body: render::body(&event.partner_id, slug, app.clock.now(), &event.body)?,
+        unique_key: event.unique_key.clone(),
+        created_at: app.clock.now(),
+    };
+    if !store::insert_event(tx, &row).await? {
+        return Ok(false);
+    }
+    if store::endpoint(tx, &row.partner_id).await?.is_some_and(|endpoint| endpoint.enabled) {
+        store::insert_delivery(app, tx, &row).await?;
+    }
+    Ok(true)
 }

@@ -10,6 +10,7 @@ use crate::{
     error::Result,
     idempotency::Repeatable,
     quota,
+    signal::Signal,
     user::{self, NewUsers},
     workspace::{DisplayName, Seats, Snapshot, TimeZoneName, slug, store},
 };
@@ -42,7 +43,9 @@ pub async fn create(
     command: &CreateWorkspace,
     request: &Repeatable,
 ) -> Result<Created> {
-    db::retried(|| create_once(app, caller, command, request)).await
+    let created = db::retried(|| create_once(app, caller, command, request)).await?;
+    app.signals.publish(Signal::Event);
+    Ok(created)
 }
 
 async fn create_once(

@@ -7,7 +7,6 @@ use crate::{
     channel as channels,
     error::Result,
     onboarding::{self, ActiveLink},
-    plan,
     quota::figures::{self, Figures},
     user as users, workspace,
 };
@@ -33,9 +32,8 @@ pub struct Overview {
 pub async fn overview(app: &App, partner_id: &PartnerId, slug: &str) -> Result<Overview> {
     let db = app.db.reader();
     let workspace = workspace::find(db, partner_id, slug).await?;
-    let plan = plan::by_id(db, workspace.plan_id).await?;
     Ok(Overview {
-        figures: figures::figures(app, db, &workspace, &plan).await?,
+        figures: figures::figures(app, db, workspace.id).await?,
         users: users::all(db, workspace.id).await?,
         channels: channels::all(db, workspace.id).await?,
         links: onboarding::active_links(app, &workspace).await?,

@@ -8,7 +8,7 @@ use entity::{
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait,
     QueryFilter, QueryOrder, QuerySelect, Set, Unchanged,
-    sea_query::{Expr, LikeExpr, LockType},
+    sea_query::{Expr, LockType},
 };
 
 use crate::{
@@ -113,19 +113,12 @@ pub(crate) async fn page(
 ) -> Result<Vec<Model>> {
     let mut query = Entity::find().filter(Column::PartnerId.eq(partner_id.clone())).filter(Column::Id.gt(page.after));
     if let Some(text) = &filter.text {
-        let pattern = LikeExpr::new(format!("%{}%", escape_like(text))).escape('\\');
-        query = query.filter(
-            Condition::any()
-                .add(Expr::col(Column::DisplayNameFolded).like(pattern.clone()))
-                .add(Expr::col(Column::Slug).like(pattern)),
-        );
+        let is_either =
+            Condition::any().add(db::contains(Column::DisplayNameFolded, text)).add(db::contains(Column::Slug, text));
+        query = query.filter(is_either);
     }
     if let Some(status) = filter.status {
         query = query.filter(Column::Status.eq(status));
     }
     Ok(query.order_by_asc(Column::Id).limit(page.limit + 1).all(db).await?)
-}
-
-fn escape_like(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }

@@ -1,5 +1,7 @@
 //! Clients that carry their credentials and say what was answered when it is not what was expected.
 
+use std::time::Duration;
+
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use quartermaster::clock::Clock;
 use reqwest::{Method, StatusCode, header::HeaderMap};
@@ -167,6 +169,7 @@ impl PartnerClient {
 }
 
 /// A customer's system.
+#[derive(Clone)]
 pub(crate) struct TokenClient {
     base: String,
     http: reqwest::Client,
@@ -178,7 +181,51 @@ impl TokenClient {
         Self { base: format!("{base}/integrations/api"), http, token: token.to_owned() }
     }
 
+    /// The token itself.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// The same token at another replica.
+    pub(crate) fn at(&self, base: &str) -> Self {
+        Self { base: format!("{base}/integrations/api"), ..self.clone() }
+    }
+
+    /// A request with the token, to be changed before it is sent.
+    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token)
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        Answer::of(self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token)).await
+        Answer::of(self.request(Method::GET, path)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::POST, path).json(&body)).await
+    }
+
+    pub(crate) async fn post_with_key(&self, path: &str, key: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::POST, path).header("Idempotency-Key", key).json(&body)).await
+    }
+
+    /// Waits until the token is refused: other replicas hear of it at once, and within seconds without Redis.
+    pub(crate) async fn until_refused(&self) {
+        let refused = async {
+            while self.get("/workspace").await.status.as_u16() != 401 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), refused).await.expect("the token is refused within 5 s");
+    }
+
+    /// Sends a text to a number.
+    pub(crate) async fn send(&self, phone: &str, text: &str) -> Answer {
+        self.post("/messages", json!({ "phone": phone, "text": text })).await
+    }
+
+    /// Used and total credits, as the workspace sees them.
+    pub(crate) async fn credits(&self) -> (i64, i64) {
+        let quota = self.get("/workspace/quotas").await.expect(200)["data"]["messaging_quota"].clone();
+        (quota["used"].as_i64().expect("used"), quota["total"].as_i64().expect("total"))
     }
 }

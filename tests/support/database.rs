@@ -32,6 +32,7 @@ pub(crate) struct Place {
     database_url: Option<SecretString>,
     redis_url: Option<SecretString>,
     master_key: SecretString,
+    redis_prefix: String,
 }
 
 impl Place {
@@ -45,6 +46,7 @@ impl Place {
             database_url,
             redis_url,
             master_key: Vault::generate(&Clock::system()),
+            redis_prefix: new_name(),
         }
     }
 
@@ -66,6 +68,7 @@ impl Place {
         let mut config = Config::standalone(self.path(), anywhere).expect("a configuration");
         config.master_key = Some(self.master_key.clone());
         config.redis_url.clone_from(&self.redis_url);
+        config.redis_prefix.clone_from(&self.redis_prefix);
         // Many tests run at once, each on a pool of its own.
         config.database_pool_size = 8;
         if let Some(url) = &self.database_url {

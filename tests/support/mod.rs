@@ -16,9 +16,14 @@ use secrecy::ExposeSecret;
 
 pub(crate) mod browser;
 pub(crate) mod client;
+pub(crate) mod conversation;
 pub(crate) mod database;
+pub(crate) mod messages;
 pub(crate) mod page;
 pub(crate) mod proxy;
+pub(crate) mod receiver;
+pub(crate) mod redis;
+pub(crate) mod sender;
 pub(crate) mod tools;
 
 pub(crate) use client::{Answer, PartnerClient, TokenClient};
@@ -106,13 +111,28 @@ impl TestApp {
 
     /// A second process on the same state.
     pub(crate) async fn replica(&self) -> Self {
-        Setup { clock: self.clock.clone(), ..Setup::default() }.start_at(self.place.clone()).await
+        self.replica_configured(|_| {}).await
+    }
+
+    /// A second process on the same state, with changes to the configuration.
+    pub(crate) async fn replica_configured(&self, change: fn(&mut Config)) -> Self {
+        Setup { clock: self.clock.clone(), change, ..Setup::default() }.start_at(self.place.clone()).await
     }
 
     /// A second process on the same state, reached over other wires.
     pub(crate) async fn replica_at(&self, database_url: &str, redis_url: Option<&str>) -> Self {
+        self.replica_at_configured(database_url, redis_url, |_| {}).await
+    }
+
+    /// Both.
+    pub(crate) async fn replica_at_configured(
+        &self,
+        database_url: &str,
+        redis_url: Option<&str>,
+        change: fn(&mut Config),
+    ) -> Self {
         let place = self.place.over(database_url, redis_url);
-        Setup { clock: self.clock.clone(), ..Setup::default() }.start_at(place).await
+        Setup { clock: self.clock.clone(), change, ..Setup::default() }.start_at(place).await
     }
 
     /// A sandbox partner with this id.

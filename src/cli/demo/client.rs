@@ -32,7 +32,7 @@ pub(super) struct Answer {
 pub(super) enum Who<'a> {
     /// The partner, with a fresh JWT.
     Partner,
-    /// A customer's system, with its token.
+    /// A customer's system or the operator's staff, with a token.
     Token(&'a str),
     /// A browser.
     Nobody,
@@ -85,6 +85,14 @@ impl Client {
             }
         }
         Err("the events ended".to_owned())
+    }
+
+    pub(super) fn partner_id(&self) -> &str {
+        &self.partner_id
+    }
+
+    pub(super) fn secret(&self) -> &SecretString {
+        &self.secret
     }
 
     fn url(&self, path: &str) -> String {

@@ -7,7 +7,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 
-use entity::id::PartnerId;
+use entity::{credits::Credits, id::PartnerId};
 use tokio::task::JoinHandle;
 
 use crate::{
@@ -16,20 +16,30 @@ use crate::{
     cli::{CommandError, logs, serve::stop_on_signal},
     clock::Clock,
     config::{Config, Flags},
+    credit::verify,
     http::{ServeError, Server},
     job,
     partner::{
         WithSecret,
         admin::{self, CreatePartner},
     },
+    plan::{self, SetPlan},
+    token::operator,
 };
 
 mod client;
 mod qr;
+mod receiver;
 mod report;
+mod sending;
 mod story;
 
 const PARTNER: &str = "demo";
+const PLAN: &str = "demo";
+const CREDITS_PER_SEAT: i64 = 10;
+const PACING_MS: i64 = 50;
+const RATE_PER_SECOND: i32 = 1000;
+const RECEIPT_MS: u64 = 100;
 
 /// How the demo ends.
 #[derive(clap::Args)]
@@ -57,6 +67,9 @@ pub(super) async fn run(command: &Demo, flags: &Flags, json: bool) -> Result<Exi
     config.public_url = format!("http://{}", config.listen);
     // Whoever opens the last page can play the phone with one curl.
     config.sandbox = true;
+    // The partner of the story listens on this machine.
+    config.allow_private_targets = true;
+    config.sandbox_receipt_ms = RECEIPT_MS;
     let clock = Clock::system();
     let watch = clock.stopwatch();
     let app = App::start(config, clock.clone()).await?;
@@ -70,8 +83,10 @@ pub(super) async fn run(command: &Demo, flags: &Flags, json: bool) -> Result<Exi
         _folder: folder,
     };
     let partner = make_partner(&stage.app).await?;
-    let page = story::play(&stage.app.config.public_url, &partner, &mut report).await;
-    let is_good = report.summary(page.as_deref());
+    let (_, operator) = operator::create(&stage.app, &Origin::operator(), "demo").await?;
+    let page = story::play(&stage.app.config.public_url, &partner, &operator, &mut report).await;
+    let is_clean = audit(&stage.app, &mut report).await?;
+    let is_good = report.summary(page.as_deref()) && is_clean;
     if !command.once {
         report.keeps_serving(&stage.app.config.public_url);
         stop_on_signal(Arc::clone(&stage.app))?.await;
@@ -110,12 +125,36 @@ fn free_address(listen: SocketAddr) -> Result<SocketAddr, CommandError> {
     probe.map_err(|error| CommandError::Other(format!("no free port: {error}")))
 }
 
+/// Adds the ledger up, as `quartermaster audit` does.
+async fn audit(app: &App, report: &mut report::Report) -> Result<bool, CommandError> {
+    let watch = report.stopwatch();
+    let found = verify::verify(app).await?;
+    let verdict = match found.drift.len() {
+        0 => Ok(()),
+        count => Err(format!("{count} sums do not agree: {:?}", found.drift)),
+    };
+    let answered = format!("{} entries, {} messages, {} drift", found.entries, found.messages, found.drift.len());
+    report.step("The audit adds everything up", "quartermaster audit", &answered, watch.elapsed(), &verdict);
+    Ok(verdict.is_ok())
+}
+
 /// What an operator does before the story begins. A folder that was used before already has the partner.
 async fn make_partner(app: &App) -> Result<WithSecret, CommandError> {
     let id = PartnerId::parse(PARTNER).map_err(|error| CommandError::Other(error.to_string()))?;
     if admin::show(app, &id).await.is_ok() {
         return Ok(crate::partner::rotate_secret::rotate(app, &Origin::operator(), &id, 0).await?);
     }
-    let command = CreatePartner { id, name: "Demo Messaging".to_owned(), plan: "starter".to_owned(), is_sandbox: true };
+    // So little and so fast that the story comes to its end within seconds.
+    let plan = SetPlan {
+        name: PLAN.to_owned(),
+        credits_per_seat: Some(Credits(CREDITS_PER_SEAT)),
+        pacing_ms: Some(PACING_MS),
+        token_rate_per_second: Some(RATE_PER_SECOND),
+        workspace_rate_per_second: Some(RATE_PER_SECOND),
+        partner_rate_per_second: Some(RATE_PER_SECOND),
+        ..SetPlan::default()
+    };
+    plan::set(app, &Origin::operator(), &plan).await?;
+    let command = CreatePartner { id, name: "Demo Messaging".to_owned(), plan: PLAN.to_owned(), is_sandbox: true };
     Ok(admin::create(app, &Origin::operator(), &command).await?)
 }

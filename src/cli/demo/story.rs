@@ -1,6 +1,7 @@
 //! The story, step by step.
 
 use reqwest::Method;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::{
@@ -12,25 +13,31 @@ use crate::{
     partner::WithSecret,
 };
 
-const API: &str = "/partner/api/v1";
-const PUBLIC: &str = "/integrations/api";
+pub(super) const API: &str = "/partner/api/v1";
+pub(super) const PUBLIC: &str = "/integrations/api";
 const PHONE: &str = "+15550001111";
 
 /// Plays the story; `None` where a step failed that the rest needs. Otherwise the address of a page to look at.
-pub(super) async fn play(base: &str, partner: &WithSecret, report: &mut Report) -> Option<String> {
+pub(super) async fn play(
+    base: &str,
+    partner: &WithSecret,
+    operator: &SecretString,
+    report: &mut Report,
+) -> Option<String> {
     let clock = report.clock();
     let client = Client::new(base, partner.partner.id.as_str(), partner.secret.clone(), clock).ok()?;
     let mut story = Story { client, report };
     let (workspace, agents) = story.provision().await?;
     story.onboard(&workspace, agents[0]).await?;
-    story.use_and_rotate_token(&workspace).await?;
+    let token = story.use_and_rotate_token(&workspace).await?;
+    story.send(&workspace, &token, operator.expose_secret()).await?;
     story.downgrade_and_back(&workspace, agents).await?;
     story.last_page(&workspace, agents[1]).await
 }
 
-struct Story<'a> {
-    client: Client,
-    report: &'a mut Report,
+pub(super) struct Story<'a> {
+    pub(super) client: Client,
+    pub(super) report: &'a mut Report,
 }
 
 impl Story<'_> {
@@ -108,7 +115,7 @@ impl Story<'_> {
     }
 
     /// Token used, rotated, the old one refused.
-    async fn use_and_rotate_token(&mut self, workspace: &str) -> Option<()> {
+    async fn use_and_rotate_token(&mut self, workspace: &str) -> Option<String> {
         let path = format!("/workspaces/{workspace}/api-token");
         let read = format!("{API}{path}");
         let first = self.get("The API token", Who::Partner, &read, 200, |_| Ok(())).await?;
@@ -125,7 +132,7 @@ impl Story<'_> {
         })
         .await?;
         self.get("The new one works", Who::Token(&second), &format!("{PUBLIC}/workspace"), 200, |_| Ok(())).await?;
-        Some(())
+        Some(second)
     }
 
     /// Fewer seats suspend whoever has no account; more restore.
@@ -162,7 +169,7 @@ impl Story<'_> {
         Some(link.await?["qr_link"].as_str()?.to_owned())
     }
 
-    async fn post(
+    pub(super) async fn post(
         &mut self,
         title: &'static str,
         path: &str,
@@ -174,7 +181,7 @@ impl Story<'_> {
         self.ask(title, Who::Partner, Method::POST, &format!("{API}{path}"), body, status, check).await
     }
 
-    async fn get(
+    pub(super) async fn get(
         &mut self,
         title: &'static str,
         who: Who<'_>,
@@ -186,7 +193,7 @@ impl Story<'_> {
     }
 
     #[expect(clippy::too_many_arguments, reason = "a step of the story is one line where it is told")]
-    async fn ask(
+    pub(super) async fn ask(
         &mut self,
         title: &'static str,
         who: Who<'_>,
@@ -214,6 +221,6 @@ impl Story<'_> {
     }
 }
 
-fn expect(got: &Value, wanted: &Value) -> Result<(), String> {
+pub(super) fn expect(got: &Value, wanted: &Value) -> Result<(), String> {
     if got == wanted { Ok(()) } else { Err(format!("expected {wanted}, got {got}")) }
 }

@@ -3,7 +3,7 @@
 //! A session shows five QR codes of 20 seconds each and then ends, as a real one does. A pairing code lives three
 //! minutes on its own, whatever the QR codes do. What a phone does is played by [`phones`].
 //!
-//! Numbers that fail, by their last six digits (the same on every call):
+//! Numbers that fail when they are linked, by their last six digits (the same on every call):
 //!
 //! | ends in | what happens |
 //! |---|---|
@@ -11,6 +11,20 @@
 //! | `000403` | scanning or pairing ends the session with `banned` |
 //! | `000408` | the phone scans or pairs and then hangs; the session runs out |
 //! | `000429` | a pairing code for this number is refused (`pairing_refused`) |
+//!
+//! Recipients that fail when something is sent to them, by the last six digits of number or group:
+//!
+//! | ends in | what happens |
+//! |---|---|
+//! | `000404` | the number is not on the network: rejected (`not_on_network`) |
+//! | `000410` | accepted; later it fails after all (`undeliverable`) |
+//! | `000429` | the first try is put off for 5 s by the provider's rate limit; the second is accepted |
+//! | `000503` | the first try meets a temporary error; the second is accepted |
+//! | `000504` | the answer is lost, but the message arrives and its receipts come |
+//! | `000505` | the answer is lost, and so is the message |
+//!
+//! What is accepted arrives, is delivered after `sandbox_receipt_ms` and read after twice that. What simulated
+//! recipients write to a linked phone comes through [`inbound`].
 
 use async_trait::async_trait;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -22,13 +36,15 @@ use entity::{
 
 use crate::{
     app::App,
-    connector::{Account, Connector, Observation, PairingCode, Qr},
+    connector::{Account, Connector, Delivery, Observation, Outgoing, PairingCode, Qr},
     db,
     error::{Error, Result},
     phone::Phone,
 };
 
+pub mod inbound;
 pub mod phones;
+mod recipients;
 mod store;
 
 const CODES: i32 = 5;
@@ -91,6 +107,10 @@ impl Connector for Sandbox {
             }
         }
         Err(Error::ProviderUnavailable)
+    }
+
+    async fn send(&self, app: &App, outgoing: &Outgoing) -> Delivery {
+        recipients::send(app, outgoing).await
     }
 
     async fn end(&self, app: &App, session: AttemptId) -> Result<()> {

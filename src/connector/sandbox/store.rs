@@ -1,17 +1,23 @@
 //! SQL of the simulated provider.
 
 use entity::{
-    id::{AttemptId, PartnerId},
-    sandbox_code,
+    id::{AttemptId, MessageId, PartnerId},
+    sandbox_code, sandbox_message,
     sandbox_session::{ActiveModel, Column, Entity, Model, State},
     timestamp::Timestamp,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, Select, Set,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, QueryOrder, Select, Set,
     sea_query::Expr,
 };
 
-use crate::{app::App, connector::sandbox::phones::Scope, db, error::Result, phone::Phone};
+use crate::{
+    app::App,
+    connector::{Outgoing, sandbox::phones::Scope},
+    db,
+    error::{Error, Result},
+    phone::Phone,
+};
 
 /// Whether a pairing code was stored.
 pub(super) enum Pairing {
@@ -108,6 +114,10 @@ pub(super) async fn linked_to(db: &impl ConnectionTrait, scope: &Scope, phone: &
         .await?)
 }
 
+pub(super) async fn is_linked(db: &impl ConnectionTrait, id: AttemptId) -> Result<bool> {
+    Ok(find(db, id).await?.is_some_and(|session| session.state == State::Linked))
+}
+
 pub(super) async fn set_pairing(
     tx: &DatabaseTransaction,
     id: AttemptId,
@@ -154,6 +164,38 @@ pub(super) async fn close(tx: &DatabaseTransaction, id: AttemptId) -> Result<()>
         .col_expr(Column::State, Expr::value(State::Closed))
         .filter(Column::Id.eq(id))
         .filter(Column::State.is_in([State::Waiting, State::Linked]))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Notes that a message was given to the provider once more; tells how often that was.
+pub(super) async fn count_try(app: &App, tx: &DatabaseTransaction, outgoing: &Outgoing) -> Result<i32> {
+    use sandbox_message::{ActiveModel, Column, Entity};
+    let row = ActiveModel {
+        id: Set(outgoing.message_id),
+        session_id: Set(outgoing.session),
+        recipient: Set(outgoing.recipient.as_str().to_owned()),
+        text: Set(Some(outgoing.text.clone())),
+        tries: Set(0),
+        arrivals: Set(0),
+        created_at: Set(app.clock.now()),
+    };
+    db::insert_unless_known(Entity::insert(row).on_conflict_do_nothing_on([Column::Id]), tx).await?;
+    count(tx, outgoing.message_id, Column::Tries).await?;
+    let row = Entity::find_by_id(outgoing.message_id).one(tx).await?;
+    row.map(|row| row.tries).ok_or_else(|| Error::Internal("a simulated message is gone".to_owned()))
+}
+
+/// Notes that a message reached its recipient; once more each time, so that a message sent twice shows.
+pub(super) async fn count_arrival(tx: &DatabaseTransaction, id: MessageId) -> Result<()> {
+    count(tx, id, sandbox_message::Column::Arrivals).await
+}
+
+async fn count(tx: &DatabaseTransaction, id: MessageId, column: sandbox_message::Column) -> Result<()> {
+    sandbox_message::Entity::update_many()
+        .col_expr(column, Expr::col(column).add(1))
+        .filter(sandbox_message::Column::Id.eq(id))
         .exec(tx)
         .await?;
     Ok(())

@@ -10,7 +10,7 @@ use crate::{
     app::App,
     caller::PartnerCaller,
     error::{Error, Result},
-    http::edge::RequestId,
+    http::{edge::RequestId, repeat},
     idempotency::Repeatable,
     partner::authenticate::{Credentials, authenticate},
 };
@@ -37,18 +37,6 @@ async fn check(request: &Request, bearer: Bearer) -> poem::Result<PartnerCaller>
     let partner_id = request.header("X-TL-Partner-Id").ok_or(Error::MissingHeader("X-TL-Partner-Id"))?;
     let credentials = Credentials { token: &bearer.token, partner_id, request_id: RequestId::of(request) };
     let caller = authenticate(app, &credentials).await?;
-    check_idempotency_key(request)?;
+    repeat::check_key(request)?;
     Ok(caller)
-}
-
-/// A key that the framework cannot read would otherwise count as none, and the request would be done twice.
-fn check_idempotency_key(request: &Request) -> Result<()> {
-    let mut keys = request.headers().get_all("Idempotency-Key").iter();
-    match (keys.next(), keys.next()) {
-        (Some(key), None) if key.to_str().is_err() => {
-            Err(Error::field("Idempotency-Key", "must be 1 to 255 visible ASCII characters"))
-        }
-        (Some(_), Some(_)) => Err(Error::field("Idempotency-Key", "must be sent once")),
-        _ => Ok(()),
-    }
 }

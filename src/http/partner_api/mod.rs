@@ -1,7 +1,7 @@
 //! The Partner API (`contracts/timelines.md` §1): bare JSON objects, flat errors, JWT credentials.
 //!
 //! Compatible field by field with the contract; what goes beyond it (lists, revoking links, `time_zone`,
-//! `Idempotency-Key`, simulated phones) is in the same style and says so.
+//! `Idempotency-Key`, simulated phones, the webhook's setting and log) is in the same style and says so.
 
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ mod sandbox;
 mod tokens;
 mod users;
 mod views;
+mod webhooks;
 mod workspaces;
 
 pub(super) const BASE: &str = "/partner/api/v1";
@@ -49,6 +50,7 @@ pub(super) fn service(app: &Arc<App>) -> OpenApiService<impl OpenApi + use<>, ()
         links::LinksApi { app: Arc::clone(app) },
         tokens::TokensApi { app: Arc::clone(app) },
         sandbox::SandboxApi { app: Arc::clone(app) },
+        webhooks::WebhooksApi { app: Arc::clone(app) },
     );
     OpenApiService::new(operations, "Quartermaster Partner API", "1")
         .description(

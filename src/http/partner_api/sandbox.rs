@@ -12,7 +12,7 @@ use crate::{
     http::{
         body::JsonBody,
         partner_api::{auth::PartnerAuth, dialect::PartnerFailure},
-        sandbox::{self, LogoutRequest, PairRequest, PhoneView, ScanRequest},
+        sandbox::{self, InboundRequest, InboundView, LogoutRequest, PairRequest, PhoneView, ScanRequest},
     },
 };
 
@@ -25,7 +25,8 @@ impl SandboxApi {
     /// Scan a QR code with a simulated phone
     ///
     /// Numbers that end in 000402 fail with `payment_required`, 000403 with `banned`; 000408 hangs until the codes run
-    /// out; for 000429 the page's pairing code is refused. 404 `code_not_found` for a code that no page of the partner has shown, 410 `code_expired` for one that has been
+    /// out; for 000429 the page's pairing code is refused. Recipients of messages have endings of their own; see
+    /// `POST /sandbox/inbound`. 404 `code_not_found` for a code that no page of the partner has shown, 410 `code_expired` for one that has been
     /// replaced, 409 `code_used` for one of a session that is linked or over.
     #[oai(path = "/sandbox/scan", method = "post", operation_id = "scan_with_sandbox_phone")]
     async fn scan(
@@ -74,5 +75,29 @@ impl SandboxApi {
         let scope = Scope::of_partner(&self.app, &caller.0.partner)?;
         let request = caller.repeatable(key.0.as_deref(), "log_out_sandbox_phone", &body.0)?;
         Ok(Json(sandbox::log_out(&self.app, &scope, &body.0, &request).await?))
+    }
+
+    /// Write to a linked simulated phone from outside
+    ///
+    /// Every account of the partner's workspaces that is connected with the phone receives the text. 409
+    /// `phone_not_linked` without any.
+    ///
+    /// What is sent the other way, to a number of your choice, is delivered and read after `sandbox_receipt_ms` and
+    /// twice that, unless the number ends in one of these: 000404 is not on the network and fails; 000410 is sent and
+    /// fails later; 000429 is put off for 5 seconds by a rate limit and then sent; 000503 meets a temporary error and is
+    /// then sent; 000504 arrives though the provider's answer is lost; 000505 is lost with its answer and fails after
+    /// 24 hours. What fails gives its credits back.
+    #[oai(path = "/sandbox/inbound", method = "post", operation_id = "write_to_sandbox_phone")]
+    async fn write(
+        &self,
+        caller: PartnerAuth,
+        /// The same key and body returns the same answer for 30 days.
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<String>>,
+        body: JsonBody<InboundRequest>,
+    ) -> Result<Json<InboundView>, PartnerFailure> {
+        let scope = Scope::of_partner(&self.app, &caller.0.partner)?;
+        let request = caller.repeatable(key.0.as_deref(), "write_to_sandbox_phone", &body.0)?;
+        Ok(Json(sandbox::write(&self.app, &scope, &body.0, &request).await?))
     }
 }

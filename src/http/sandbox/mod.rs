@@ -15,10 +15,14 @@ use serde_json::Value;
 
 use crate::{
     app::App,
-    connector::sandbox::phones::{self, Played, Scope},
+    connector::sandbox::{
+        inbound::{self, Arrived},
+        phones::{self, Played, Scope},
+    },
     error::{Error, Result},
     http::{body, problem::Problem, surface},
     idempotency::Repeatable,
+    message::Text,
     onboarding,
     phone::Phone,
 };
@@ -48,6 +52,29 @@ pub(super) struct PairRequest {
 pub(super) struct LogoutRequest {
     /// The phone's number, `+` and 7 to 15 digits.
     phone: String,
+}
+
+/// A text that somebody outside writes to a linked phone.
+#[derive(Object, Serialize, Deserialize)]
+pub(super) struct InboundRequest {
+    /// The linked phone's number, `+` and 7 to 15 digits.
+    phone: String,
+    /// The number of who writes, `+` and 7 to 15 digits.
+    from: String,
+    /// What is written, 1 to 2000 characters.
+    text: String,
+}
+
+/// What the phone's linked devices received.
+#[derive(Object)]
+#[oai(rename = "SandboxInbound")]
+pub(super) struct InboundView {
+    /// The linked phone's number.
+    phone: String,
+    /// The number of who wrote.
+    from: String,
+    /// The message, once for each workspace that the phone is linked to.
+    message_uids: Vec<String>,
 }
 
 /// What the phone shows.
@@ -83,6 +110,24 @@ pub(super) async fn log_out(
     Ok(conclude(app, &phone, played).await)
 }
 
+pub(super) async fn write(
+    app: &App,
+    scope: &Scope,
+    command: &InboundRequest,
+    request: &Repeatable,
+) -> Result<InboundView> {
+    let phone = Phone::parse(&command.phone)?;
+    let from = Phone::parse(&command.from).map_err(|_| Error::field("from", "must be + and 7 to 15 digits"))?;
+    let text = Text::parse(command.text.clone())?;
+    let command = inbound::Write { phone, from, text };
+    let Arrived { messages } = inbound::write(app, scope, &command, request).await?;
+    Ok(InboundView {
+        phone: command.phone.as_str().to_owned(),
+        from: command.from.as_str().to_owned(),
+        message_uids: messages.iter().map(ToString::to_string).collect(),
+    })
+}
+
 /// Draws the conclusions at once. The work is stored as well, so a failure here is made good by a worker.
 async fn conclude(app: &App, phone: &Phone, played: Played) -> PhoneView {
     for session in played.sessions {
@@ -98,7 +143,8 @@ pub(super) fn loopback_endpoint(app: &Arc<App>) -> impl Endpoint<Output = Respon
     let routes = Route::new()
         .at("/scan", post(loopback_scan))
         .at("/pair", post(loopback_pair))
-        .at("/logout", post(loopback_log_out));
+        .at("/logout", post(loopback_log_out))
+        .at("/inbound", post(loopback_write));
     surface::surface::<Problem>(app, routes)
 }
 
@@ -120,6 +166,12 @@ async fn loopback_log_out(app: Data<&Arc<App>>, request: &Request, body: Vec<u8>
     Ok(shown(&log_out(&app, &scope, &command, &Repeatable::never()).await?))
 }
 
+#[handler]
+async fn loopback_write(app: Data<&Arc<App>>, request: &Request, body: Vec<u8>) -> poem::Result<Json<Value>> {
+    let (scope, command) = opened(&app, request, &body)?;
+    Ok(shown(&write(&app, &scope, &command, &Repeatable::never()).await?))
+}
+
 fn opened<T: DeserializeOwned>(app: &App, request: &Request, body: &[u8]) -> Result<(Scope, T)> {
     // What a proxy on this machine hands on, or a web site that a developer visits, does not come from this machine.
     let is_handed_on = FOREIGN_HEADERS.iter().any(|header| request.headers().contains_key(*header));
@@ -135,6 +187,6 @@ fn opened<T: DeserializeOwned>(app: &App, request: &Request, body: &[u8]) -> Res
     Ok((scope, body::parse(body)?))
 }
 
-fn shown(view: &PhoneView) -> Json<Value> {
+fn shown(view: &impl ToJSON) -> Json<Value> {
     Json(view.to_json().unwrap_or_default())
 }

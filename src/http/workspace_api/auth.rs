@@ -1,7 +1,8 @@
-//! Credentials of the Workspace API: the workspace's token.
+//! Credentials of the Workspace API, and letting their calls in: the workspace's token, its rates and quotas.
 
 use std::sync::Arc;
 
+use entity::credits::Credits;
 use poem::Request;
 use poem_openapi::{SecurityScheme, auth::Bearer};
 
@@ -9,23 +10,71 @@ use crate::{
     app::App,
     caller::WorkspaceCaller,
     error::{Error, Result},
+    http::{repeat, workspace_api::limits::Told},
+    meter::admission::{self, Admitted, Need},
     token::{Scope, check},
 };
 
 /// The workspace's API token.
 #[derive(SecurityScheme)]
 #[oai(ty = "bearer", rename = "WorkspaceToken", checker = "check_token")]
-pub(super) struct TokenAuth(Arc<WorkspaceCaller>);
+pub(super) struct TokenAuth(Checked);
+
+/// A token that was checked, before it is metered.
+pub(super) struct Checked {
+    app: Arc<App>,
+    caller: Arc<WorkspaceCaller>,
+    told: Told,
+}
 
 impl TokenAuth {
-    /// The caller, if its token has the scope and its quotas and rates allow one more call.
-    pub(super) async fn admit(&self, scope: Scope) -> Result<&WorkspaceCaller> {
-        self.0.scopes.require(scope)?;
-        Ok(&self.0)
+    /// The caller, if its token has the scope and its rates and API calls allow one more.
+    pub(super) async fn admit(&self, scope: Scope) -> Result<&Arc<WorkspaceCaller>> {
+        self.metered(scope, Need::Call).await.map(|_| &self.0.caller)
+    }
+
+    /// The caller, also when its API calls are used up, and the calls counted with this one.
+    pub(super) async fn admit_always(&self, scope: Scope) -> Result<(&Arc<WorkspaceCaller>, i64)> {
+        let admitted = self.metered(scope, Need::Counted).await?;
+        Ok((&self.0.caller, admitted.calls))
+    }
+
+    /// The caller with a hold on credits. A request that `is_repeatable` may have been answered before, so only the
+    /// ledger refuses it for want of credits.
+    pub(super) async fn admit_sending(
+        &self,
+        credits: Credits,
+        is_repeatable: bool,
+    ) -> Result<(&Arc<WorkspaceCaller>, Admitted)> {
+        let need = Need::Credits { credits, is_repeatable };
+        let admitted = self.metered(Scope::MessagesWrite, need).await?;
+        Ok((&self.0.caller, admitted))
+    }
+
+    /// What the caller asks for, parsed. What cannot be understood is a call all the same.
+    pub(super) async fn understand<T>(&self, scope: Scope, parsed: Result<T>) -> Result<T> {
+        if parsed.is_err() {
+            self.metered(scope, Need::Call).await?;
+        }
+        parsed
+    }
+
+    /// The workspace that keys of repeatable requests are kept for.
+    pub(super) fn repeat_scope(&self) -> String {
+        format!("workspace:{}", self.0.caller.workspace.id)
+    }
+
+    async fn metered(&self, scope: Scope, need: Need) -> Result<Admitted> {
+        self.0.caller.scopes.require(scope)?;
+        let (outcome, limits) = admission::admit(&self.0.app, &self.0.caller, need).await;
+        self.0.told.tell(limits);
+        outcome
     }
 }
 
-async fn check_token(request: &Request, bearer: Bearer) -> poem::Result<Arc<WorkspaceCaller>> {
+async fn check_token(request: &Request, bearer: Bearer) -> poem::Result<Checked> {
     let app = request.data::<Arc<App>>().ok_or_else(|| Error::Internal("a surface has no app".to_owned()))?;
-    Ok(check::check(app, &bearer.token).await?)
+    let caller = check::check(app, &bearer.token).await?;
+    repeat::check_key(request)?;
+    Ok(Checked { app: Arc::clone(app), caller, told: Told::of(request) })
 }

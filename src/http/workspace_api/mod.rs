@@ -1,11 +1,11 @@
 //! The Workspace API (`contracts/timelines.md` §3, there called Public API): `{status, data}` envelopes, bearer tokens,
 //! times in the workspace's zone.
 //!
-//! For now the part that makes a token useful: the workspace, its teammates, its accounts.
+//! So far: the workspace, its teammates, its accounts, and reading its chats and messages.
 
 use std::sync::Arc;
 
-use poem::{Endpoint, Response, Route};
+use poem::{Endpoint, EndpointExt, Response, Route};
 use poem_openapi::{
     Object, OpenApi, OpenApiService,
     payload::Json,
@@ -19,7 +19,11 @@ use crate::{
 
 mod accounts;
 mod auth;
+mod chats;
 mod dialect;
+mod limits;
+mod messages;
+mod sending;
 mod teammates;
 mod workspace;
 
@@ -27,7 +31,7 @@ pub(super) const BASE: &str = "/integrations/api";
 
 /// The surface with its limits and its dialect.
 pub(super) fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use<> {
-    surface::surface::<dialect::WorkspaceError>(app, Route::new().nest("/", service(app)))
+    surface::surface::<dialect::WorkspaceError>(app, Route::new().nest("/", service(app))).around(limits::tell)
 }
 
 /// What failed before a route was found.
@@ -41,6 +45,9 @@ pub(super) fn service(app: &Arc<App>) -> OpenApiService<impl OpenApi + use<>, ()
         workspace::WorkspaceApi { app: Arc::clone(app) },
         teammates::TeammatesApi { app: Arc::clone(app) },
         accounts::AccountsApi { app: Arc::clone(app) },
+        sending::SendingApi { app: Arc::clone(app) },
+        chats::ChatsApi { app: Arc::clone(app) },
+        messages::MessagesApi { app: Arc::clone(app) },
     );
     OpenApiService::new(operations, "Quartermaster Workspace API", "1")
         .description(

@@ -11,8 +11,7 @@ use crate::{
         formats::local_time,
         workspace_api::{Envelope, auth::TokenAuth, dialect::WorkspaceFailure, ok},
     },
-    plan,
-    quota::{Period, figures},
+    quota::{Period, reader::Overview},
     token::Scope,
 };
 
@@ -49,6 +48,39 @@ struct NonRecurringView {
     remaining_balance: i64,
 }
 
+/// The quotas.
+#[derive(Object)]
+#[oai(rename = "Quotas")]
+struct QuotasView {
+    /// Message credits: granted for the period, and those that do not expire as far as they were used in it or are
+    /// left.
+    messaging_quota: QuotaView,
+    /// API calls, reads included.
+    api_calls_quota: QuotaView,
+    /// Seats.
+    seats: QuotaView,
+    /// Credits that do not expire.
+    non_recurring_quota: NonRecurringView,
+}
+
+impl QuotasView {
+    fn new(overview: &Overview, calls: i64, zone: &str) -> Self {
+        let Overview { figures, seats_total, seats_used } = overview;
+        let quota = |amounts| QuotaView::new(amounts, figures.period, zone);
+        Self {
+            messaging_quota: quota((figures.messages_total.0, figures.messages_used.0)),
+            api_calls_quota: quota((figures.api_calls_total, calls.max(figures.api_calls_used))),
+            seats: QuotaView {
+                total: i64::from(*seats_total),
+                used: i64::from(*seats_used),
+                period_start: None,
+                period_end: None,
+            },
+            non_recurring_quota: NonRecurringView { remaining_balance: figures.non_recurring_balance.0 },
+        }
+    }
+}
+
 /// The workspace.
 #[derive(Object)]
 #[oai(rename = "Workspace")]
@@ -59,35 +91,34 @@ struct WorkspaceView {
     display_name: String,
     /// Name of its plan.
     plan: String,
-    /// Message credits.
-    messaging_quota: QuotaView,
-    /// API calls, reads included.
-    api_calls_quota: QuotaView,
-    /// Seats.
-    seats: QuotaView,
-    /// Credits that do not expire.
-    non_recurring_quota: NonRecurringView,
+    #[oai(flatten)]
+    quotas: QuotasView,
 }
 
 #[OpenApi]
 impl WorkspaceApi {
     /// Get the workspace
+    ///
+    /// Answered also when the API calls of the period are used up.
     #[oai(path = "/workspace", method = "get", operation_id = "get_workspace")]
     async fn get(&self, caller: TokenAuth) -> Result<Json<Envelope<WorkspaceView>>, WorkspaceFailure> {
-        let workspace = &caller.admit(Scope::WorkspaceRead).await?.workspace;
-        let db = self.app.db.reader();
-        let plan = plan::by_id(db, workspace.plan_id).await?;
-        let figures = figures::figures(&self.app, db, workspace, &plan).await?;
-        let quota = |amounts| QuotaView::new(amounts, figures.period, &workspace.time_zone);
-        let seats = (i64::from(workspace.seats_total), i64::from(workspace.seats_used));
+        let (caller, calls) = caller.admit_always(Scope::WorkspaceRead).await?;
+        let overview = self.app.figures.read(caller.workspace.id).await?;
         Ok(ok(WorkspaceView {
-            workspace_id: workspace.slug.to_string(),
-            display_name: workspace.display_name.clone(),
-            messaging_quota: quota((figures.messages_total.0, figures.messages_used.0)),
-            api_calls_quota: quota((figures.api_calls_total, figures.api_calls_used)),
-            seats: QuotaView { total: seats.0, used: seats.1, period_start: None, period_end: None },
-            non_recurring_quota: NonRecurringView { remaining_balance: figures.non_recurring_balance.0 },
-            plan: plan.name,
+            workspace_id: caller.workspace.slug.to_string(),
+            display_name: caller.workspace.display_name.clone(),
+            plan: caller.plan.name.clone(),
+            quotas: QuotasView::new(&overview, calls, &caller.workspace.time_zone),
         }))
+    }
+
+    /// Get the quotas
+    ///
+    /// The same figures as the workspace's. Answered also when the API calls of the period are used up.
+    #[oai(path = "/workspace/quotas", method = "get", operation_id = "get_quotas")]
+    async fn quotas(&self, caller: TokenAuth) -> Result<Json<Envelope<QuotasView>>, WorkspaceFailure> {
+        let (caller, calls) = caller.admit_always(Scope::WorkspaceRead).await?;
+        let overview = self.app.figures.read(caller.workspace.id).await?;
+        Ok(ok(QuotasView::new(&overview, calls, &caller.workspace.time_zone)))
     }
 }

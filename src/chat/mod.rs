@@ -1,0 +1,82 @@
+//! Chats: conversations of a workspace's account with a person or a group.
+//!
+//! A chat belongs to the account that it is held with for good; that account sends what is sent to it. Here they are
+//! read; sending and receiving make them.
+
+use entity::{
+    channel,
+    chat::Model,
+    id::{ChatId, WorkspaceId},
+    message, user,
+};
+
+use crate::{
+    app::App,
+    error::{Error, Result},
+    message::read,
+};
+
+pub(crate) mod details;
+pub mod filter;
+pub mod list;
+mod store;
+
+pub(crate) use store::find;
+
+/// Networks' words, behind the `@` of an id, for what only its owner can write to.
+const ONE_WAY_SERVERS: [&str; 2] = ["broadcast", "newsletter"];
+
+/// A chat with the account that it is held with.
+#[derive(Clone, Debug)]
+pub struct ChatWithAccount {
+    /// The chat.
+    pub chat: Model,
+    /// The account.
+    pub channel: channel::Model,
+    /// The user whose account it is.
+    pub owner: user::Model,
+}
+
+impl ChatWithAccount {
+    /// Whether what is sent to it would be accepted: the account works, and the other side can be written to.
+    #[must_use]
+    pub fn is_allowed_to_message(&self) -> bool {
+        let is_active = self.channel.state == channel::State::Connected && !self.channel.suspended;
+        let server = self.chat.jid.rsplit_once('@').map_or("", |(_, server)| server);
+        is_active && !ONE_WAY_SERVERS.contains(&server)
+    }
+}
+
+/// A chat with everything that it is shown with.
+#[derive(Clone, Debug)]
+pub struct ChatDetails {
+    /// The chat and its account.
+    pub held: ChatWithAccount,
+    /// Its labels, in order.
+    pub labels: Vec<String>,
+    /// Who looks after it.
+    pub responsible: Option<user::Model>,
+    /// Its newest message, where it was asked for, with the user as whom it was sent.
+    pub last_message: Option<(message::Model, Option<user::Model>)>,
+}
+
+/// Reads a chat's id as it stands in a path.
+///
+/// # Errors
+/// `chat_not_found`: what is no number is nobody's chat.
+pub fn parse_id(text: &str) -> Result<ChatId> {
+    let number = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+    number.ok_or_else(|| Error::ChatNotFound(text.to_owned()))
+}
+
+/// One chat.
+///
+/// # Errors
+/// `chat_not_found`.
+pub async fn get(app: &App, workspace_id: WorkspaceId, id: &str) -> Result<ChatDetails> {
+    let db = app.db.reader();
+    let not_found = || Error::ChatNotFound(id.to_owned());
+    let chat = find(db, workspace_id, parse_id(id)?).await?.ok_or_else(not_found)?;
+    let mut details = details::details(db, workspace_id, vec![chat], read::ById::new()).await?;
+    details.pop().ok_or_else(not_found)
+}

@@ -1,0 +1,128 @@
+//! The demo's own webhook receiver: a partner's backend that checks each signature and keeps what it was told. It uses
+//! libraries for JWTs and Standard Webhooks, and nothing of the code that signs.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+const MOST_BYTES: usize = 64 * 1024;
+
+/// A webhook that came, and why it was not believed, if it was not.
+#[derive(Clone)]
+struct Received {
+    event: Value,
+    doubt: Option<String>,
+}
+
+/// Listens until the demo ends.
+pub(super) struct Receiver {
+    pub(super) url: String,
+    received: Arc<Mutex<Vec<Received>>>,
+}
+
+impl Receiver {
+    pub(super) async fn start(partner_id: String, secret: SecretString) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let url = format!("http://{}/webhooks", listener.local_addr()?);
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&received);
+        tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                let (kept, partner_id, secret) = (Arc::clone(&kept), partner_id.clone(), secret.clone());
+                tokio::spawn(async move {
+                    // A connection that breaks off is the sender's to try again.
+                    let _ = serve(connection, &partner_id, &secret, &kept).await;
+                });
+            }
+        });
+        Ok(Self { url, received })
+    }
+
+    /// Waits for an event of this type that fits; says so if one that came could not be believed.
+    pub(super) async fn wait_for(&self, event_type: &str, fits: impl Fn(&Value) -> bool) -> Result<Value, String> {
+        let found = async {
+            loop {
+                let all = self.received.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let one = all.into_iter().find(|one| one.event["event_type"] == event_type && fits(&one.event));
+                if let Some(one) = one {
+                    return match one.doubt {
+                        None => Ok(one.event),
+                        Some(doubt) => Err(format!("the signature is not good: {doubt}")),
+                    };
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| Err(format!("no {event_type} came")))
+    }
+}
+
+async fn serve(
+    mut connection: TcpStream,
+    partner_id: &str,
+    secret: &SecretString,
+    kept: &Mutex<Vec<Received>>,
+) -> std::io::Result<()> {
+    let mut bytes = Vec::new();
+    loop {
+        while let Some((headers, body, length)) = request(&bytes) {
+            let event = serde_json::from_slice(&body).unwrap_or_default();
+            let doubt = check(&headers, &body, partner_id, secret).err();
+            kept.lock().unwrap_or_else(PoisonError::into_inner).push(Received { event, doubt });
+            connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await?;
+            bytes.drain(..length);
+        }
+        if bytes.len() > MOST_BYTES || connection.read_buf(&mut bytes).await? == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// The first request in what has been read, if it is there whole: headers, body, and how long both are.
+fn request(bytes: &[u8]) -> Option<(HeaderMap, Vec<u8>, usize)> {
+    let head = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let text = std::str::from_utf8(&bytes[..head]).ok()?;
+    let lines = text.split("\r\n").skip(1).filter_map(|line| line.split_once(": "));
+    let headers: HeaderMap = lines
+        .filter_map(|(name, value)| {
+            Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value).ok()?))
+        })
+        .collect();
+    let length: usize = headers.get("content-length")?.to_str().ok()?.parse().ok()?;
+    let body = bytes.get(head + 4..head + 4 + length)?;
+    Some((headers, body.to_vec(), head + 4 + length))
+}
+
+/// Believes a webhook only if both of its signatures are the partner's.
+fn check(headers: &HeaderMap, body: &[u8], partner_id: &str, secret: &SecretString) -> Result<(), String> {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut validation = Validation::new(Algorithm::HS256);
+    validation.validate_nbf = true;
+    let key = DecodingKey::from_secret(secret.expose_secret().as_bytes());
+    let claims = jsonwebtoken::decode::<Value>(header("x-tl-signature"), &key, &validation);
+    let claims = claims.map_err(|error| error.to_string())?.claims;
+    let digest: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
+    if claims["body_sha256"] != digest.as_str() {
+        return Err("the JWT is of another body".to_owned());
+    }
+    if claims["partner_id"] != partner_id || header("x-tl-partner-id") != partner_id {
+        return Err("the JWT is of another partner".to_owned());
+    }
+    let key = format!("whsec_{}", BASE64_STANDARD.encode(secret.expose_secret()));
+    let webhook = standardwebhooks::Webhook::new(&key).map_err(|error| error.to_string())?;
+    webhook.verify(body, headers).map_err(|error| error.to_string())
+}

@@ -1,0 +1,226 @@
+//! Chats (`contracts/timelines.md` §3.6).
+
+use std::sync::Arc;
+
+use entity::user;
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Path, Query},
+    payload::Json,
+};
+
+use crate::{
+    app::App,
+    chat::{
+        self, ChatDetails,
+        filter::{Filter, FilterText},
+        list::{self, LastMessages},
+    },
+    error::Result,
+    http::{
+        assets,
+        formats::local_time,
+        workspace_api::{Envelope, auth::TokenAuth, dialect::WorkspaceFailure, messages::SummaryView, ok},
+    },
+    page::PageNumber,
+    token::Scope,
+};
+
+pub(super) struct ChatsApi {
+    pub(super) app: Arc<App>,
+}
+
+/// A member of a group.
+#[derive(Object)]
+#[oai(rename = "GroupMember")]
+struct GroupMemberView {
+    /// Name for people.
+    name: String,
+    /// Its number.
+    phone: String,
+    /// What it is in the group.
+    role: String,
+    /// The direct chat with it.
+    #[oai(nullable)]
+    chat_id: Option<i64>,
+}
+
+/// A chat.
+#[derive(Object)]
+#[oai(rename = "ChatInfo")]
+struct ChatView {
+    /// Its number.
+    id: i64,
+    /// Name for people.
+    name: String,
+    /// The other side's number; `null` for groups.
+    #[oai(nullable)]
+    phone: Option<String>,
+    /// Its id on the network.
+    jid: String,
+    /// Whether it is a group.
+    is_group: bool,
+    /// Whether it is closed.
+    closed: bool,
+    /// Whether it has been read.
+    read: bool,
+    /// Its labels, in order.
+    labels: Vec<String>,
+    /// Always `false`: no chat is answered automatically.
+    chatgpt_autoresponse_enabled: bool,
+    /// E-mail address of who looks after it.
+    #[oai(nullable)]
+    responsible_email: Option<String>,
+    /// Name of who looks after it.
+    #[oai(nullable)]
+    responsible_name: Option<String>,
+    /// Id on WhatsApp of the account that it is held with.
+    whatsapp_account_id: String,
+    /// Where people read it.
+    chat_url: String,
+    /// When it was made.
+    created_timestamp: String,
+    /// Uid of its newest message.
+    #[oai(nullable)]
+    last_message_uid: Option<String>,
+    /// When that was.
+    #[oai(nullable)]
+    last_message_timestamp: Option<String>,
+    /// Its newest message; only with `with_msg`.
+    #[oai(skip_serializing_if_is_none)]
+    last_message: Option<SummaryView>,
+    /// Always `false`: no automatic agent could leave a customer without an answer.
+    unattended: bool,
+    /// Path of a picture.
+    photo: String,
+    /// Those of its members that are known; only for groups.
+    #[oai(skip_serializing_if_is_none)]
+    group_members: Option<Vec<GroupMemberView>>,
+    /// Whether a message to it would be accepted.
+    is_allowed_to_message: bool,
+}
+
+impl ChatView {
+    fn new(app: &App, details: &ChatDetails, zone: &str) -> Self {
+        let ChatDetails { held, labels, responsible, last_message } = details;
+        let chat = &held.chat;
+        let of_responsible = |field: fn(&user::Model) -> &String| responsible.as_ref().map(field).cloned();
+        Self {
+            id: chat.id.0,
+            name: chat.name.clone(),
+            phone: chat.phone.clone(),
+            jid: chat.jid.clone(),
+            is_group: chat.is_group,
+            closed: chat.closed,
+            read: chat.read,
+            labels: labels.clone(),
+            chatgpt_autoresponse_enabled: false,
+            responsible_email: of_responsible(|user| &user.email),
+            responsible_name: of_responsible(|user| &user.display_name),
+            whatsapp_account_id: held.channel.external_id.clone(),
+            chat_url: format!("{}/chat/{}/messages/", app.config.public_url, chat.id),
+            created_timestamp: local_time(chat.created_at, zone),
+            last_message_uid: chat.last_message_id.map(|id| id.to_string()),
+            last_message_timestamp: chat.last_message_at.map(|at| local_time(at, zone)),
+            last_message: last_message
+                .as_ref()
+                .map(|(message, author)| SummaryView::new(held, message, author.as_ref(), zone)),
+            unattended: false,
+            photo: assets::avatar_path(),
+            group_members: chat.is_group.then(Vec::new),
+            is_allowed_to_message: held.is_allowed_to_message(),
+        }
+    }
+}
+
+/// One page of chats.
+#[derive(Object)]
+#[oai(rename = "Chats")]
+struct ChatList {
+    /// Whether there is a page after this one.
+    has_more_pages: bool,
+    /// The chats with the newest messages first, by name among equals.
+    chats: Vec<ChatView>,
+}
+
+#[OpenApi]
+impl ChatsApi {
+    /// List chats
+    ///
+    /// In pages of 50. Filters narrow one another down; the values of one filter, separated by commas, are
+    /// alternatives.
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the query")]
+    #[oai(path = "/chats", method = "get", operation_id = "list_chats")]
+    async fn list(
+        &self,
+        caller: TokenAuth,
+        /// Number of the page, from 1.
+        page: Query<Option<i64>>,
+        /// Parts of names, without regard to case.
+        name: Query<Option<String>>,
+        /// Number of a direct chat: whole with `+`, else a part of it.
+        phone: Query<Option<String>>,
+        /// Numbers of direct chats.
+        whatsapp_phone: Query<Option<String>>,
+        /// Labels.
+        label: Query<Option<String>>,
+        /// Ids of accounts, `<digits>@s.whatsapp.net`.
+        whatsapp_account_id: Query<Option<String>>,
+        /// E-mail addresses of those who look after chats.
+        responsible: Query<Option<String>>,
+        /// Whether they are closed.
+        closed: Query<Option<bool>>,
+        /// Whether they have been read.
+        read: Query<Option<bool>>,
+        /// Whether they are groups.
+        group: Query<Option<bool>>,
+        /// Whether they are answered automatically.
+        chatgpt_autoresponse_enabled: Query<Option<bool>>,
+        /// Made at this ISO 8601 date or date-time or later; in the workspace's zone where it has no offset.
+        created_after: Query<Option<String>>,
+        /// Made at this ISO 8601 date or date-time or earlier; in the workspace's zone where it has no offset.
+        created_before: Query<Option<String>>,
+        /// Whether to add `last_message`, for which the token needs `messages:read` as well.
+        with_msg: Query<Option<bool>>,
+    ) -> Result<Json<Envelope<ChatList>>, WorkspaceFailure> {
+        let caller = caller.admit(Scope::ChatsRead).await?;
+        let last_messages = match with_msg.0 {
+            Some(true) => caller.scopes.require(Scope::MessagesRead).map(|()| LastMessages::With)?,
+            _ => LastMessages::Without,
+        };
+        let (page, zone) = (PageNumber::parse(page.0)?, &caller.workspace.time_zone);
+        let text = FilterText {
+            name: name.0,
+            phone: phone.0,
+            whatsapp_phone: whatsapp_phone.0,
+            label: label.0,
+            whatsapp_account_id: whatsapp_account_id.0,
+            responsible: responsible.0,
+            created_after: created_after.0,
+            created_before: created_before.0,
+        };
+        let filter = Filter {
+            closed: closed.0,
+            read: read.0,
+            group: group.0,
+            autoresponse: chatgpt_autoresponse_enabled.0,
+            ..Filter::parse(&text, zone)?
+        };
+        let page = list::list(&self.app, caller.workspace.id, &filter, last_messages, page).await?;
+        let chats = page.items.iter().map(|details| ChatView::new(&self.app, details, zone)).collect();
+        Ok(ok(ChatList { has_more_pages: page.has_more_pages, chats }))
+    }
+
+    /// Get a chat
+    #[oai(path = "/chats/:chat_id", method = "get", operation_id = "get_chat")]
+    async fn get(
+        &self,
+        caller: TokenAuth,
+        /// Number of the chat.
+        chat_id: Path<String>,
+    ) -> Result<Json<Envelope<ChatView>>, WorkspaceFailure> {
+        let caller = caller.admit(Scope::ChatsRead).await?;
+        let details = chat::get(&self.app, caller.workspace.id, &chat_id.0).await?;
+        Ok(ok(ChatView::new(&self.app, &details, &caller.workspace.time_zone)))
+    }
+}

@@ -1,0 +1,70 @@
+//! Headers that tell a caller how much is left: `RateLimit-Policy` and `RateLimit` (IETF draft 10), `X-RateLimit-…`.
+//!
+//! Both families speak of the limit that is nearest, so they agree; on 429 so does `Retry-After`.
+
+use std::sync::{Arc, OnceLock};
+
+use poem::{
+    Endpoint, IntoResponse, Request, Response,
+    http::{HeaderMap, HeaderName, HeaderValue},
+};
+
+use crate::meter::{
+    admission::{CALLS_NAME, Limits, WINDOW_NAMES},
+    rule::Window,
+};
+
+/// What the meter told of one request.
+#[derive(Clone, Default)]
+pub(super) struct Told(Arc<OnceLock<Limits>>);
+
+impl Told {
+    /// That of a request that went through [`tell`].
+    pub(super) fn of(request: &Request) -> Self {
+        request.extensions().get::<Self>().cloned().unwrap_or_default()
+    }
+
+    /// Keeps what was told first.
+    pub(super) fn tell(&self, limits: Option<Limits>) {
+        if let Some(limits) = limits {
+            // A second word on the same request would be about a second call, of which there is none.
+            let _ = self.0.set(limits);
+        }
+    }
+}
+
+/// Puts what the meter told into the answer's headers.
+pub(super) async fn tell<E: Endpoint>(endpoint: Arc<E>, mut request: Request) -> poem::Result<Response> {
+    let told = Told::default();
+    request.extensions_mut().insert(told.clone());
+    let mut response = endpoint.call(request).await?.into_response();
+    if let Some(limits) = told.0.get() {
+        write(response.headers_mut(), limits);
+    }
+    Ok(response)
+}
+
+fn write(headers: &mut HeaderMap, limits: &Limits) {
+    let Limits { name, quota, remaining, reset_seconds, .. } = limits;
+    let item = format!("\"{name}\";r={remaining};t={reset_seconds}");
+    for (header, value) in [
+        ("ratelimit-policy", policy(limits)),
+        ("ratelimit", item),
+        ("x-ratelimit-limit", quota.to_string()),
+        ("x-ratelimit-remaining", remaining.to_string()),
+        ("x-ratelimit-reset", reset_seconds.to_string()),
+    ] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(HeaderName::from_static(header), value);
+        }
+    }
+}
+
+/// Every limit with its size and its window in seconds.
+fn policy(limits: &Limits) -> String {
+    let window = |(name, window): (&&str, &Window)| format!("\"{name}\";q={};w={}", window.capacity, window.seconds());
+    let windows = WINDOW_NAMES.iter().zip(&limits.windows).map(window);
+    let (calls, seconds) = limits.calls;
+    let calls = format!("\"{CALLS_NAME}\";q={calls};w={seconds}");
+    windows.chain([calls]).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,324 @@
+//! Messages, read (`contracts/timelines.md` §3.6).
+
+use std::{collections::HashMap, sync::Arc};
+
+use entity::{
+    message::{Direction, Model, Status},
+    message_status, user,
+};
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Header, Path, Query},
+    payload::Json,
+};
+
+use crate::{
+    app::App,
+    chat::ChatWithAccount,
+    error::Result,
+    http::{
+        body::UnreadJson,
+        formats::local_time,
+        workspace_api::{
+            Envelope,
+            auth::TokenAuth,
+            dialect::WorkspaceFailure,
+            ok,
+            sending::{self, SendInChatRequest, SentView},
+        },
+    },
+    message::read::{
+        self,
+        filter::{Filter, FilterText},
+    },
+    page::PageNumber,
+    token::Scope,
+};
+
+pub(super) struct MessagesApi {
+    pub(super) app: Arc<App>,
+}
+
+/// What else is known of a message.
+#[derive(Object)]
+#[oai(rename = "MessageData")]
+struct DataView {
+    /// Whether it was sent from the workspace's account.
+    whatsapp_from_me: bool,
+}
+
+/// Why a message of a Cloud API account failed.
+#[derive(Object)]
+#[oai(rename = "FailureReason")]
+struct FailureReasonView {
+    /// The provider's number for it.
+    code: i64,
+    /// What it is called.
+    title: String,
+    /// What it says.
+    details: String,
+}
+
+/// A message without its reactions.
+#[derive(Object)]
+#[oai(rename = "MessageSummary")]
+pub(super) struct SummaryView {
+    /// Its uid.
+    uid: String,
+    /// Number of its chat.
+    chat_id: i64,
+    /// When it was accepted or received.
+    timestamp: String,
+    /// The same.
+    received_timestamp: String,
+    /// Number of who wrote it, empty where it is not known.
+    sender_phone: String,
+    /// Name of who wrote it, empty where it is not known.
+    sender_name: String,
+    /// Number of whom it is for, empty for groups.
+    recipient_phone: String,
+    /// Name of whom it is for.
+    recipient_name: String,
+    /// Whether it was sent from the workspace's account.
+    from_me: bool,
+    /// Its text.
+    #[oai(nullable)]
+    text: Option<String>,
+    /// Always `null`: attachments are not kept.
+    #[oai(nullable)]
+    attachment_url: Option<String>,
+    /// Always `null`: attachments are not kept.
+    #[oai(nullable)]
+    attachment_filename: Option<String>,
+    /// Always `false`: attachments are not kept.
+    has_attachment: bool,
+    /// `Pending`, `Sending`, `Sent`, `Delivered`, `Read` or `Failed`.
+    status: String,
+    /// Where it was written.
+    origin: String,
+    /// Always `whatsapp`.
+    message_type: String,
+    /// What else is known of it.
+    data: DataView,
+    /// Name of the user as whom it was sent, empty if there is none.
+    created_by: String,
+    /// Always `null`: only Cloud API accounts have it. The status history says why a message failed.
+    #[oai(nullable)]
+    failure_reason: Option<FailureReasonView>,
+}
+
+impl SummaryView {
+    pub(super) fn new(held: &ChatWithAccount, message: &Model, author: Option<&user::Model>, zone: &str) -> Self {
+        let from_me = message.direction == Direction::Sent;
+        let account = (held.channel.phone.clone(), held.owner.display_name.clone());
+        let other = (held.chat.phone.clone().unwrap_or_default(), held.chat.name.clone());
+        let (sender, recipient) = match (from_me, held.chat.is_group) {
+            (true, _) => (account, other),
+            (false, false) => (other, account),
+            // The group's name is known, not which of its members wrote.
+            (false, true) => ((String::new(), String::new()), account),
+        };
+        Self {
+            uid: message.id.to_string(),
+            chat_id: message.chat_id.0,
+            timestamp: local_time(message.created_at, zone),
+            received_timestamp: local_time(message.created_at, zone),
+            sender_phone: sender.0,
+            sender_name: sender.1,
+            recipient_phone: recipient.0,
+            recipient_name: recipient.1,
+            from_me,
+            text: message.text.clone(),
+            attachment_url: None,
+            attachment_filename: None,
+            has_attachment: false,
+            status: word(message.status).to_owned(),
+            origin: message.origin.clone(),
+            message_type: "whatsapp".to_owned(),
+            data: DataView { whatsapp_from_me: from_me },
+            created_by: author.map(|author| author.display_name.clone()).unwrap_or_default(),
+            failure_reason: None,
+        }
+    }
+}
+
+/// The contract's word for a status.
+const fn word(status: Status) -> &'static str {
+    match status {
+        Status::Queued => "Pending",
+        Status::Sending | Status::Unknown => "Sending",
+        Status::Sent => "Sent",
+        Status::Delivered | Status::Received => "Delivered",
+        Status::Read => "Read",
+        Status::Failed => "Failed",
+    }
+}
+
+/// A reaction to a message.
+#[derive(Object)]
+#[oai(rename = "Reaction")]
+struct ReactionView {
+    /// Name of whose it is.
+    name: String,
+    /// Number of whose it is.
+    phone: String,
+    /// The emoji.
+    reaction: String,
+    /// Whether it is the workspace's own account's.
+    current: bool,
+}
+
+/// Reactions to a message. There are none: they are not kept.
+#[derive(Default, Object)]
+#[oai(rename = "Reactions")]
+struct ReactionsView {
+    /// Who reacted.
+    users: Vec<ReactionView>,
+    /// How often each emoji was used.
+    reactions: HashMap<String, i64>,
+    /// How many there are.
+    total: i64,
+}
+
+/// A message.
+#[derive(Object)]
+#[oai(rename = "MessageInfo")]
+struct MessageView {
+    #[oai(flatten)]
+    summary: SummaryView,
+    /// Reactions to it.
+    reactions: ReactionsView,
+}
+
+impl MessageView {
+    fn new(held: &ChatWithAccount, message: &Model, author: Option<&user::Model>, zone: &str) -> Self {
+        Self { summary: SummaryView::new(held, message, author, zone), reactions: ReactionsView::default() }
+    }
+}
+
+/// One page of messages.
+#[derive(Object)]
+#[oai(rename = "Messages")]
+struct MessageList {
+    /// Whether there is a page after this one.
+    has_more_pages: bool,
+    /// The messages, in the order that was asked for.
+    messages: Vec<MessageView>,
+}
+
+/// A step of a message on its way.
+#[derive(Object)]
+#[oai(rename = "MessageStatus")]
+struct StatusView {
+    /// `Sent`, `Delivered`, `Read` or `Failed`.
+    status: String,
+    /// When.
+    timestamp: String,
+    /// Why it failed.
+    #[oai(skip_serializing_if_is_none)]
+    failure_reason: Option<String>,
+}
+
+impl StatusView {
+    fn new(step: &message_status::Model, zone: &str) -> Self {
+        Self {
+            status: word(step.status).to_owned(),
+            timestamp: local_time(step.at, zone),
+            failure_reason: step.reason.clone().filter(|_| step.status == Status::Failed),
+        }
+    }
+}
+
+#[OpenApi]
+impl MessagesApi {
+    /// List messages of a chat
+    ///
+    /// In pages of 50, the newest first unless asked otherwise.
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the path or the query")]
+    #[oai(path = "/chats/:chat_id/messages", method = "get", operation_id = "list_messages")]
+    async fn list(
+        &self,
+        caller: TokenAuth,
+        /// Number of the chat.
+        chat_id: Path<String>,
+        /// Number of the page, from 1.
+        page: Query<Option<i64>>,
+        /// Whether they were sent from the workspace's account.
+        from_me: Query<Option<bool>>,
+        /// Of this ISO 8601 date or date-time or later; in the workspace's zone where it has no offset.
+        after: Query<Option<String>>,
+        /// Of this ISO 8601 date or date-time or earlier; in the workspace's zone where it has no offset.
+        before: Query<Option<String>>,
+        /// Newer than the message of this chat with this uid.
+        after_message: Query<Option<String>>,
+        /// Older than the message of this chat with this uid.
+        before_message: Query<Option<String>>,
+        /// `asc` or `desc`, which is the default.
+        sorting_order: Query<Option<String>>,
+    ) -> Result<Json<Envelope<MessageList>>, WorkspaceFailure> {
+        let workspace = &caller.admit(Scope::MessagesRead).await?.workspace;
+        let zone = &workspace.time_zone;
+        let page = PageNumber::parse(page.0)?;
+        let text = FilterText {
+            after: after.0,
+            before: before.0,
+            after_message: after_message.0,
+            before_message: before_message.0,
+            sorting_order: sorting_order.0,
+        };
+        let direction = from_me.0.map(|from_me| if from_me { Direction::Sent } else { Direction::Received });
+        let filter = Filter { direction, ..Filter::parse(&text, zone)? };
+        let found = read::of_chat(&self.app, workspace.id, &chat_id.0, &filter, page).await?;
+        let view = |message: &Model| {
+            let author = message.user_id.and_then(|id| found.authors.get(&id));
+            MessageView::new(&found.held, message, author, zone)
+        };
+        let messages = found.page.items.iter().map(view).collect();
+        Ok(ok(MessageList { has_more_pages: found.page.has_more_pages, messages }))
+    }
+
+    /// Send a message in a chat
+    ///
+    /// From the chat's own account. Costs one credit, given back if the message fails.
+    #[oai(path = "/chats/:chat_id/messages", method = "post", operation_id = "send_message_in_chat")]
+    async fn send(
+        &self,
+        caller: TokenAuth,
+        /// Number of the chat.
+        chat_id: Path<String>,
+        /// The same key and body returns the same answer for 30 days.
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<String>>,
+        body: UnreadJson<SendInChatRequest>,
+    ) -> Result<Json<Envelope<SentView>>, WorkspaceFailure> {
+        sending::in_chat(&self.app, &caller, &chat_id.0, key.0.as_deref(), body).await
+    }
+
+    /// Get a message
+    #[oai(path = "/messages/:message_uid", method = "get", operation_id = "get_message")]
+    async fn get(
+        &self,
+        caller: TokenAuth,
+        /// Uid of the message.
+        message_uid: Path<String>,
+    ) -> Result<Json<Envelope<MessageView>>, WorkspaceFailure> {
+        let workspace = &caller.admit(Scope::MessagesRead).await?.workspace;
+        let found = read::get(&self.app, workspace.id, &message_uid.0).await?;
+        Ok(ok(MessageView::new(&found.held, &found.message, found.author.as_ref(), &workspace.time_zone)))
+    }
+
+    /// Get what became of a message
+    ///
+    /// In the order of time; empty until it was sent or has failed.
+    #[oai(path = "/messages/:message_uid/status_history", method = "get", operation_id = "get_status_history")]
+    async fn history(
+        &self,
+        caller: TokenAuth,
+        /// Uid of the message.
+        message_uid: Path<String>,
+    ) -> Result<Json<Envelope<Vec<StatusView>>>, WorkspaceFailure> {
+        let workspace = &caller.admit(Scope::MessagesRead).await?.workspace;
+        let steps = read::history(&self.app, workspace.id, &message_uid.0).await?;
+        Ok(ok(steps.iter().map(|step| StatusView::new(step, &workspace.time_zone)).collect()))
+    }
+}

@@ -1,0 +1,221 @@
+//! Sending messages (`contracts/timelines.md` §3.6). An answer means: stored, charged, and on its way.
+
+use std::sync::Arc;
+
+use entity::id::MessageId;
+use poem_openapi::{Object, OpenApi, param::Header, payload::Json};
+use serde::Deserialize;
+
+use crate::{
+    app::App,
+    chat,
+    error::{Error, Result},
+    http::{
+        body::UnreadJson,
+        workspace_api::{Envelope, auth::TokenAuth, dialect::WorkspaceFailure, ok},
+    },
+    idempotency::Repeatable,
+    message::{
+        Destination, Jid, MAX_CHAT_NAME_CHARS, MAX_LABEL_CHARS, SendMessage, Text, optional,
+        send::{self, Sending},
+    },
+    phone::Phone,
+    token::Scope,
+};
+
+pub(super) struct SendingApi {
+    pub(super) app: Arc<App>,
+}
+
+/// A body with the fields that all messages have. They are written out in each, not flattened into it, because then a
+/// field that does not fit can be named.
+macro_rules! message_body {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Object, Deserialize)]
+        pub(super) struct $name {
+            $($(#[$field_doc])* $field: $kind,)*
+            /// The text, at most 2000 characters.
+            text: Option<String>,
+            /// A file to attach. There are no files yet, so that every uid answers 404 `not_found`.
+            file_uid: Option<String>,
+            /// A label for the chat, at most 64 characters; made if it is new.
+            label: Option<String>,
+            /// A name for the chat, at most 256 characters.
+            chat_name: Option<String>,
+            /// A template with an attachment. There are none yet, so that every id answers 404 `not_found`.
+            attachment_template_id: Option<i64>,
+        }
+
+        impl $name {
+            fn content(&mut self) -> Content {
+                Content {
+                    text: self.text.take(),
+                    file_uid: self.file_uid.take(),
+                    label: self.label.take(),
+                    chat_name: self.chat_name.take(),
+                    attachment_template_id: self.attachment_template_id,
+                }
+            }
+        }
+    };
+}
+
+message_body! {
+    /// A message to a number.
+    SendToPhoneRequest {
+        /// The number, `+` and 7 to 15 digits.
+        phone: String,
+        /// Number of the account to send from; the one that was connected last where absent.
+        whatsapp_account_phone: Option<String>,
+    }
+}
+
+message_body! {
+    /// A message to an id on the network.
+    SendToJidRequest {
+        /// `<digits>@s.whatsapp.net`, or `<id>@g.us` for a group.
+        jid: String,
+        /// Number of the account to send from; the one that was connected last where absent.
+        whatsapp_account_phone: Option<String>,
+        /// Uid of the message that this one answers, of the same account.
+        reply_to: Option<String>,
+    }
+}
+
+message_body! {
+    /// A message in a chat.
+    SendInChatRequest {
+        /// Uid of the message that this one answers, of the same account.
+        reply_to: Option<String>,
+    }
+}
+
+/// What all messages have.
+struct Content {
+    text: Option<String>,
+    file_uid: Option<String>,
+    label: Option<String>,
+    chat_name: Option<String>,
+    attachment_template_id: Option<i64>,
+}
+
+/// A message that was accepted.
+#[derive(Object)]
+#[oai(rename = "SentMessage")]
+pub(super) struct SentView {
+    /// Its uid.
+    message_uid: String,
+}
+
+impl Content {
+    fn into_command(self, destination: Destination, reply_to: Option<String>) -> Result<SendMessage> {
+        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+        if let Some(uid) = given(self.file_uid) {
+            return Err(Error::FileNotFound(uid));
+        }
+        if let Some(id) = self.attachment_template_id {
+            return Err(Error::TemplateNotFound(id));
+        }
+        let text = given(self.text).ok_or_else(|| Error::field("text", "text or file_uid is required"))?;
+        let reply_to = given(reply_to).map(|uid| uid.parse::<MessageId>().map_err(|_| Error::MessageNotFound(uid)));
+        Ok(SendMessage {
+            destination,
+            text: Text::parse(text)?,
+            label: optional("label", self.label, MAX_LABEL_CHARS)?,
+            chat_name: optional("chat_name", self.chat_name, MAX_CHAT_NAME_CHARS)?,
+            reply_to: reply_to.transpose()?,
+        })
+    }
+}
+
+fn phone(text: &str) -> Result<Phone> {
+    Phone::parse(text).map_err(|_| Error::WrongPhoneNumber(text.to_owned()))
+}
+
+fn account(text: Option<String>) -> Result<Option<Phone>> {
+    text.filter(|text| !text.is_empty()).map(|text| phone(&text)).transpose()
+}
+
+impl SendToPhoneRequest {
+    fn into_command(mut self) -> Result<SendMessage> {
+        let content = self.content();
+        let account = account(self.whatsapp_account_phone)?;
+        content.into_command(Destination::Phone { phone: phone(&self.phone)?, account }, None)
+    }
+}
+
+impl SendToJidRequest {
+    fn into_command(mut self) -> Result<SendMessage> {
+        let content = self.content();
+        let account = account(self.whatsapp_account_phone)?;
+        content.into_command(Destination::Jid { jid: Jid::parse(&self.jid)?, account }, self.reply_to)
+    }
+}
+
+#[OpenApi]
+impl SendingApi {
+    /// Send a message to a phone number
+    ///
+    /// The chat is made if there is none. Costs one credit, given back if the message fails.
+    #[oai(path = "/messages", method = "post", operation_id = "send_message")]
+    async fn to_phone(
+        &self,
+        caller: TokenAuth,
+        /// The same key and body returns the same answer for 30 days.
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<String>>,
+        body: UnreadJson<SendToPhoneRequest>,
+    ) -> Result<Json<Envelope<SentView>>, WorkspaceFailure> {
+        let command = body.read().and_then(SendToPhoneRequest::into_command);
+        accept(&self.app, &caller, key.0.as_deref(), command).await
+    }
+
+    /// Send a message to an id on the network
+    ///
+    /// The chat is made if there is none. Costs one credit, given back if the message fails.
+    #[oai(path = "/messages/to_jid", method = "post", operation_id = "send_message_to_jid")]
+    async fn to_jid(
+        &self,
+        caller: TokenAuth,
+        /// The same key and body returns the same answer for 30 days.
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<String>>,
+        body: UnreadJson<SendToJidRequest>,
+    ) -> Result<Json<Envelope<SentView>>, WorkspaceFailure> {
+        let command = body.read().and_then(SendToJidRequest::into_command);
+        accept(&self.app, &caller, key.0.as_deref(), command).await
+    }
+}
+
+/// Accepts a message in a chat, from the chat's own account.
+pub(super) async fn in_chat(
+    app: &App,
+    caller: &TokenAuth,
+    chat_id: &str,
+    key: Option<&str>,
+    body: UnreadJson<SendInChatRequest>,
+) -> Result<Json<Envelope<SentView>>, WorkspaceFailure> {
+    let command = chat::parse_id(chat_id).and_then(|chat| {
+        let mut body = body.read()?;
+        body.content().into_command(Destination::Chat(chat), body.reply_to)
+    });
+    accept(app, caller, key, command).await
+}
+
+async fn accept(
+    app: &App,
+    caller: &TokenAuth,
+    key: Option<&str>,
+    command: Result<SendMessage>,
+) -> Result<Json<Envelope<SentView>>, WorkspaceFailure> {
+    let parsed = command.and_then(|command| {
+        let request = Repeatable::new(caller.repeat_scope(), key, "send_message", &command)?;
+        Ok((command, request))
+    });
+    let (command, request) = caller.understand(Scope::MessagesWrite, parsed).await?;
+    let (caller, admitted) = caller.admit_sending(command.cost(), request.is_keyed()).await?;
+    let sending = Sending { caller: Arc::clone(caller), hold: admitted.hold, command, request };
+    let id = send::send(app, sending).await?;
+    Ok(ok(SentView { message_uid: id.to_string() }))
+}

@@ -1,0 +1,84 @@
+//! One turn: hand the message over, outside any transaction, and have written down what came of it.
+
+use std::time::Duration;
+
+use crate::{
+    app::App,
+    connector::{Delivery, Outgoing},
+    error::Result,
+    message::{
+        Jid,
+        dispatch::{
+            claim::{Task, Turn},
+            settle, store,
+        },
+    },
+};
+
+/// How long a provider may take. Who answers later is not heard: the message may have left.
+const SEND_TIMEOUT: Duration = Duration::from_secs(20);
+/// With [`SEND_TIMEOUT`] no longer than the lease.
+const SETTLE_TRIES: u32 = 10;
+const SETTLE_PAUSE: Duration = Duration::from_secs(1);
+const REASON_NO_ADDRESS: &str = "no_address";
+const REASON_NOT_BEGUN: &str = "not_begun";
+
+/// Takes a turn to its end. What cannot be written down is left to the end of the lease.
+pub(super) async fn run(app: &App, turn: &Turn) {
+    let delivery = hand_over(app, turn).await;
+    for _ in 0..SETTLE_TRIES {
+        match settle::settle(app, turn, &delivery).await {
+            Ok(_) => return,
+            Err(error) => tracing::warn!(%error, message.id = %turn.message.id, "a turn is not written down yet"),
+        }
+        tokio::time::sleep(SETTLE_PAUSE).await;
+    }
+    tracing::error!(message.id = %turn.message.id, "what became of a message could not be written down");
+}
+
+/// Does what the turn is about; never in a transaction.
+pub async fn hand_over(app: &App, turn: &Turn) -> Delivery {
+    if let Task::Fail(reason) = turn.task {
+        return Delivery::Rejected { reason: reason.to_owned() };
+    }
+    if turn.until <= app.clock.now() {
+        // Whoever was held up for so long leaves the message to the next.
+        return Delivery::TryLater { after: None, reason: REASON_NOT_BEGUN.to_owned() };
+    }
+    match outgoing(app, turn).await {
+        Ok(Some(outgoing)) => within(SEND_TIMEOUT, app.connectors.get(turn.connector).send(app, &outgoing)).await,
+        Ok(None) => Delivery::Rejected { reason: REASON_NO_ADDRESS.to_owned() },
+        Err(error) => {
+            tracing::warn!(%error, message.id = %turn.message.id, "a message could not be read");
+            Delivery::TryLater { after: None, reason: REASON_NOT_BEGUN.to_owned() }
+        }
+    }
+}
+
+async fn outgoing(app: &App, turn: &Turn) -> Result<Option<Outgoing>> {
+    let chat = store::chat(app.db.reader(), turn.workspace_id(), turn.message.chat_id).await?;
+    let Some(recipient) = chat.and_then(|chat| Jid::parse(&chat.jid).ok()) else { return Ok(None) };
+    Ok(Some(Outgoing {
+        message_id: turn.message.id,
+        account_id: turn.account_id(),
+        session: turn.session,
+        recipient,
+        text: turn.message.text.clone().unwrap_or_default(),
+    }))
+}
+
+async fn within(limit: Duration, sending: impl Future<Output = Delivery>) -> Delivery {
+    tokio::time::timeout(limit, sending).await.unwrap_or(Delivery::Lost)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_does_not_answer_in_time_has_perhaps_sent_it() {
+        assert_eq!(within(Duration::from_millis(1), std::future::pending()).await, Delivery::Lost);
+        let prompt = Delivery::Accepted { provider_ref: "x".to_owned() };
+        assert_eq!(within(SEND_TIMEOUT, std::future::ready(prompt.clone())).await, prompt);
+    }
+}

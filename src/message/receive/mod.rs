@@ -1,0 +1,66 @@
+//! Receiving: a text that a provider has for one of our accounts is stored once, in its chat, for nothing.
+//!
+//! Providers repeat themselves; their own id of a message, unique for the account, says what is known. A chat that
+//! gets a message is open and unread again.
+
+use entity::id::{AttemptId, ChatId, MessageId};
+use sea_orm::DatabaseTransaction;
+
+use crate::{
+    app::App,
+    channel as channels, db,
+    error::{Error, Result},
+    message::{Jid, Text},
+};
+
+mod store;
+
+/// A text from outside.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// The session that it came to.
+    pub session: AttemptId,
+    /// The conversation on the network: who writes, or the group that is written to.
+    pub from: Jid,
+    /// What is written.
+    pub text: Text,
+    /// The provider's own id of it, unique for the account.
+    pub provider_ref: String,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// The message.
+    pub message_id: MessageId,
+    /// Its chat.
+    pub chat_id: ChatId,
+    /// Whether it was not known before.
+    pub is_new: bool,
+}
+
+/// Stores a text from outside; one that is known already changes nothing.
+///
+/// # Errors
+/// `channel_not_connected` if no connected account has this session.
+pub async fn receive(app: &App, incoming: &Incoming) -> Result<Received> {
+    let receiving =
+        async || db::write(&app.db, "message.receive", async |tx| store_incoming(app, tx, incoming).await).await;
+    db::retried(receiving).await
+}
+
+/// [`receive`] within a transaction.
+pub(crate) async fn store_incoming(app: &App, tx: &DatabaseTransaction, incoming: &Incoming) -> Result<Received> {
+    let channel = channels::connected_by_session(tx, incoming.session).await?.ok_or(Error::ChannelNotConnected)?;
+    if let Some(known) = store::by_provider_ref(tx, &channel, &incoming.provider_ref).await? {
+        return Ok(Received { message_id: known.id, chat_id: known.chat_id, is_new: false });
+    }
+    let chat = store::open_chat(app, tx, &channel, &incoming.from).await?;
+    let message_id = MessageId(app.clock.uuid());
+    if !store::insert(app, tx, message_id, &chat, incoming).await? {
+        // Somebody brought the same at the same time; the repeated operation finds it.
+        return Err(Error::Contention);
+    }
+    store::set_unread(app, tx, &chat, message_id).await?;
+    Ok(Received { message_id, chat_id: chat.id, is_new: true })
+}

@@ -1,0 +1,122 @@
+//! SQL of receiving. The account, which a session has proved, comes first.
+
+use entity::{
+    channel, chat,
+    id::MessageId,
+    message::{ActiveModel, Column, Direction, Entity, Model, Status},
+};
+use sea_orm::{
+    ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, Set,
+    sea_query::{Expr, OnConflict},
+};
+
+use crate::{
+    app::App,
+    db,
+    error::{Error, Result},
+    message::{Jid, receive::Incoming},
+    phone::Phone,
+    workspace,
+};
+
+/// What the wire calls messages that a provider brought.
+const ORIGIN: &str = "synced from WhatsApp";
+
+pub(super) async fn by_provider_ref(
+    tx: &DatabaseTransaction,
+    channel: &channel::Model,
+    provider_ref: &str,
+) -> Result<Option<Model>> {
+    Ok(Entity::find()
+        .filter(Column::AccountId.eq(channel.account_id))
+        .filter(Column::ProviderRef.eq(provider_ref))
+        .one(tx)
+        .await?)
+}
+
+/// The chat with this id on the network, made if there is none. A new one is named after the number.
+pub(super) async fn open_chat(
+    app: &App,
+    tx: &DatabaseTransaction,
+    channel: &channel::Model,
+    jid: &Jid,
+) -> Result<chat::Model> {
+    if let Some(known) = find_chat(tx, channel, jid).await? {
+        return Ok(known);
+    }
+    let phone = jid.phone();
+    let name = phone.as_ref().map_or_else(|| jid.as_str().to_owned(), |phone| phone.as_str().to_owned());
+    let now = app.clock.now();
+    let row = chat::ActiveModel {
+        workspace_id: Set(channel.workspace_id),
+        account_id: Set(channel.account_id),
+        jid: Set(jid.as_str().to_owned()),
+        phone: Set(phone.as_ref().map(Phone::as_str).map(str::to_owned)),
+        name_folded: Set(workspace::fold(&name)),
+        name: Set(name),
+        is_group: Set(jid.is_group()),
+        closed: Set(false),
+        read: Set(true),
+        created_at: Set(now),
+        updated_at: Set(now),
+        ..Default::default()
+    };
+    let insert = chat::Entity::insert(row).on_conflict_do_nothing_on([chat::Column::AccountId, chat::Column::Jid]);
+    db::insert_or_none(insert, tx).await?.ok_or(Error::Contention)
+}
+
+async fn find_chat(tx: &DatabaseTransaction, channel: &channel::Model, jid: &Jid) -> Result<Option<chat::Model>> {
+    Ok(chat::Entity::find()
+        .filter(chat::Column::AccountId.eq(channel.account_id))
+        .filter(chat::Column::Jid.eq(jid.as_str()))
+        .one(tx)
+        .await?)
+}
+
+/// Writes a message that costs nothing; tells whether the provider's id was new.
+pub(super) async fn insert(
+    app: &App,
+    tx: &DatabaseTransaction,
+    id: MessageId,
+    chat: &chat::Model,
+    incoming: &Incoming,
+) -> Result<bool> {
+    let now = app.clock.now();
+    let row = ActiveModel {
+        id: Set(id),
+        workspace_id: Set(chat.workspace_id),
+        account_id: Set(chat.account_id),
+        chat_id: Set(chat.id),
+        direction: Set(Direction::Received),
+        status: Set(Status::Received),
+        text: Set(Some(incoming.text.as_str().to_owned())),
+        origin: Set(ORIGIN.to_owned()),
+        provider_ref: Set(Some(incoming.provider_ref.clone())),
+        tries: Set(0),
+        created_at: Set(now),
+        updated_at: Set(now),
+        ..Default::default()
+    };
+    // The index that refuses a second one is a partial one, and is named by its condition too.
+    let known = OnConflict::columns([Column::AccountId, Column::ProviderRef])
+        .target_and_where(Expr::col(Column::ProviderRef).is_not_null())
+        .do_nothing()
+        .to_owned();
+    db::insert_unless_known(Entity::insert(row).on_conflict(known).try_insert(), tx).await
+}
+
+/// Opens a chat for a message that has come.
+pub(super) async fn set_unread(app: &App, tx: &DatabaseTransaction, chat: &chat::Model, id: MessageId) -> Result<()> {
+    let now = app.clock.now();
+    chat::Entity::update_many()
+        .col_expr(chat::Column::Read, Expr::value(false))
+        .col_expr(chat::Column::Closed, Expr::value(false))
+        .col_expr(chat::Column::LastMessageId, Expr::value(id))
+        .col_expr(chat::Column::LastMessageAt, Expr::value(now))
+        .col_expr(chat::Column::UpdatedAt, Expr::value(now))
+        .filter(chat::Column::Id.eq(chat.id))
+        .filter(chat::Column::AccountId.eq(chat.account_id))
+        .exec(tx)
+        .await?;
+    Ok(())
+}

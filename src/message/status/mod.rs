@@ -1,0 +1,171 @@
+//! What becomes of a message: every change of a status goes through here, with its line in the history and, where the
+//! message fails, its refund, all in one transaction.
+//!
+//! Providers may say the same thing twice, late, or in the wrong order; only what moves a message on is written down.
+//! A message whose fate is unknown waits a day for its provider's word and then fails.
+
+use std::time::Duration;
+
+use entity::{
+    id::{AccountId, MessageId},
+    message::{Model, Status},
+};
+use sea_orm::DatabaseTransaction;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    app::App,
+    credit, db,
+    error::{Error, Result},
+    message::state::{Event, next},
+};
+
+mod store;
+
+/// How long the provider's word on a lost answer is waited for, in seconds.
+pub const UNKNOWN_SECONDS: i64 = 24 * 3600;
+/// Why a message failed whose fate stayed unknown.
+pub const REASON_UNKNOWN: &str = "outcome_unknown";
+const MAX_REASON_CHARS: usize = 200;
+const GIVEN_UP_AT_ONCE: u64 = 100;
+const NOT_YET: Duration = Duration::from_secs(1);
+
+/// What a provider says about a message of one of our accounts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The account that it was sent through.
+    pub account_id: AccountId,
+    /// Our id of it, where the provider gives it back.
+    pub message_id: Option<MessageId>,
+    /// The provider's own id of it.
+    pub provider_ref: Option<String>,
+    /// What happened to it.
+    pub event: ReceiptEvent,
+}
+
+/// What a provider says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReceiptEvent {
+    /// The provider has it.
+    Sent,
+    /// The phone has it.
+    Delivered,
+    /// Somebody has read it.
+    Read,
+    /// It will not arrive.
+    Failed {
+        /// Why, in the provider's words.
+        reason: String,
+    },
+}
+
+/// What came of a receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// The message has this status now.
+    Changed(Status),
+    /// It says nothing new.
+    Nothing,
+    /// It is about no message of ours, such as one that was written on the phone itself.
+    Stray,
+}
+
+/// What is written down with a change.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Facts<'a> {
+    /// Why it failed.
+    pub(crate) reason: Option<&'a str>,
+    /// The provider's id of it.
+    pub(crate) provider_ref: Option<&'a str>,
+}
+
+/// Writes down what a provider says. Repeating it is harmless.
+///
+/// # Errors
+/// `busy` while the message is still being handed over: the receipt was faster, and is to be told again.
+pub async fn received(app: &App, receipt: &Receipt) -> Result<Received> {
+    db::retried(|| received_once(app, receipt)).await
+}
+
+async fn received_once(app: &App, receipt: &Receipt) -> Result<Received> {
+    db::write(&app.db, "message.receipt", async |tx| {
+        let Some(message) = store::find(tx, receipt).await? else {
+            let may_be_on_its_way = receipt.message_id.is_none() && store::is_sending(tx, receipt.account_id).await?;
+            return if may_be_on_its_way { Err(Error::Busy { retry_after: NOT_YET }) } else { Ok(Received::Stray) };
+        };
+        if matches!(message.status, Status::Queued | Status::Sending) {
+            return Err(Error::Busy { retry_after: NOT_YET });
+        }
+        let (event, reason) = match &receipt.event {
+            ReceiptEvent::Sent => (Event::Accepted, None),
+            ReceiptEvent::Delivered => (Event::Delivered, None),
+            ReceiptEvent::Read => (Event::Read, None),
+            ReceiptEvent::Failed { reason } => (Event::Failed, Some(reason.as_str())),
+        };
+        let facts = Facts { reason, provider_ref: receipt.provider_ref.as_deref() };
+        let changed = step(app, tx, &message, event, facts).await?;
+        Ok(changed.map_or(Received::Nothing, Received::Changed))
+    })
+    .await
+}
+
+/// Moves a message on, if the event moves it; tells its new status.
+///
+/// # Errors
+/// `Contention` if somebody else was faster; the whole operation is then to be repeated.
+pub(crate) async fn step(
+    app: &App,
+    tx: &DatabaseTransaction,
+    message: &Model,
+    event: Event,
+    facts: Facts<'_>,
+) -> Result<Option<Status>> {
+    let Some(status) = next(message.status, event) else { return Ok(None) };
+    let reason = facts.reason.map(cleaned);
+    if status == Status::Failed {
+        // The period's row is taken before the message's, here as everywhere.
+        credit::refund(app, tx, message.workspace_id, message.id).await?;
+    }
+    let change = store::Change { status, reason: reason.as_deref(), provider_ref: facts.provider_ref };
+    if !store::set(app, tx, message, &change).await? {
+        return Err(Error::Contention);
+    }
+    if matches!(status, Status::Sent | Status::Delivered | Status::Read | Status::Failed) {
+        store::record(app, tx, message.id, &change).await?;
+    }
+    Ok(Some(status))
+}
+
+/// Fails and refunds the messages whose fate has been unknown for a day; returns how many.
+///
+/// # Errors
+/// What the database says to the look; a message that cannot be failed now is logged and looked at again.
+pub async fn give_up_unknown(app: &App) -> Result<usize> {
+    let before = app.clock.now().plus_seconds(-UNKNOWN_SECONDS);
+    let overdue = store::unknown_since(app.db.reader(), before, GIVEN_UP_AT_ONCE).await?;
+    let mut given_up = 0;
+    for seen in &overdue {
+        match db::retried(|| give_up(app, seen)).await {
+            Ok(()) => given_up += 1,
+            Err(error) => tracing::warn!(%error, message.id = %seen.id, "a message of unknown fate is failed later"),
+        }
+    }
+    Ok(given_up)
+}
+
+async fn give_up(app: &App, seen: &Model) -> Result<()> {
+    db::write(&app.db, "message.give_up", async |tx| {
+        let found = store::by_id(tx, seen.workspace_id, seen.id).await?;
+        let Some(message) = found.filter(|found| found.status == Status::Unknown) else { return Ok(()) };
+        let facts = Facts { reason: Some(REASON_UNKNOWN), ..Facts::default() };
+        step(app, tx, &message, Event::Failed, facts).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// A provider's words as they can be stored.
+fn cleaned(reason: &str) -> String {
+    reason.chars().filter(|char| !char.is_control()).take(MAX_REASON_CHARS).collect()
+}

@@ -1,0 +1,97 @@
+//! The writer: commits all messages that have arrived while the batch before them was being committed, in one
+//! transaction (group commit, DESIGN Credits 3).
+//!
+//! Callers are answered after the commit. The queue is bounded: a caller who finds it full is told to come back, and
+//! nothing is charged. Holds end with the answer, whatever it is; the meter learns what the ledger has left.
+
+use std::{sync::Arc, time::Duration};
+
+use entity::id::MessageId;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    app::App,
+    error::{Error, Kind, Result},
+    message::send::Sending,
+    signal::Signal,
+};
+
+mod batch;
+mod charge;
+mod holds;
+mod resolve;
+mod store;
+
+/// Most messages that wait for the writer.
+const WAITING_AT_MOST: usize = 4096;
+/// Most messages of one transaction.
+const AT_ONCE: usize = 512;
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// A message with whoever waits for its answer.
+struct Waiting {
+    sending: Sending,
+    answer: oneshot::Sender<Result<MessageId>>,
+}
+
+/// Where messages are handed in.
+pub struct Writer(mpsc::Sender<Waiting>);
+
+/// Where they come out.
+pub struct Queue(mpsc::Receiver<Waiting>);
+
+impl Writer {
+    /// A writer, and the queue that [`run`] empties.
+    #[must_use]
+    pub fn new() -> (Self, Queue) {
+        let (sender, receiver) = mpsc::channel(WAITING_AT_MOST);
+        (Self(sender), Queue(receiver))
+    }
+
+    /// Hands a message in and waits for the commit.
+    pub(super) async fn accept(&self, app: &App, sending: Sending) -> Result<MessageId> {
+        let (answer, answered) = oneshot::channel();
+        if let Err(refused) = self.0.try_send(Waiting { sending, answer }) {
+            let (mpsc::error::TrySendError::Full(waiting) | mpsc::error::TrySendError::Closed(waiting)) = refused;
+            holds::give_back(app, &[waiting.sending]).await;
+            return Err(Error::Busy { retry_after: RETRY_AFTER });
+        }
+        answered.await.map_err(|_| Error::Busy { retry_after: RETRY_AFTER })?
+    }
+}
+
+/// Commits what is handed in for as long as the application lives.
+pub async fn run(app: Arc<App>, mut queue: Queue) {
+    let mut waiting = Vec::with_capacity(AT_ONCE);
+    while queue.0.recv_many(&mut waiting, AT_ONCE).await > 0 {
+        let (sendings, answers): (Vec<Sending>, Vec<_>) =
+            waiting.drain(..).map(|one| (one.sending, one.answer)).unzip();
+        let outcome = batch::commit(&app, &sendings).await;
+        let (outcomes, ledger) = match outcome {
+            Ok(committed) => {
+                if committed.is_work {
+                    app.signals.publish(Signal::Work);
+                }
+                (committed.outcomes, committed.ledger)
+            }
+            Err(error) => (sendings.iter().map(|_| Err(for_each(&error))).collect(), Vec::new()),
+        };
+        for (answer, outcome) in answers.into_iter().zip(outcomes) {
+            // Whoever has stopped waiting finds the message under its key, or in its chat.
+            let _ = answer.send(outcome);
+        }
+        let settled = Arc::clone(&app);
+        tokio::spawn(async move { holds::settle(&settled, &sendings, &ledger).await });
+    }
+}
+
+/// The error of a whole batch, for each of its messages.
+fn for_each(error: &Error) -> Error {
+    match error.code().kind() {
+        Kind::Unavailable => Error::Busy { retry_after: RETRY_AFTER },
+        _ => {
+            tracing::error!(%error, "a batch of messages was not accepted");
+            Error::Internal(format!("writer: {error}"))
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Writing counted API calls down, at least every second, and telling partners of thresholds that they reach.
+//!
+//! Between two writes they are known to the meter only: a process that dies loses the calls of that time, which costs
+//! the platform some calls and the customer nothing.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use entity::{id::WorkspaceId, quota_period::Model, timestamp::Timestamp};
+use sea_orm::DatabaseTransaction;
+
+use crate::{
+    app::App,
+    db,
+    error::{Error, Result},
+    quota::{self, Period, notify, store, threshold::Thresholds},
+    signal::Signal,
+    workspace,
+};
+
+const WRITE_EVERY: Duration = Duration::from_millis(500);
+const AT_ONCE: usize = 200;
+
+type Counts = Vec<((WorkspaceId, Timestamp), i64)>;
+
+/// Writes until the application stops, and once more then.
+pub async fn keep_writing(app: Arc<App>) {
+    let mut stop = app.stop.subscribe();
+    let mut is_known_failing = false;
+    while !*stop.borrow() {
+        tokio::select! {
+            () = tokio::time::sleep(WRITE_EVERY) => {}
+            _ = stop.changed() => {}
+        }
+        app.meter.prune(app.clock.now());
+        match write(&app).await {
+            Ok(_) => is_known_failing = false,
+            Err(error) => {
+                if !is_known_failing {
+                    tracing::warn!(%error, "API calls are not written down yet");
+                }
+                is_known_failing = true;
+            }
+        }
+    }
+}
+
+/// Writes what was counted; tells for how many workspaces.
+///
+/// # Errors
+/// What the database says; what could not be written is kept.
+pub async fn write(app: &App) -> Result<usize> {
+    let mut counts: Counts = app.meter.calls.take().into_iter().collect();
+    counts.sort_unstable_by_key(|(key, _)| *key);
+    let all = counts.len();
+    while !counts.is_empty() {
+        let some = &counts[..counts.len().min(AT_ONCE)];
+        match db::retried(|| write_some(app, some)).await {
+            Ok(is_news) => {
+                if is_news {
+                    app.signals.publish(Signal::Work);
+                }
+                counts.drain(..counts.len().min(AT_ONCE));
+            }
+            Err(error) => {
+                app.meter.calls.put_back(counts.into_iter().collect());
+                return Err(error);
+            }
+        }
+    }
+    Ok(all)
+}
+
+async fn write_some(app: &App, counts: &[((WorkspaceId, Timestamp), i64)]) -> Result<bool> {
+    db::write(&app.db, "quota.write_calls", async |tx| {
+        let ids: Vec<WorkspaceId> = ids(counts);
+        let current = Period::containing(app.clock.now())?.start;
+        let rules = store::calls_rules(tx, &ids).await?;
+        let rules: HashMap<_, _> = rules.into_iter().map(|rule| (rule.workspace_id, rule)).collect();
+        let open = quota::take_all(app, tx, &ids).await?;
+        let mut is_news = false;
+        for ((id, period_start), count) in counts {
+            let row = if *period_start == current {
+                open.iter().find(|row| row.workspace_id == *id).cloned()
+            } else {
+                // Counted in the last moments of a period that has ended since.
+                store::lock_of(tx, *id, *period_start).await?
+            };
+            let (Some(mut row), Some(rule)) = (row, rules.get(id)) else { continue };
+            store::add_calls(tx, &row, *count).await?;
+            row.api_calls_used += count;
+            is_news |= tell(app, tx, &row, rule).await?;
+        }
+        Ok(is_news)
+    })
+    .await
+}
+
+fn ids(counts: &[((WorkspaceId, Timestamp), i64)]) -> Vec<WorkspaceId> {
+    let mut ids: Vec<WorkspaceId> = counts.iter().map(|((id, _), _)| *id).collect();
+    ids.dedup();
+    ids
+}
+
+async fn tell(app: &App, tx: &DatabaseTransaction, row: &Model, rule: &store::CallsRule) -> Result<bool> {
+    let limit = rule.api_calls_per_period;
+    let thresholds = Thresholds::from_stored(&rule.thresholds);
+    if thresholds.reached(row.api_calls_notified, row.api_calls_used, limit).is_empty() {
+        return Ok(false);
+    }
+    let workspace = workspace::by_id(tx, row.workspace_id).await?.ok_or(Error::WorkspaceNotFound)?;
+    notify::api_calls_used(app, tx, &workspace, row, limit, &thresholds).await
+}

@@ -1,0 +1,149 @@
+//! Writing down what came of tries, many in one transaction.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use entity::{
+    delivery::State,
+    delivery_attempt,
+    id::{DeliveryId, LeaseId, PartnerId},
+    timestamp::Timestamp,
+};
+use sea_orm::{DatabaseTransaction, Set};
+
+use crate::{
+    app::App,
+    audit,
+    caller::{Actor, Origin},
+    db,
+    error::Result,
+    webhook::{
+        deliver::{
+            lanes::Ticket,
+            send::{Place, Target, Tried},
+            store,
+        },
+        retry::{self, Answer, Step},
+    },
+};
+
+const GONE: &str = "the endpoint answered 410 Gone";
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What came of a leased delivery.
+pub(super) struct Outcome {
+    pub(super) delivery_id: DeliveryId,
+    pub(super) target: Arc<Target>,
+    /// Its try and what follows; absent if it was not tried.
+    pub(super) tried: Option<(Tried, Step)>,
+    /// Whether the endpoint failed the last time.
+    pub(super) had_failed: bool,
+    /// Freed with the outcome, after it has been written down.
+    pub(super) _ticket: Ticket,
+}
+
+/// Writes outcomes down. If the database does not take them, the leases end and the deliveries are made again.
+pub(super) async fn settle(app: &App, lease: LeaseId, outcomes: &[Outcome]) {
+    for attempt in 1..=TRIES {
+        match db::retried(|| settle_once(app, lease, outcomes)).await {
+            Ok(news) => return news.iter().for_each(log),
+            Err(error) if attempt == TRIES => {
+                tracing::error!(%error, count = outcomes.len(), "deliveries were made and not written down");
+            }
+            Err(error) => {
+                tracing::warn!(%error, count = outcomes.len(), "deliveries are written down later");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// What changed about an endpoint.
+enum News {
+    Fails(PartnerId),
+    Works(PartnerId),
+    Gone(PartnerId),
+}
+
+fn log(news: &News) {
+    match news {
+        News::Fails(id) => tracing::warn!(partner.id = %id, "a webhook endpoint fails"),
+        News::Works(id) => tracing::info!(partner.id = %id, "a webhook endpoint works again"),
+        News::Gone(id) => tracing::warn!(partner.id = %id, "a webhook endpoint is gone and was disabled"),
+    }
+}
+
+async fn settle_once(app: &App, lease: LeaseId, outcomes: &[Outcome]) -> Result<Vec<News>> {
+    let now = app.clock.now();
+    db::write(&app.db, "delivery.settle", async |tx| {
+        store::insert_attempts(tx, outcomes.iter().filter_map(attempt).collect()).await?;
+        let of = |wanted: fn(&Option<Step>) -> bool| -> Vec<DeliveryId> {
+            let step = |outcome: &Outcome| outcome.tried.as_ref().map(|(_, step)| *step);
+            outcomes.iter().filter(|outcome| wanted(&step(outcome))).map(|outcome| outcome.delivery_id).collect()
+        };
+        let delivered = of(|step| matches!(step, Some(Step::Delivered)));
+        let dead = of(|step| matches!(step, Some(Step::Dead | Step::Gone)));
+        store::finish(tx, lease, delivered, State::Delivered, now).await?;
+        store::finish(tx, lease, dead, State::Dead, now).await?;
+        store::give_back(tx, lease, of(Option::is_none), now).await?;
+        for outcome in outcomes {
+            if let Some((_, Step::Again(due_at))) = outcome.tried {
+                store::postpone(tx, lease, outcome.delivery_id, due_at).await?;
+            }
+        }
+        endpoints(app, tx, outcomes, now).await
+    })
+    .await
+}
+
+fn attempt(outcome: &Outcome) -> Option<delivery_attempt::ActiveModel> {
+    let (tried, _) = outcome.tried.as_ref()?;
+    let status = match tried.answer {
+        Answer::Status { code, .. } => Some(i32::from(code)),
+        _ => None,
+    };
+    Some(delivery_attempt::ActiveModel {
+        delivery_id: Set(outcome.delivery_id),
+        at: Set(tried.at),
+        duration_ms: Set(tried.duration_ms),
+        status: Set(status),
+        error: Set(retry::complaint(&tried.answer)),
+        ..Default::default()
+    })
+}
+
+/// Remembers how the endpoints do: the last try of each counts. Partners come in the order of their ids, so that
+/// workers never wait for each other in a circle.
+async fn endpoints(app: &App, tx: &DatabaseTransaction, outcomes: &[Outcome], now: Timestamp) -> Result<Vec<News>> {
+    let mut last: BTreeMap<&PartnerId, (&Outcome, Step)> = BTreeMap::new();
+    for outcome in outcomes {
+        if let Some((_, step)) = outcome.tried {
+            last.insert(&outcome.target.partner_id, (outcome, step));
+        }
+    }
+    let mut news = Vec::new();
+    for (id, (outcome, step)) in last {
+        let Place::Endpoint { url, is_failing, .. } = &outcome.target.place else { continue };
+        match step {
+            Step::Delivered => {
+                if (*is_failing || outcome.had_failed) && store::set_working(tx, id).await? {
+                    news.push(News::Works(id.clone()));
+                }
+            }
+            Step::Gone => {
+                if store::disable(tx, id, url, GONE, now).await? {
+                    let origin = Origin { actor: Actor::Endpoint(id.clone()), request_id: None };
+                    let entry = audit::Entry::of_partner("webhook.disable", id).after(GONE);
+                    audit::record(app, tx, &origin, entry).await?;
+                    news.push(News::Gone(id.clone()));
+                }
+            }
+            Step::Again(_) | Step::Dead => {
+                if store::set_failing(tx, id, url, now).await? {
+                    news.push(News::Fails(id.clone()));
+                }
+            }
+        }
+    }
+    Ok(news)
+}

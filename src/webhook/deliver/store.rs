@@ -1,0 +1,226 @@
+//! SQL of the workers: whose deliveries are due, leasing them, and what came of it.
+//!
+//! A lease is a due date in the future and the name of the worker's turn. Whoever settles names the turn, so that a
+//! worker whose lease has ended changes nothing any more.
+
+use entity::{
+    delivery::{Column, Entity, State},
+    delivery_attempt, event,
+    id::{DeliveryId, EventId, LeaseId, PartnerId},
+    partner_webhook as endpoint,
+    timestamp::Timestamp,
+};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
+    QueryOrder, QuerySelect, Statement, UpdateMany, Value, sea_query::Expr,
+};
+
+use crate::error::Result;
+
+/// A partner that has due deliveries.
+#[derive(Debug, FromQueryResult)]
+pub(super) struct Waiting {
+    pub(super) partner_id: PartnerId,
+    /// Whether its endpoint fails.
+    pub(super) is_failing: bool,
+}
+
+/// A delivery that is ours until the lease ends.
+#[derive(Debug, FromQueryResult)]
+pub(super) struct Leased {
+    pub(super) id: DeliveryId,
+    pub(super) event_id: EventId,
+    pub(super) partner_id: PartnerId,
+    pub(super) tries: i32,
+}
+
+/// How many deliveries of a partner to lease.
+pub(super) struct Room {
+    pub(super) partner_id: PartnerId,
+    pub(super) count: i64,
+}
+
+/// All partners with due deliveries, those that wait longest first. It goes from partner to partner through the index,
+/// so a long queue of one partner costs no more than a short one.
+const WAITING: &str = "
+    WITH RECURSIVE partner(id) AS (
+        SELECT MIN(partner_id) FROM deliveries WHERE due_at IS NOT NULL
+        UNION ALL
+        SELECT (SELECT MIN(d.partner_id) FROM deliveries d WHERE d.due_at IS NOT NULL AND d.partner_id > partner.id)
+        FROM partner WHERE partner.id IS NOT NULL
+    ), waiting AS (
+        SELECT partner.id AS partner_id, (
+            SELECT MIN(d.due_at) FROM deliveries d WHERE d.due_at IS NOT NULL AND d.partner_id = partner.id
+        ) AS oldest
+        FROM partner WHERE partner.id IS NOT NULL
+    )
+    SELECT waiting.partner_id, (w.failing_since IS NOT NULL) AS is_failing
+    FROM waiting LEFT JOIN partner_webhooks w ON w.partner_id = waiting.partner_id
+    WHERE waiting.oldest <= $1
+    ORDER BY waiting.oldest, waiting.partner_id";
+
+pub(super) async fn waiting(db: &impl ConnectionTrait, now: Timestamp) -> Result<Vec<Waiting>> {
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), WAITING, [now.into()]);
+    Ok(Waiting::find_by_statement(statement).all(db).await?)
+}
+
+/// Takes due deliveries, the oldest of each partner, for the turn `lease` until `until`. What another worker is taking
+/// at this moment is passed over.
+pub(super) async fn lease(
+    tx: &DatabaseTransaction,
+    rooms: &[Room],
+    lease: LeaseId,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<Leased>> {
+    let backend = tx.get_database_backend();
+    let skip = if backend == DbBackend::Postgres { "FOR NO KEY UPDATE SKIP LOCKED" } else { "" };
+    let mut values: Vec<Value> = vec![now.into(), until.into(), lease.into()];
+    let mut parts = Vec::with_capacity(rooms.len());
+    for room in rooms {
+        let (partner, count) = (values.len() + 1, values.len() + 2);
+        values.extend([room.partner_id.clone().into(), room.count.into()]);
+        parts.push(format!(
+            "SELECT id FROM (
+                SELECT id FROM deliveries WHERE due_at IS NOT NULL AND partner_id = ${partner} AND due_at <= $1
+                ORDER BY due_at, id LIMIT ${count} {skip}
+            ) AS of_{partner}"
+        ));
+    }
+    let sql = format!(
+        "WITH taken AS MATERIALIZED ({})
+        UPDATE deliveries SET due_at = $2, lease = $3 WHERE id IN (SELECT id FROM taken)
+        RETURNING id, event_id, partner_id, tries",
+        parts.join(" UNION ALL ")
+    );
+    Ok(Leased::find_by_statement(Statement::from_sql_and_values(backend, sql, values)).all(tx).await?)
+}
+
+/// The first due date after `now`.
+pub(super) async fn next_due(db: &impl ConnectionTrait, now: Timestamp) -> Result<Option<Timestamp>> {
+    let query = Entity::find().select_only().column(Column::DueAt).filter(Column::DueAt.gt(now));
+    Ok(query.order_by_asc(Column::DueAt).into_tuple::<Timestamp>().one(db).await?)
+}
+
+pub(super) async fn events(db: &impl ConnectionTrait, ids: Vec<EventId>) -> Result<Vec<event::Model>> {
+    Ok(event::Entity::find().filter(event::Column::Id.is_in(ids)).all(db).await?)
+}
+
+pub(super) async fn endpoints(db: &impl ConnectionTrait, ids: Vec<PartnerId>) -> Result<Vec<endpoint::Model>> {
+    Ok(endpoint::Entity::find().filter(endpoint::Column::PartnerId.is_in(ids)).all(db).await?)
+}
+
+pub(super) async fn insert_attempts(tx: &DatabaseTransaction, rows: Vec<delivery_attempt::ActiveModel>) -> Result<()> {
+    if !rows.is_empty() {
+        delivery_attempt::Entity::insert_many(rows).exec_without_returning(tx).await?;
+    }
+    Ok(())
+}
+
+/// Ends deliveries of this turn.
+pub(super) async fn finish(
+    tx: &DatabaseTransaction,
+    lease: LeaseId,
+    ids: Vec<DeliveryId>,
+    state: State,
+    now: Timestamp,
+) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    ours(lease)
+        .col_expr(Column::State, Expr::value(state))
+        .col_expr(Column::Tries, Expr::col(Column::Tries).add(1))
+        .col_expr(Column::DueAt, Expr::value(Option::<Timestamp>::None))
+        .col_expr(Column::FinishedAt, Expr::value(now))
+        .filter(Column::Id.is_in(ids))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Has a delivery of this turn tried again.
+pub(super) async fn postpone(
+    tx: &DatabaseTransaction,
+    lease: LeaseId,
+    id: DeliveryId,
+    due_at: Timestamp,
+) -> Result<()> {
+    ours(lease)
+        .col_expr(Column::Tries, Expr::col(Column::Tries).add(1))
+        .col_expr(Column::DueAt, Expr::value(due_at))
+        .filter(Column::Id.eq(id))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Gives deliveries of this turn back, untried.
+pub(super) async fn give_back(
+    tx: &DatabaseTransaction,
+    lease: LeaseId,
+    ids: Vec<DeliveryId>,
+    now: Timestamp,
+) -> Result<()> {
+    if !ids.is_empty() {
+        ours(lease).col_expr(Column::DueAt, Expr::value(now)).filter(Column::Id.is_in(ids)).exec(tx).await?;
+    }
+    Ok(())
+}
+
+/// A change of deliveries that are still this turn's, which ends it.
+fn ours(lease: LeaseId) -> UpdateMany<Entity> {
+    Entity::update_many()
+        .col_expr(Column::Lease, Expr::value(Option::<LeaseId>::None))
+        .filter(Column::Lease.eq(lease))
+        .filter(Column::State.eq(State::Pending))
+}
+
+/// Remembers since when an endpoint fails, unless that is known or its address is another by now; tells whether it is
+/// news.
+pub(super) async fn set_failing(
+    tx: &DatabaseTransaction,
+    partner_id: &PartnerId,
+    url: &str,
+    since: Timestamp,
+) -> Result<bool> {
+    let updated = endpoint::Entity::update_many()
+        .col_expr(endpoint::Column::FailingSince, Expr::value(since))
+        .filter(endpoint::Column::PartnerId.eq(partner_id.clone()))
+        .filter(endpoint::Column::Url.eq(url))
+        .filter(endpoint::Column::FailingSince.is_null())
+        .exec(tx)
+        .await?;
+    Ok(updated.rows_affected > 0)
+}
+
+/// Remembers that an endpoint works; tells whether it is news.
+pub(super) async fn set_working(tx: &DatabaseTransaction, partner_id: &PartnerId) -> Result<bool> {
+    let updated = endpoint::Entity::update_many()
+        .col_expr(endpoint::Column::FailingSince, Expr::value(Option::<Timestamp>::None))
+        .filter(endpoint::Column::PartnerId.eq(partner_id.clone()))
+        .filter(endpoint::Column::FailingSince.is_not_null())
+        .exec(tx)
+        .await?;
+    Ok(updated.rows_affected > 0)
+}
+
+/// Sends nothing more to an endpoint, unless its address is another by now; tells whether it was enabled.
+pub(super) async fn disable(
+    tx: &DatabaseTransaction,
+    partner_id: &PartnerId,
+    url: &str,
+    reason: &str,
+    now: Timestamp,
+) -> Result<bool> {
+    let updated = endpoint::Entity::update_many()
+        .col_expr(endpoint::Column::Enabled, Expr::value(false))
+        .col_expr(endpoint::Column::DisabledReason, Expr::value(reason))
+        .col_expr(endpoint::Column::UpdatedAt, Expr::value(now))
+        .filter(endpoint::Column::PartnerId.eq(partner_id.clone()))
+        .filter(endpoint::Column::Url.eq(url))
+        .filter(endpoint::Column::Enabled.eq(true))
+        .exec(tx)
+        .await?;
+    Ok(updated.rows_affected > 0)
+}

@@ -1,0 +1,154 @@
+//! What follows from a try: delivered, tried again, or given up. Pure: the rules without database or network.
+//!
+//! | after try | pause |
+//! |---|---|
+//! | 1 to 4 | 5 s, 30 s, 2 min, 10 min |
+//! | 5 to 7 | 30 min, 2 h, 5 h |
+//! | 8 to 11 | 10 h, 14 h, 16 h, 24 h |
+//! | 12 | given up, about three days after the first |
+//!
+//! Each pause is 20 % shorter or longer at random, so that what failed together does not come back together. A
+//! `Retry-After` of up to a day is waited for if it is longer than the pause.
+
+use std::time::Duration;
+
+use entity::timestamp::Timestamp;
+
+/// Pauses between tries, in seconds.
+pub const PAUSES_SECONDS: [i64; 11] = [5, 30, 120, 600, 1800, 7200, 18_000, 36_000, 50_400, 57_600, 86_400];
+/// Longest `Retry-After` that is waited for.
+pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
+const GONE: u16 = 410;
+
+/// What an endpoint made of a try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It answered.
+    Status {
+        /// HTTP status.
+        code: u16,
+        /// How long it asks us to wait.
+        retry_after: Option<Duration>,
+    },
+    /// No answer came, in words.
+    Nothing(String),
+    /// There is nobody to send to, in words.
+    Nobody(String),
+}
+
+/// What follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The endpoint has it.
+    Delivered,
+    /// It is tried again then.
+    Again(Timestamp),
+    /// It is given up.
+    Dead,
+    /// It is given up, and nothing more is sent to this endpoint.
+    Gone,
+}
+
+/// What follows from an answer to try number `tries`; `chance` is any number.
+pub(super) fn step(answer: &Answer, tries: i32, now: Timestamp, chance: u32) -> Step {
+    let retry_after = match answer {
+        Answer::Status { code: 200..=299, .. } => return Step::Delivered,
+        Answer::Status { code: GONE, .. } => return Step::Gone,
+        Answer::Nobody(_) => return Step::Dead,
+        Answer::Status { retry_after, .. } => *retry_after,
+        Answer::Nothing(_) => None,
+    };
+    let Some(pause) = usize::try_from(tries - 1).ok().and_then(|tried| PAUSES_SECONDS.get(tried)) else {
+        return Step::Dead;
+    };
+    let thousandths = 800 + i64::from(chance % 401);
+    let pause_micros = pause * thousandths * (Timestamp::SECOND / 1000);
+    let asked = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
+    let asked_micros = i64::try_from(asked.as_micros()).unwrap_or(0);
+    Step::Again(Timestamp(now.0.saturating_add(pause_micros.max(asked_micros))))
+}
+
+/// Why an answer does not count, where its status does not say so already.
+pub(super) fn complaint(answer: &Answer) -> Option<String> {
+    match answer {
+        Answer::Status { code: 300..=399, .. } => Some("redirects are not followed".to_owned()),
+        Answer::Status { code: GONE, .. } => Some("the endpoint says that it is gone; it was disabled".to_owned()),
+        Answer::Status { .. } => None,
+        Answer::Nothing(reason) | Answer::Nobody(reason) => Some(reason.clone()),
+    }
+}
+
+/// Reads a `Retry-After`: seconds, or a date.
+pub(super) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+    let value = value.trim();
+    if value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than fit are a long time too.
+        return (!value.is_empty()).then(|| Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
+    }
+    let date = jiff::fmt::rfc2822::parse(value).ok()?;
+    let micros = date.timestamp().as_microsecond().saturating_sub(now.0);
+    Some(Duration::from_micros(u64::try_from(micros).unwrap_or(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2026-09-10T08:00:00Z
+    const NOW: Timestamp = Timestamp(1_789_027_200_000_000);
+
+    fn status(code: u16) -> Answer {
+        Answer::Status { code, retry_after: None }
+    }
+
+    fn pause(answer: &Answer, tries: i32, chance: u32) -> Option<i64> {
+        match step(answer, tries, NOW, chance) {
+            Step::Again(at) => Some((at.0 - NOW.0) / 1000),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn pauses_follow_the_table_give_or_take_a_fifth() {
+        for (tried, seconds) in PAUSES_SECONDS.into_iter().enumerate() {
+            let tries = i32::try_from(tried).expect("few") + 1;
+            for answer in [status(500), status(302), status(404), Answer::Nothing("timeout".to_owned())] {
+                assert_eq!(pause(&answer, tries, 0), Some(seconds * 800), "{tries}");
+                assert_eq!(pause(&answer, tries, 200), Some(seconds * 1000), "{tries}");
+                assert_eq!(pause(&answer, tries, 400), Some(seconds * 1200), "{tries}");
+                assert_eq!(pause(&answer, tries, 401), Some(seconds * 800), "{tries}");
+            }
+        }
+        assert_eq!(step(&status(500), 12, NOW, 0), Step::Dead);
+        let total: i64 = PAUSES_SECONDS.iter().sum();
+        assert!((71 * 3600..=73 * 3600).contains(&total), "about three days: {total} s");
+    }
+
+    #[test]
+    fn what_is_delivered_gone_or_without_an_address_ends_at_once() {
+        assert_eq!([200, 201, 204, 299].map(|code| step(&status(code), 1, NOW, 0)), [Step::Delivered; 4]);
+        assert_eq!(step(&status(410), 1, NOW, 0), Step::Gone);
+        assert_eq!(step(&Answer::Nobody("no webhook is set".to_owned()), 1, NOW, 0), Step::Dead);
+    }
+
+    #[test]
+    fn retry_after_is_waited_for_up_to_a_day() {
+        let asked = |seconds| Answer::Status { code: 503, retry_after: Some(Duration::from_secs(seconds)) };
+        assert_eq!(pause(&asked(100), 1, 0), Some(100_000));
+        assert_eq!(pause(&asked(1), 1, 0), Some(4000), "never sooner than the table says");
+        assert_eq!(pause(&asked(u64::MAX), 1, 0), Some(86_400_000));
+        assert_eq!(step(&asked(100), 12, NOW, 0), Step::Dead);
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(retry_after("120", NOW), Some(Duration::from_secs(120)));
+        assert_eq!(retry_after(" 0 ", NOW), Some(Duration::ZERO));
+        assert_eq!(retry_after("Thu, 10 Sep 2026 08:02:00 GMT", NOW), Some(Duration::from_secs(120)));
+        assert_eq!(retry_after("Thu, 10 Sep 2026 07:00:00 GMT", NOW), Some(Duration::ZERO));
+        assert_eq!(retry_after(&"9".repeat(40), NOW), Some(Duration::from_secs(u64::MAX)));
+        for bad in ["", "soon", "-1", "1.5"] {
+            assert_eq!(retry_after(bad, NOW), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Texts from outside: stored once, in the right chat of the right account, for nothing.
+
+use entity::{
+    chat,
+    id::{AttemptId, MessageId},
+    message::{self, Direction, Status},
+};
+use futures_util::future::join_all;
+use quartermaster::{
+    message::{
+        Jid, Text,
+        receive::{self, Incoming},
+    },
+    phone::Phone,
+};
+use sea_orm::{ActiveModelTrait, EntityTrait, PaginatorTrait, QueryOrder, Set, Unchanged};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Setup, TestApp, messages::Line};
+
+fn hello() -> Value {
+    json!({ "phone": "+15550001111", "from": "+15557770000", "text": "Hello" })
+}
+
+fn uid(answer: &Value) -> MessageId {
+    let uids = answer["message_uids"].as_array().expect("uids");
+    assert_eq!(uids.len(), 1, "{answer}");
+    uids[0].as_str().expect("a uid").parse().expect("a uuid")
+}
+
+async fn chats(app: &TestApp) -> Vec<chat::Model> {
+    chat::Entity::find().order_by_asc(chat::Column::Id).all(app.app.db.reader()).await.expect("chats")
+}
+
+async fn messages(app: &TestApp) -> u64 {
+    message::Entity::find().count(app.app.db.reader()).await.expect("a count")
+}
+
+fn incoming(session: AttemptId, provider_ref: &str) -> Incoming {
+    Incoming {
+        session,
+        from: Jid::of(&Phone::parse("+15557770000").expect("a number")),
+        text: Text::parse("Hello".to_owned()).expect("a text"),
+        provider_ref: provider_ref.to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_text_from_outside_opens_its_chat_and_costs_nothing() {
+    let app = TestApp::start().await;
+    let acme = app.partner("acme").await;
+    let line = Line::open(&app, &acme, "Bakery", "+15550001111").await;
+    let answer = acme.post("/sandbox/inbound", hello()).await.expect(200);
+    assert_eq!((&answer["phone"], &answer["from"]), (&json!("+15550001111"), &json!("+15557770000")));
+    let stored = app.message(uid(&answer)).await;
+    let chat = chats(&app).await.pop().expect("a chat");
+    assert_eq!((chat.jid.as_str(), chat.phone.as_deref()), ("15557770000@s.whatsapp.net", Some("+15557770000")));
+    assert_eq!((chat.name.as_str(), chat.account_id, chat.is_group), ("+15557770000", line.account, false));
+    assert_eq!((chat.read, chat.closed, chat.last_message_id), (false, false, Some(stored.id)));
+    assert_eq!(chat.last_message_at, Some(stored.created_at));
+    assert_eq!((stored.direction, stored.status), (Direction::Received, Status::Received));
+    assert_eq!((stored.chat_id, stored.text.as_deref()), (chat.id, Some("Hello")));
+    assert_eq!((app.entries(stored.id).await, line.balances().await), (vec![], (0, 0)));
+    assert_eq!(line.waiting().await, (0, None));
+
+    let done = chat::ActiveModel { id: Unchanged(chat.id), read: Set(true), closed: Set(true), ..Default::default() };
+    done.update(app.app.db.reader()).await.expect("a closed chat");
+    app.advance(60).await;
+    let second = uid(&acme.post("/sandbox/inbound", hello()).await.expect(200));
+    assert_ne!(second, stored.id, "the same words again are another message");
+    let again = chats(&app).await;
+    assert_eq!(again.len(), 1);
+    assert_eq!((again[0].read, again[0].closed, again[0].last_message_id), (false, false, Some(second)));
+    assert!(again[0].last_message_at > chat.last_message_at);
+}
+
+#[tokio::test]
+async fn what_a_provider_brings_twice_is_stored_once() {
+    let app = TestApp::start().await;
+    let acme = app.partner("acme").await;
+    let line = Line::open(&app, &acme, "Bakery", "+15550001111").await;
+    let session = line.channel().await.session;
+    let first = receive::receive(&app.app, &incoming(session, "a")).await.expect("received");
+    assert!(first.is_new);
+    let again = receive::receive(&app.app, &incoming(session, "a")).await.expect("received");
+    assert_eq!((again.message_id, again.chat_id, again.is_new), (first.message_id, first.chat_id, false));
+    let twice = incoming(session, "b");
+    let answers = join_all((0..8).map(|_| receive::receive(&app.app, &twice))).await;
+    let new = answers.iter().filter(|answer| answer.as_ref().expect("received").is_new).count();
+    assert_eq!((new, messages(&app).await), (1, 2));
+}
+
+#[tokio::test]
+async fn texts_at_the_same_time_share_one_chat() {
+    let app = TestApp::start().await;
+    let acme = app.partner("acme").await;
+    Line::open(&app, &acme, "Bakery", "+15550001111").await;
+    for answer in join_all((0..8).map(|_| acme.post("/sandbox/inbound", hello()))).await {
+        answer.expect(200);
+    }
+    assert_eq!((chats(&app).await.len(), messages(&app).await), (1, 8));
+}
+
+#[tokio::test]
+async fn a_repeated_request_with_a_key_is_one_message() {
+    let app = TestApp::start().await;
+    let acme = app.partner("acme").await;
+    Line::open(&app, &acme, "Bakery", "+15550001111").await;
+    let first = acme.post_with_key("/sandbox/inbound", "k", hello()).await.expect(200);
+    assert_eq!(acme.post_with_key("/sandbox/inbound", "k", hello()).await.expect(200), first);
+    assert_eq!(messages(&app).await, 1);
+    let mut other = hello();
+    other["text"] = json!("Bye");
+    acme.post_with_key("/sandbox/inbound", "k", other).await.expect_error(409, "idempotency_key_reused");
+}
+
+#[tokio::test]
+async fn phones_of_others_and_phones_without_account_are_not_linked() {
+    let app = TestApp::start().await;
+    let (acme, other) = (app.partner("acme").await, app.partner("other").await);
+    let line = Line::open(&app, &acme, "Bakery", "+15550001111").await;
+    other.post("/sandbox/inbound", hello()).await.expect_error(409, "phone_not_linked");
+    let session = line.channel().await.session;
+    acme.post("/sandbox/logout", json!({ "phone": "+15550001111" })).await.expect(200);
+    acme.post("/sandbox/inbound", hello()).await.expect_error(409, "phone_not_linked");
+    let error = receive::receive(&app.app, &incoming(session, "a")).await.expect_err("no account");
+    assert_eq!(error.code().to_string(), "channel_not_connected");
+    assert_eq!((chats(&app).await.len(), messages(&app).await), (0, 0));
+    let plain = app.partner_without_sandbox("plain").await;
+    plain.post("/sandbox/inbound", hello()).await.expect_error(403, "sandbox_only");
+}
+
+#[tokio::test]
+async fn a_phone_of_two_workspaces_receives_in_both() {
+    let app = TestApp::start().await;
+    let acme = app.partner("acme").await;
+    let lines = [
+        Line::open(&app, &acme, "Bakery", "+15550001111").await,
+        Line::open(&app, &acme, "Butcher", "+15550001111").await,
+    ];
+    let answer = acme.post("/sandbox/inbound", hello()).await.expect(200);
+    assert_eq!(answer["message_uids"].as_array().map(Vec::len), Some(2));
+    let accounts: Vec<_> = chats(&app).await.into_iter().map(|chat| chat.account_id).collect();
+    assert_eq!(accounts, lines.map(|line| line.account));
+}
+
+#[tokio::test]
+async fn bad_texts_are_named() {
+    let app = TestApp::start().await;
+    let acme = app.partner("acme").await;
+    for (field, value) in
+        [("phone", json!("nobody")), ("from", json!("nobody")), ("text", json!("")), ("text", json!("a\u{0}"))]
+    {
+        let mut body = hello();
+        body[field] = value;
+        let error = acme.post("/sandbox/inbound", body).await.expect_error(400, "invalid_request");
+        assert!(error["description"].as_str().is_some_and(|text| text.contains(field)), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn developers_on_the_machine_need_no_token() {
+    let app = Setup::default().sandbox().start().await;
+    let acme = app.partner("acme").await;
+    Line::open(&app, &acme, "Bakery", "+15550001111").await;
+    let url = format!("{}/sandbox/inbound", app.base);
+    let answer = Answer::of(app.http.post(&url).json(&hello())).await.expect(200);
+    assert_eq!(app.message(uid(&answer)).await.text.as_deref(), Some("Hello"));
+    let site = Answer::of(app.http.post(&url).header("Origin", "https://evil.example").json(&hello())).await;
+    assert_eq!(site.expect(404)["code"], "route_not_found");
+}

@@ -1,0 +1,174 @@
+//! Chats and messages, written straight into the database, as if they had been sent and received.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use entity::{
+    chat, chat_label,
+    id::{AccountId, ChatId, MessageId, PartnerId, UserId, WorkspaceId, WorkspaceSlug},
+    message::{self, Direction, Status},
+    message_status,
+    timestamp::Timestamp,
+    workspace,
+};
+use quartermaster::{clock::Clock, db};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, Set, Unchanged};
+
+use crate::support::{PartnerClient, START, TestApp, TokenClient};
+
+/// A workspace with a connected account and what is said through it.
+pub(crate) struct Conversations<'a> {
+    app: &'a TestApp,
+    pub(crate) partner: PartnerClient,
+    pub(crate) slug: String,
+    pub(crate) workspace_id: WorkspaceId,
+    pub(crate) user_id: UserId,
+    pub(crate) account_id: AccountId,
+    pub(crate) token: TokenClient,
+    next_phone: AtomicU32,
+}
+
+impl<'a> Conversations<'a> {
+    /// The workspace `Bakery` of a new partner, with an account of this number.
+    pub(crate) async fn start(app: &'a TestApp, partner: &str, phone: &str) -> Self {
+        let id = PartnerId::parse(partner).expect("an id");
+        let partner = app.partner(partner).await;
+        let slug = partner.workspace("Bakery", 3).await;
+        let user = partner.users(&slug, 1).await[0];
+        let account = partner.connect(&slug, user, phone).await;
+        let token = partner.get(&format!("/workspaces/{slug}/api-token")).await.expect(200);
+        let workspace = workspace::Entity::find()
+            .filter(workspace::Column::PartnerId.eq(id))
+            .filter(workspace::Column::Slug.eq(WorkspaceSlug::parse(&slug).expect("a slug")))
+            .one(app.app.db.reader())
+            .await
+            .expect("an answer")
+            .expect("the workspace");
+        Self {
+            app,
+            partner,
+            slug,
+            workspace_id: workspace.id,
+            user_id: UserId(user),
+            account_id: AccountId(account),
+            token: app.token(token["token"].as_str().expect("a token")),
+            next_phone: AtomicU32::new(0),
+        }
+    }
+
+    /// A direct chat of this name, made at [`START`] with a number of its own, but for what `change` says.
+    pub(crate) async fn chat(&self, name: &str, change: impl FnOnce(chat::ActiveModel) -> chat::ActiveModel) -> ChatId {
+        let digits = format!("4930{:08}", self.next_phone.fetch_add(1, Ordering::SeqCst));
+        let row = change(chat::ActiveModel {
+            workspace_id: Set(self.workspace_id),
+            account_id: Set(self.account_id),
+            jid: Set(format!("{digits}@s.whatsapp.net")),
+            phone: Set(Some(format!("+{digits}"))),
+            name: Set(name.to_owned()),
+            name_folded: Set(name.to_lowercase()),
+            is_group: Set(false),
+            closed: Set(false),
+            read: Set(false),
+            created_at: Set(START),
+            updated_at: Set(START),
+            ..Default::default()
+        });
+        let inserted = db::write(&self.app.app.db, "test", async |tx| Ok(row.insert(tx).await?)).await;
+        inserted.expect("a chat").id
+    }
+
+    /// A group of this name.
+    pub(crate) async fn group(&self, name: &str) -> ChatId {
+        let number = self.next_phone.fetch_add(1, Ordering::SeqCst);
+        let of_group = |row| chat::ActiveModel {
+            jid: Set(format!("12036300000000{number:04}@g.us")),
+            phone: Set(None),
+            is_group: Set(true),
+            ..row
+        };
+        self.chat(name, of_group).await
+    }
+
+    /// Puts a label on a chat.
+    pub(crate) async fn label(&self, chat_id: ChatId, label: &str) {
+        let row = chat_label::ActiveModel {
+            chat_id: Set(chat_id),
+            label: Set(label.to_owned()),
+            workspace_id: Set(self.workspace_id),
+        };
+        db::write(&self.app.app.db, "test", async |tx| Ok(row.insert(tx).await?)).await.expect("a label");
+    }
+
+    /// A message that was received at this instant, but for what `change` says; the newest of its chat from now on.
+    pub(crate) async fn message(
+        &self,
+        chat_id: ChatId,
+        at: Timestamp,
+        change: impl FnOnce(message::ActiveModel) -> message::ActiveModel,
+    ) -> MessageId {
+        let id = MessageId(Clock::manual(at).uuid());
+        let row = change(message::ActiveModel {
+            id: Set(id),
+            workspace_id: Set(self.workspace_id),
+            account_id: Set(self.account_id),
+            chat_id: Set(chat_id),
+            direction: Set(Direction::Received),
+            status: Set(Status::Received),
+            text: Set(Some("hello".to_owned())),
+            origin: Set("synced from WhatsApp".to_owned()),
+            user_id: Set(None),
+            reply_to: Set(None),
+            provider_ref: Set(Some(id.to_string())),
+            failure: Set(None),
+            tries: Set(0),
+            created_at: Set(at),
+            updated_at: Set(at),
+        });
+        let chat = chat::ActiveModel {
+            id: Unchanged(chat_id),
+            last_message_id: Set(Some(id)),
+            last_message_at: Set(Some(at)),
+            ..Default::default()
+        };
+        let written = db::write(&self.app.app.db, "test", async |tx| {
+            row.insert(tx).await?;
+            chat.update(tx).await?;
+            Ok(())
+        });
+        written.await.expect("a message");
+        id
+    }
+
+    /// A message that was sent at this instant.
+    pub(crate) async fn sent(&self, chat_id: ChatId, at: Timestamp, status: Status) -> MessageId {
+        let user_id = self.user_id;
+        let from_us = |row| message::ActiveModel {
+            direction: Set(Direction::Sent),
+            status: Set(status),
+            origin: Set("Public API".to_owned()),
+            user_id: Set(Some(user_id)),
+            ..row
+        };
+        self.message(chat_id, at, from_us).await
+    }
+
+    /// A step of a message.
+    pub(crate) async fn status(&self, message_id: MessageId, status: Status, at: Timestamp, reason: Option<&str>) {
+        let row = message_status::ActiveModel {
+            message_id: Set(message_id),
+            status: Set(status),
+            reason: Set(reason.map(str::to_owned)),
+            at: Set(at),
+            ..Default::default()
+        };
+        db::write(&self.app.app.db, "test", async |tx| Ok(row.insert(tx).await?)).await.expect("a step");
+    }
+}
+
+/// A value as it stands in a query, everything but letters and digits escaped.
+pub(crate) fn escaped(text: &str) -> String {
+    let escape = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(escape).collect()
+}
