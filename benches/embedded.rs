@@ -2,7 +2,7 @@
 
 use crate::{
     floors,
-    message::{FEW, MANY, floor_requests, requests},
+    message::{FEW, FLOOR_ROWS, MANY, PRODUCT_ROWS, check, floor_requests, requests},
     place::Place,
     report::{Report, Target},
     seed,
@@ -32,4 +32,6 @@ pub(crate) async fn measure(report: &mut Report) {
     report.throughput(&floor_many, Target::NONE);
     report.throughput(&many, Target::NONE);
     report.share(&many, &floor_many, None);
+    check(report, &place.database_url(), PRODUCT_ROWS, product.answered()).await;
+    check(report, &database, FLOOR_ROWS, floor.answered()).await;
 }

@@ -1,7 +1,7 @@
 //! An accepted, durable, charged message in clustered mode, beside a prototype of its path and beside one transaction
 //! for each message. Nothing is sent on: no worker runs.
 
-use sea_orm::sqlx::{AssertSqlSafe, Connection, PgConnection, query_scalar};
+use sea_orm::{ConnectionTrait, Database, Statement};
 use serde_json::{Value, json};
 
 use crate::{
@@ -73,7 +73,7 @@ pub(crate) async fn measure(report: &mut Report) {
     own_cost(report, CALM * most);
 
     let answered = one.answered() + many.answered();
-    check(report, place.database_url(), PRODUCT_ROWS, answered).await;
+    check(report, &place.database_url(), PRODUCT_ROWS, answered).await;
     check(report, &grouped_database, FLOOR_ROWS, floor_one.answered() + floor_many.answered()).await;
 }
 
@@ -117,18 +117,20 @@ pub(crate) fn own_cost(report: &mut Report, per_second: f64) {
 }
 
 /// Messages, and messages that were charged.
-const PRODUCT_ROWS: [&str; 2] =
+pub(crate) const PRODUCT_ROWS: [&str; 2] =
     ["messages", "(SELECT DISTINCT message_id FROM credit_entries WHERE kind = 'charge') AS charged"];
 /// The same of the prototype.
 pub(crate) const FLOOR_ROWS: [&str; 2] = ["messages", "entries"];
 
 /// Panics unless every message that was answered is stored and charged. More may be: wrk hangs up on the last ones.
 pub(crate) async fn check(report: &mut Report, database: &str, rows: [&str; 2], answered: u64) {
-    let mut connection = PgConnection::connect(database).await.expect("PostgreSQL");
+    let connection = Database::connect(database).await.expect("the database");
     let mut counts = Vec::new();
     for rows in rows {
-        let sql = AssertSqlSafe(format!("SELECT count(*) FROM {rows}"));
-        let count: i64 = query_scalar(sql).fetch_one(&mut connection).await.expect("a count");
+        let sql = format!("SELECT count(*) AS rows FROM {rows}");
+        let statement = Statement::from_string(connection.get_database_backend(), sql);
+        let row = connection.query_one_raw(statement).await.expect("a count").expect("a count");
+        let count: i64 = row.try_get("", "rows").expect("a count");
         counts.push(u64::try_from(count).expect("a count"));
     }
     assert!(counts[0] >= answered, "{answered} were answered and {} stored", counts[0]);

@@ -38,9 +38,7 @@ impl Place {
     /// The application in this process, with the schema, to set things up or to serve from here.
     pub(crate) async fn app(&self) -> Arc<App> {
         let mut config = Config::standalone(self.folder.path().to_owned(), free_address()).expect("a configuration");
-        if let Some(url) = &self.database_url {
-            config.database_url = url.clone().into();
-        }
+        config.database_url = self.database_url().into();
         config.redis_url = self.redis_url.clone().map(SecretString::from);
         config.master_key = Some(self.master_key.clone());
         let app = App::start(config, Clock::system()).await.expect("an application");
@@ -48,9 +46,10 @@ impl Place {
         app
     }
 
-    /// The PostgreSQL database of a clustered place.
-    pub(crate) fn database_url(&self) -> &str {
-        self.database_url.as_deref().expect("a clustered place")
+    /// Where the rows are.
+    pub(crate) fn database_url(&self) -> String {
+        let file = self.folder.path().join("quartermaster.db");
+        self.database_url.clone().unwrap_or_else(|| format!("sqlite://{}", file.display()))
     }
 
     /// The release binary in the role `serve`, in a process of its own.
@@ -59,10 +58,9 @@ impl Place {
         let mut command = Command::new(BINARY);
         command.args(["serve", "--listen", &address.to_string(), "--data-dir"]).arg(self.folder.path());
         command.env("QM_LOG_FILTER", "warn").env("QM_MASTER_KEY", self.master_key.expose_secret());
-        for (variable, url) in [("QM_DATABASE_URL", &self.database_url), ("QM_REDIS_URL", &self.redis_url)] {
-            if let Some(url) = url {
-                command.env(variable, url);
-            }
+        command.env("QM_DATABASE_URL", self.database_url());
+        if let Some(url) = &self.redis_url {
+            command.env("QM_REDIS_URL", url);
         }
         Process::start(command, address)
     }

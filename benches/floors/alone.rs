@@ -43,6 +43,7 @@ pub(crate) async fn measure(report: &mut Report) {
     paced(report, &one, "clustered prototype, one workspace", rate, Target::NONE);
     own_cost(report, rate);
     check(report, &grouped, FLOOR_ROWS, one.answered() + many.answered()).await;
+    check(report, &file, FLOOR_ROWS, embedded.answered()).await;
     let published = publish::times(&redis_url(), ROUNDS).await;
     report.time("PUBLISH to its arrival, p50", at(&published, 500), None);
     report.time("PUBLISH to its arrival, p99.9", at(&published, 999), None);
