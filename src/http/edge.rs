@@ -5,12 +5,15 @@
 
 use std::sync::Arc;
 
-use poem::{Endpoint, IntoResponse, Request, Response, http::HeaderValue};
+use poem::{
+    Endpoint, IntoResponse, Request, Response,
+    http::{HeaderName, HeaderValue},
+};
 use tracing::Instrument;
 
 use crate::app::App;
 
-const HEADER: &str = "X-Request-Id";
+const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_ID_CHARS: usize = 64;
 /// Slugs are 30 characters at most, uuids 36; tokens are 43 and more.
 const SHORTEST_SECRET: usize = 37;
@@ -38,14 +41,13 @@ where
     let id = accepted_id(&request).unwrap_or_else(|| app.clock.uuid().to_string());
     let method = request.method().clone();
     let original_path = request.uri().path().to_owned();
-    let is_logged = tracing::enabled!(tracing::Level::INFO);
-    let span = match is_logged {
+    let span = match tracing::enabled!(tracing::Level::INFO) {
         true => tracing::info_span!("request", request.id = %id, %method, path = masked(&original_path)),
         false => tracing::Span::none(),
     };
     request.extensions_mut().insert(RequestId(id.clone()));
     let watch = app.clock.stopwatch();
-    let mut response = match endpoint.call(request).instrument(span.clone()).await {
+    let mut response = match Box::pin(endpoint.call(request)).instrument(span.clone()).await {
         Ok(response) => response.into_response(),
         Err(error) => span.in_scope(|| super::fail(&original_path, error)),
     };
@@ -58,7 +60,7 @@ where
 }
 
 fn accepted_id(request: &Request) -> Option<String> {
-    let id = request.header(HEADER)?;
+    let id = request.headers().get(HEADER)?.to_str().ok()?;
     let fits = (1..=MAX_ID_CHARS).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
     fits.then(|| id.to_owned())
 }

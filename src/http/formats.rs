@@ -1,6 +1,6 @@
 //! How instants are written on the wires.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cell::RefCell};
 
 use entity::timestamp::Timestamp;
 use jiff::tz::TimeZone;
@@ -9,6 +9,8 @@ use poem_openapi::{
     types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type},
 };
 use serde_json::Value;
+
+use crate::quota::Period;
 
 /// ISO 8601 in UTC to the second, `2026-09-01T08:00:00Z`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +27,26 @@ impl From<Timestamp> for IsoTime {
 pub(super) fn local_time(at: Timestamp, zone: &str) -> String {
     let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
     written(at, &zone, "%Y-%m-%d %H:%M:%S %z")
+}
+
+thread_local! {
+    /// The period that was written last, for whom, and how: nearly always the one that is asked for next.
+    static LAST: RefCell<Option<(Period, String, [String; 2])>> = const { RefCell::new(None) };
+}
+
+/// Both ends of a period, each as [`local_time`].
+#[must_use]
+pub(super) fn local_period(period: Period, zone: &str) -> (String, String) {
+    LAST.with_borrow_mut(|last| match last {
+        Some((known, known_zone, [start, end])) if *known == period && known_zone == zone => {
+            (start.clone(), end.clone())
+        }
+        _ => {
+            let written = [local_time(period.start, zone), local_time(period.end, zone)];
+            let (_, _, [start, end]) = last.insert((period, zone.to_owned(), written));
+            (start.clone(), end.clone())
+        }
+    })
 }
 
 fn written(at: Timestamp, zone: &TimeZone, format: &str) -> String {

@@ -22,6 +22,7 @@ mod openapi;
 mod operator_api;
 mod partner_api;
 mod problem;
+mod rendered;
 mod repeat;
 mod sandbox;
 mod server;

@@ -1,77 +1,73 @@
 -- The twin of rule.rs `admit`, for many asks of one partner in their order.
--- KEYS: the partner's window, then workspaces and tokens as the asks name them by number.
--- ARGV: the asks as JSON, length of a generation, skew.
--- An ask: workspace key, token key, now, period, calls limit (-1 for none), credits,
+-- KEYS: the partner's window, then workspaces as the asks name them by number.
+-- ARGV: the asks as MessagePack, length of a generation, skew. Answers MessagePack too.
+-- An ask: workspace key, token, now, period, calls limit (-1 for none), credits,
 --   interval and capacity of token, workspace, partner (6), lifetime of the workspace key in ms,
 --   and with a snapshot: revision, left, calls.
--- A workspace key holds: period, revision, left, calls, generation, held, held before, window.
+-- A workspace key holds: period, revision, left, calls, generation, held, held before, window, windows of tokens.
 local length, skew = tonumber(ARGV[2]), tonumber(ARGV[3])
-local states, tats, lifetimes, moved_at = {}, {}, {}, {}
-
-local function state_of(key)
-  if states[key] == nil then
-    local packed = redis.call('GET', KEYS[key])
-    states[key] = packed and cmsgpack.unpack(packed) or false
-  end
-  return states[key]
-end
-
-local function tat_of(key)
-  if tats[key] == nil then tats[key] = tonumber(redis.call('GET', KEYS[key]) or 0) end
-  return tats[key]
-end
+local floor = math.floor
+local stored = redis.call('MGET', unpack(KEYS))
+local partner, partner_moved_at = tonumber(stored[1] or 0), nil
+local states, lifetimes, moved_at = {}, {}, {}
+for key = 2, #KEYS do states[key] = stored[key] and cmsgpack.unpack(stored[key]) end
 
 local function learn(ask)
-  local state = state_of(ask[1])
-  if state and state[1] ~= ask[4] then state = false end
+  local known = states[ask[1]]
+  local state = known and known[1] == ask[4] and known
   if not ask[14] then return state end
   if not state then
-    return {ask[4], ask[14], ask[15], ask[16], math.floor(ask[3] / length), 0, 0, 0}
+    return {ask[4], ask[14], ask[15], ask[16], floor(ask[3] / length), 0, 0, 0, known and known[9] or {}}
   end
   if ask[14] >= state[2] then state[2], state[3] = ask[14], ask[15] end
   if ask[16] > state[4] then state[4] = ask[16] end
   return state
 end
 
+-- Where a window stands after one more call, and how far ahead of now it may stand.
+local function moved(stands, interval, capacity, now)
+  local depth = interval * capacity
+  if stands < now or stands > now + depth + skew then stands = now end
+  return stands + interval, depth
+end
+
 local function admit(ask)
-  local now, credits = ask[3], ask[6]
+  local key, now, credits = ask[1], ask[3], ask[6]
   local state = learn(ask)
   if not state then return {4} end
-  local current = math.floor(now / length)
-  if current == state[5] + 1 then state[7] = state[6] elseif current > state[5] then state[7] = 0 end
-  if current > state[5] then state[6], state[5] = 0, current end
-  if ask[14] then states[ask[1]], lifetimes[ask[1]] = state, ask[13] end
-  local stands = {tat_of(ask[2]), state[8], tat_of(1)}
-  local depths = {}
-  for i = 1, 3 do
-    local interval, at = ask[5 + 2 * i], stands[i]
-    local depth = interval * ask[6 + 2 * i]
-    if at < now or at > now + depth + skew then at = now end
-    local wait = at + interval - now - depth
-    if wait > 0 then return {1, i - 1, wait} end
-    stands[i], depths[i] = at + interval, depth
+  local current = floor(now / length)
+  if current > state[5] then
+    state[7] = current == state[5] + 1 and state[6] or 0
+    state[6], state[5] = 0, current
   end
+  if ask[14] then states[key], lifetimes[key], moved_at[key] = state, ask[13], now end
+  local token, token_depth = moved(state[9][ask[2]] or 0, ask[7], ask[8], now)
+  if token - now > token_depth then return {1, 0, token - now - token_depth} end
+  local own, own_depth = moved(state[8], ask[9], ask[10], now)
+  if own - now > own_depth then return {1, 1, own - now - own_depth} end
+  local all, all_depth = moved(partner, ask[11], ask[12], now)
+  if all - now > all_depth then return {1, 2, all - now - all_depth} end
   if ask[5] >= 0 and state[4] >= ask[5] then return {2} end
   if credits > 0 and state[3] - state[6] - state[7] < credits then return {3} end
-  tats[ask[2]], state[8], tats[1] = stands[1], stands[2], stands[3]
-  moved_at[ask[2]], moved_at[1] = now, now
+  state[9][ask[2]], state[8], partner, partner_moved_at = token, own, all, now
   state[4], state[6] = state[4] + 1, state[6] + credits
-  states[ask[1]], lifetimes[ask[1]] = state, ask[13]
-  local answer = {0}
-  for i = 1, 3 do
-    answer[2 * i] = math.floor((depths[i] - (stands[i] - now)) / ask[5 + 2 * i])
-    answer[2 * i + 1] = stands[i] - now
-  end
-  answer[8], answer[9] = state[4], state[5]
-  return answer
+  lifetimes[key], moved_at[key] = ask[13], now
+  return {0, floor((token_depth - (token - now)) / ask[7]), token - now,
+    floor((own_depth - (own - now)) / ask[9]), own - now,
+    floor((all_depth - (all - now)) / ask[11]), all - now, state[4], state[5]}
 end
 
 local answers = {}
-for number, ask in ipairs(cjson.decode(ARGV[1])) do answers[number] = admit(ask) end
+for number, ask in ipairs(cmsgpack.unpack(ARGV[1])) do answers[number] = admit(ask) end
 for key, lifetime in pairs(lifetimes) do
+  local tokens = states[key][9]
+  for token, stands in pairs(tokens) do
+    if stands <= moved_at[key] then tokens[token] = nil end
+  end
   redis.call('SET', KEYS[key], cmsgpack.pack(states[key]), 'PX', lifetime)
 end
-for key, now in pairs(moved_at) do
-  redis.call('SET', KEYS[key], string.format('%.0f', tats[key]), 'PX', math.ceil((tats[key] - now) / 1000) + 1)
+if partner_moved_at then
+  local lifetime = math.ceil((partner - partner_moved_at) / 1000) + 1
+  redis.call('SET', KEYS[1], string.format('%.0f', partner), 'PX', lifetime)
 end
-return answers
+return cmsgpack.pack(answers)

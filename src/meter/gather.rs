@@ -2,10 +2,12 @@
 //!
 //! A call costs Redis and us far more than an ask, so under load this is most of what the meter can do.
 
-use std::{collections::HashMap, fmt::Write, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use entity::id::{PartnerId, TokenId, WorkspaceId};
+use rmp::encode;
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
+use uuid::fmt::Simple;
 
 use crate::meter::{
     Ask, Subject, Verdict,
@@ -17,6 +19,8 @@ const WAITING_AT_MOST: usize = 8192;
 const AT_ONCE: usize = 256;
 /// Calls that are under way at once; what arrives meanwhile is gathered for the next.
 const UNDER_WAY: usize = 2;
+/// How long windows of tokens are kept beyond the period: longer than any of them needs to empty.
+const LINGER_MS: i64 = 60_000;
 
 /// One ask with whoever waits for its verdict.
 struct Waiting {
@@ -96,28 +100,24 @@ async fn answer(shared: &Shared, asks: Vec<Waiting>) {
 /// One call of the script: its keys, and the asks as it reads them.
 pub(super) struct Call {
     pub(super) keys: Vec<String>,
-    pub(super) asks: String,
+    /// MessagePack.
+    pub(super) asks: Vec<u8>,
 }
 
 impl Call {
     fn new(shared: &Shared, partner_id: &PartnerId, asks: &[Waiting]) -> Self {
         let mut keys = vec![shared.partner_key(partner_id)];
-        let (mut workspaces, mut tokens) = (HashMap::new(), HashMap::new());
-        let mut text = String::with_capacity(asks.len() * 160);
+        let mut workspaces = HashMap::new();
+        let mut bytes = Vec::with_capacity(asks.len() * BYTES_PER_ASK);
+        write_length(&mut bytes, asks.len());
         for one in asks {
             let workspace = *workspaces.entry(one.workspace_id).or_insert_with(|| {
                 keys.push(shared.workspace_key(partner_id, one.workspace_id));
                 keys.len()
             });
-            let token = *tokens.entry(one.token_id).or_insert_with(|| {
-                keys.push(shared.token_key(partner_id, one.token_id));
-                keys.len()
-            });
-            text.push(if text.is_empty() { '[' } else { ',' });
-            write(&mut text, [workspace, token], &one.ask);
+            write(&mut bytes, workspace, one);
         }
-        text.push(']');
-        Self { keys, asks: text }
+        Self { keys, asks: bytes }
     }
 
     /// What the script is told besides.
@@ -126,13 +126,25 @@ impl Call {
     }
 }
 
-fn write(text: &mut String, [workspace, token]: [usize; 2], ask: &Ask) {
+/// About what one ask takes.
+const BYTES_PER_ASK: usize = 96;
+const NUMBERS: usize = 12;
+
+/// Writing to memory cannot fail, so that what rmp returns says nothing.
+fn write_length(bytes: &mut Vec<u8>, length: usize) {
+    let _ = encode::write_array_len(bytes, u32::try_from(length).unwrap_or(u32::MAX));
+}
+
+fn write(bytes: &mut Vec<u8>, workspace: usize, one: &Waiting) {
+    let ask = &one.ask;
     let [a, b, c] = ask.windows;
-    let lifetime_ms = ((ask.period.end.0 - ask.now.0) / 1000).max(1);
-    // Writing to a string cannot fail.
-    let _ = write!(
-        text,
-        "[{workspace},{token},{},{},{},{},{},{},{},{},{},{},{lifetime_ms}",
+    let lifetime_ms = ((ask.period.end.0 - ask.now.0) / 1000).max(1) + LINGER_MS;
+    let snapshot = ask.snapshot.map(|known| [known.revision, known.left.0, known.calls]);
+    write_length(bytes, 1 + NUMBERS + snapshot.map_or(0, |known| known.len()));
+    let number = |bytes: &mut Vec<u8>, value: i64| drop(encode::write_sint(bytes, value));
+    number(bytes, i64::try_from(workspace).unwrap_or(i64::MAX));
+    let _ = encode::write_str(bytes, one.token_id.0.simple().encode_lower(&mut [0; Simple::LENGTH]));
+    let numbers: [i64; NUMBERS - 1] = [
         ask.now.0,
         ask.period.start.0,
         ask.calls_limit.unwrap_or(-1),
@@ -143,9 +155,7 @@ fn write(text: &mut String, [workspace, token]: [usize; 2], ask: &Ask) {
         b.capacity,
         c.interval_micros,
         c.capacity,
-    );
-    if let Some(snapshot) = ask.snapshot {
-        let _ = write!(text, ",{},{},{}", snapshot.revision, snapshot.left.0, snapshot.calls);
-    }
-    text.push(']');
+        lifetime_ms,
+    ];
+    numbers.into_iter().chain(snapshot.into_iter().flatten()).for_each(|value| number(bytes, value));
 }

@@ -9,8 +9,9 @@ use std::{
     time::Duration,
 };
 
-use entity::id::{PartnerId, TokenId, WorkspaceId};
+use entity::id::{PartnerId, WorkspaceId};
 use redis::{Cmd, ErrorKind, RedisError, RedisResult, Script, ServerErrorKind, aio::MultiplexedConnection};
+use rmp::decode;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Notify, watch};
 
@@ -24,6 +25,8 @@ use crate::meter::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest time for one call.
 const CALL_TIMEOUT: Duration = Duration::from_millis(250);
+/// Numbers of the longest answer to one ask.
+const LONGEST_ANSWER: usize = 9;
 const SEEK_EVERY: Duration = Duration::from_millis(200);
 
 /// The meter of all replicas.
@@ -134,11 +137,12 @@ impl Shared {
     /// Answers the asks of one call, in their order.
     pub(super) async fn admit_all(&self, call: &Call) -> Option<Vec<Verdict>> {
         let [length, skew] = Call::constants();
-        let arguments = [call.asks.clone(), length.to_string(), skew.to_string()];
-        let answers: Vec<Vec<i64>> = self.call(&self.admit, &call.keys, &arguments).await?;
-        let verdicts: Option<Vec<Verdict>> = answers.iter().map(|answer| read(answer)).collect();
+        let (length, skew) = (length.to_string(), skew.to_string());
+        let arguments = [&call.asks[..], length.as_bytes(), skew.as_bytes()];
+        let answers: Vec<u8> = self.call(&self.admit, &call.keys, &arguments).await?;
+        let verdicts = read_all(&answers);
         if verdicts.is_none() {
-            tracing::error!(?answers, "the meter's script answers what it should not");
+            tracing::error!("the meter's script answers what it should not");
         }
         verdicts
     }
@@ -162,10 +166,6 @@ impl Shared {
 
     pub(super) fn workspace_key(&self, partner_id: &PartnerId, workspace_id: WorkspaceId) -> String {
         format!("{}:{{{partner_id}}}:workspace:{workspace_id}", self.prefix)
-    }
-
-    pub(super) fn token_key(&self, partner_id: &PartnerId, token_id: TokenId) -> String {
-        format!("{}:{{{partner_id}}}:token:{}", self.prefix, token_id.0.simple())
     }
 
     pub(super) fn partner_key(&self, partner_id: &PartnerId) -> String {
@@ -201,6 +201,22 @@ fn command(name: &str, script: &str, keys: &[String], arguments: &[impl redis::T
         command.arg(argument);
     }
     command
+}
+
+/// Reads the script's answers: MessagePack, an array of integers for each ask.
+fn read_all(mut bytes: &[u8]) -> Option<Vec<Verdict>> {
+    let count = decode::read_array_len(&mut bytes).ok()?;
+    (0..count).map(|_| read_one(&mut bytes)).collect()
+}
+
+fn read_one(bytes: &mut &[u8]) -> Option<Verdict> {
+    let mut numbers = [0; LONGEST_ANSWER];
+    let length = usize::try_from(decode::read_array_len(bytes).ok()?).ok()?;
+    let answer = numbers.get_mut(..length)?;
+    for number in answer.iter_mut() {
+        *number = decode::read_int(bytes).ok()?;
+    }
+    read(answer)
 }
 
 fn read(answer: &[i64]) -> Option<Verdict> {

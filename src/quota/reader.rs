@@ -6,18 +6,22 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use entity::id::WorkspaceId;
 use moka::future::Cache;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::MissedTickBehavior,
+};
 
 use crate::{
     app::App,
+    clock::Stopwatch,
     error::{Error, Kind, Result},
     quota::{Period, figures::Figures, store},
 };
@@ -26,6 +30,10 @@ const WAITING_AT_MOST: usize = 8192;
 const AT_ONCE: usize = 512;
 /// How long an answer is good for those who need not know what other processes did in that time.
 const KEEP_RECENT: Duration = Duration::from_secs(1);
+/// How old an answer gets before it is read again for those who will want it next.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// How often answers that grow old are read again, many at once.
+const REFRESH_EVERY: Duration = Duration::from_millis(50);
 const MOST_RECENT: u64 = 50_000;
 const STRIPES: usize = 4096;
 /// Least time between two queries.
@@ -50,16 +58,18 @@ struct Question {
 /// Where questions go, and what was answered lately.
 pub struct Reader {
     questions: mpsc::Sender<Question>,
-    recent: Cache<WorkspaceId, Recent>,
+    recent: Cache<WorkspaceId, Arc<Recent>>,
+    aging: Mutex<Vec<WorkspaceId>>,
     /// Counts what this process has written, in stripes of workspaces.
     epochs: Box<[AtomicU64]>,
 }
 
 /// An answer, and what this process had written when it was asked for.
-#[derive(Clone, Copy)]
 struct Recent {
     overview: Overview,
     epoch: u64,
+    age: Stopwatch,
+    is_asked_again: AtomicBool,
 }
 
 /// Where they come out.
@@ -72,7 +82,7 @@ impl Reader {
         let (questions, receiver) = mpsc::channel(WAITING_AT_MOST);
         let recent = Cache::builder().max_capacity(MOST_RECENT).time_to_live(KEEP_RECENT).build();
         let epochs = (0..STRIPES).map(|_| AtomicU64::new(0)).collect();
-        (Self { questions, recent, epochs }, Questions(receiver))
+        (Self { questions, recent, aging: Mutex::default(), epochs }, Questions(receiver))
     }
 
     fn epoch(&self, workspace_id: WorkspaceId) -> &AtomicU64 {
@@ -94,11 +104,25 @@ impl Reader {
             && recent.epoch == epoch
             && recent.overview.figures.period == Period::containing(app.clock.now())?
         {
+            // Where it is wanted often it is read again before its time, and nobody waits for that.
+            if recent.age.elapsed() > ASK_AGAIN_AFTER && !recent.is_asked_again.swap(true, Ordering::Relaxed) {
+                self.aging().push(workspace_id);
+            }
             return Ok(recent.overview);
         }
-        let overview = self.read(workspace_id).await?;
-        self.recent.insert(workspace_id, Recent { overview, epoch }).await;
-        Ok(overview)
+        self.read(workspace_id).await
+    }
+
+    /// Workspaces whose answers are to be read again.
+    fn aging(&self) -> MutexGuard<'_, Vec<WorkspaceId>> {
+        // A list of ids is right after each statement, so a panic elsewhere spoils nothing.
+        self.aging.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn remember(&self, app: &App, workspace_id: WorkspaceId, overview: Overview, epoch: u64) {
+        let recent =
+            Recent { overview, epoch, age: app.clock.stopwatch(), is_asked_again: AtomicBool::new(false) };
+        self.recent.insert(workspace_id, Arc::new(recent)).await;
     }
 
     /// The figures of a workspace, as of now or later.
@@ -118,7 +142,13 @@ pub async fn serve(app: Arc<App>, mut questions: Questions) {
     let mut waiting = Vec::with_capacity(AT_ONCE);
     let mut begun = app.clock.stopwatch();
     let mut is_first = true;
-    while questions.0.recv_many(&mut waiting, 1).await > 0 {
+    let mut refreshing = tokio::time::interval(REFRESH_EVERY);
+    refreshing.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            count = questions.0.recv_many(&mut waiting, 1) => if count == 0 { return },
+            _ = refreshing.tick() => if app.figures.aging().is_empty() { continue },
+        }
         // Whoever comes after a pause is answered at once; under load more are gathered for each query.
         let since = begun.elapsed();
         if !is_first && since < GATHERING {
@@ -131,9 +161,22 @@ pub async fn serve(app: Arc<App>, mut questions: Questions) {
             waiting.push(question);
         }
         let mut ids: Vec<WorkspaceId> = waiting.iter().map(|question| question.workspace_id).collect();
+        let aging: Vec<WorkspaceId> = {
+            let mut aging = app.figures.aging();
+            let most = aging.len().min(AT_ONCE);
+            aging.drain(..most).collect()
+        };
+        ids.extend(aging);
         ids.sort_unstable();
         ids.dedup();
+        let epochs: Vec<u64> = ids.iter().map(|id| app.figures.epoch(*id).load(Ordering::SeqCst)).collect();
         let found = read(&app, &ids).await;
+        if let Ok(found) = &found {
+            for (id, epoch) in ids.iter().zip(epochs) {
+                let Some(overview) = found.get(id) else { continue };
+                app.figures.remember(&app, *id, *overview, epoch).await;
+            }
+        }
         for question in waiting.drain(..) {
             // Whoever has stopped waiting needs no answer.
             let _ = question.answer.send(answer(&found, question.workspace_id));

@@ -134,7 +134,8 @@ impl Access {
         for _ in 0..MOST_RELOADS {
             let known = match self.tokens.get(&digest).await {
                 Some(known) => known,
-                None => self.load(app, digest).await?,
+                // On the heap, because a call that is remembered shall not carry the size of one that is not.
+                None => Box::pin(self.load(app, digest)).await?,
             };
             if !self.is_current(&known) {
                 self.tokens.invalidate(&digest).await;

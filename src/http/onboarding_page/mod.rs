@@ -78,7 +78,7 @@ pub(super) fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use
         .at("/:token/events", get(events::events))
         .at("/:token/logo", get(page::show_logo))
         .data(shared);
-    surface::surface::<Problem>(app, Route::new().nest("/", routes))
+    surface::surface::<Problem, _>(app, routes)
         .after(|outcome: poem::Result<Response>| async { Ok::<_, poem::Error>(discreet(outcome?)) })
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use poem::{Endpoint, Response, Route};
+use poem::{Endpoint, Response};
 use poem_openapi::{OpenApi, OpenApiService};
 
 use crate::{
@@ -24,7 +24,7 @@ type OperatorFailure = Failure<Problem>;
 
 /// The surface with its limits and its dialect.
 pub(super) fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use<> {
-    surface::surface::<Problem>(app, Route::new().nest("/", service(app)))
+    surface::surface::<Problem, _>(app, service(app))
 }
 
 /// What failed before a route was found.

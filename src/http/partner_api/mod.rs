@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use poem::{Endpoint, EndpointExt, Response, Route, http::HeaderValue};
+use poem::{Endpoint, EndpointExt, Response, http::HeaderValue};
 use poem_openapi::{OpenApi, OpenApiService};
 
 use crate::{
@@ -27,7 +27,7 @@ pub(super) const BASE: &str = "/partner/api/v1";
 
 /// The surface with its limits and its dialect.
 pub(super) fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use<> {
-    surface::surface::<dialect::PartnerError>(app, Route::new().nest("/", service(app)))
+    surface::surface::<dialect::PartnerError, _>(app, service(app))
         .after(|outcome: poem::Result<Response>| async { Ok::<_, poem::Error>(versioned(outcome?)) })
 }
 

@@ -145,7 +145,7 @@ pub(super) fn loopback_endpoint(app: &Arc<App>) -> impl Endpoint<Output = Respon
         .at("/pair", post(loopback_pair))
         .at("/logout", post(loopback_log_out))
         .at("/inbound", post(loopback_write));
-    surface::surface::<Problem>(app, routes)
+    surface::surface::<Problem, _>(app, routes)
 }
 
 #[handler]

@@ -2,7 +2,10 @@
 //!
 //! Both families speak of the limit that is nearest, so they agree; on 429 so does `Retry-After`.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    cell::RefCell,
+    sync::{Arc, OnceLock},
+};
 
 use poem::{
     Endpoint, IntoResponse, Request, Response,
@@ -46,25 +49,40 @@ pub(super) async fn tell<E: Endpoint>(endpoint: Arc<E>, mut request: Request) ->
 
 fn write(headers: &mut HeaderMap, limits: &Limits) {
     let Limits { name, quota, remaining, reset_seconds, .. } = limits;
-    let item = format!("\"{name}\";r={remaining};t={reset_seconds}");
-    for (header, value) in [
-        ("ratelimit-policy", policy(limits)),
-        ("ratelimit", item),
-        ("x-ratelimit-limit", quota.to_string()),
-        ("x-ratelimit-remaining", remaining.to_string()),
-        ("x-ratelimit-reset", reset_seconds.to_string()),
-    ] {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            headers.insert(HeaderName::from_static(header), value);
-        }
+    if let (Some(policy), Ok(item)) =
+        (policy(limits), HeaderValue::from_maybe_shared(format!("\"{name}\";r={remaining};t={reset_seconds}")))
+    {
+        headers.insert(HeaderName::from_static("ratelimit-policy"), policy);
+        headers.insert(HeaderName::from_static("ratelimit"), item);
     }
+    headers.insert(HeaderName::from_static("x-ratelimit-limit"), (*quota).into());
+    headers.insert(HeaderName::from_static("x-ratelimit-remaining"), (*remaining).into());
+    headers.insert(HeaderName::from_static("x-ratelimit-reset"), (*reset_seconds).into());
+}
+
+/// The windows and calls that a policy tells of.
+type Policy = ([Window; 3], (i64, i64));
+
+thread_local! {
+    /// The policy that was written last: those of one plan are the same for a second.
+    static LAST: RefCell<Option<(Policy, HeaderValue)>> = const { RefCell::new(None) };
 }
 
 /// Every limit with its size and its window in seconds.
-fn policy(limits: &Limits) -> String {
+fn policy(limits: &Limits) -> Option<HeaderValue> {
+    let policy = (limits.windows, limits.calls);
+    LAST.with_borrow_mut(|last| match last {
+        Some((known, value)) if *known == policy => Some(value.clone()),
+        _ => {
+            let value = HeaderValue::from_maybe_shared(written(policy)).ok()?;
+            Some(last.insert((policy, value)).1.clone())
+        }
+    })
+}
+
+fn written((windows, (calls, seconds)): Policy) -> String {
     let window = |(name, window): (&&str, &Window)| format!("\"{name}\";q={};w={}", window.capacity, window.seconds());
-    let windows = WINDOW_NAMES.iter().zip(&limits.windows).map(window);
-    let (calls, seconds) = limits.calls;
+    let windows = WINDOW_NAMES.iter().zip(&windows).map(window);
     let calls = format!("\"{CALLS_NAME}\";q={calls};w={seconds}");
     windows.chain([calls]).collect::<Vec<_>>().join(", ")
 }

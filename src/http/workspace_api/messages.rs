@@ -19,6 +19,7 @@ use crate::{
     http::{
         body::UnreadJson,
         formats::local_time,
+        rendered::Rendered,
         workspace_api::{
             Envelope,
             auth::TokenAuth,
@@ -290,7 +291,7 @@ impl MessagesApi {
         #[oai(name = "Idempotency-Key")]
         key: Header<Option<String>>,
         body: UnreadJson<SendInChatRequest>,
-    ) -> Result<Json<Envelope<SentView>>, WorkspaceFailure> {
+    ) -> Result<Rendered<Envelope<SentView>>, WorkspaceFailure> {
         sending::in_chat(&self.app, &caller, &chat_id.0, key.0.as_deref(), body).await
     }
 

@@ -5,16 +5,17 @@
 
 use std::sync::Arc;
 
-use poem::{Endpoint, EndpointExt, Response, Route};
+use poem::{Endpoint, EndpointExt, Response};
 use poem_openapi::{
     Object, OpenApi, OpenApiService,
     payload::Json,
     types::{ParseFromJSON, ToJSON},
 };
+use serde::Serialize;
 
 use crate::{
     app::App,
-    http::{failure, surface},
+    http::{failure, rendered::Rendered, surface},
 };
 
 mod accounts;
@@ -31,7 +32,7 @@ pub(super) const BASE: &str = "/integrations/api";
 
 /// The surface with its limits and its dialect.
 pub(super) fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use<> {
-    surface::surface::<dialect::WorkspaceError>(app, Route::new().nest("/", service(app))).around(limits::tell)
+    surface::surface::<dialect::WorkspaceError, _>(app, service(app)).around(limits::tell)
 }
 
 /// What failed before a route was found.
@@ -58,7 +59,7 @@ pub(super) fn service(app: &Arc<App>) -> OpenApiService<impl OpenApi + use<>, ()
 }
 
 /// A successful answer.
-#[derive(Object)]
+#[derive(Object, Serialize)]
 struct Envelope<T: ParseFromJSON + ToJSON + Send + Sync> {
     /// Always `ok`.
     status: String,
@@ -69,4 +70,9 @@ struct Envelope<T: ParseFromJSON + ToJSON + Send + Sync> {
 /// Puts data into the envelope.
 fn ok<T: ParseFromJSON + ToJSON + Send + Sync>(data: T) -> Json<Envelope<T>> {
     Json(Envelope { status: "ok".to_owned(), data })
+}
+
+/// The same for data that serde writes.
+fn ok_rendered<T: ParseFromJSON + ToJSON + Send + Sync>(data: T) -> Rendered<Envelope<T>> {
+    Rendered(ok(data).0)
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use entity::id::MessageId;
-use poem_openapi::{Object, OpenApi, param::Header, payload::Json};
-use serde::Deserialize;
+use poem_openapi::{Object, OpenApi, param::Header};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     app::App,
@@ -12,7 +12,8 @@ use crate::{
     error::{Error, Result},
     http::{
         body::UnreadJson,
-        workspace_api::{Envelope, auth::TokenAuth, dialect::WorkspaceFailure, ok},
+        rendered::Rendered,
+        workspace_api::{Envelope, auth::TokenAuth, dialect::WorkspaceFailure, ok_rendered},
     },
     idempotency::Repeatable,
     message::{
@@ -101,7 +102,7 @@ struct Content {
 }
 
 /// A message that was accepted.
-#[derive(Object)]
+#[derive(Object, Serialize)]
 #[oai(rename = "SentMessage")]
 pub(super) struct SentView {
     /// Its uid.
@@ -166,7 +167,7 @@ impl SendingApi {
         #[oai(name = "Idempotency-Key")]
         key: Header<Option<String>>,
         body: UnreadJson<SendToPhoneRequest>,
-    ) -> Result<Json<Envelope<SentView>>, WorkspaceFailure> {
+    ) -> Result<Rendered<Envelope<SentView>>, WorkspaceFailure> {
         let command = body.read().and_then(SendToPhoneRequest::into_command);
         accept(&self.app, &caller, key.0.as_deref(), command).await
     }
@@ -182,7 +183,7 @@ impl SendingApi {
         #[oai(name = "Idempotency-Key")]
         key: Header<Option<String>>,
         body: UnreadJson<SendToJidRequest>,
-    ) -> Result<Json<Envelope<SentView>>, WorkspaceFailure> {
+    ) -> Result<Rendered<Envelope<SentView>>, WorkspaceFailure> {
         let command = body.read().and_then(SendToJidRequest::into_command);
         accept(&self.app, &caller, key.0.as_deref(), command).await
     }
@@ -195,7 +196,7 @@ pub(super) async fn in_chat(
     chat_id: &str,
     key: Option<&str>,
     body: UnreadJson<SendInChatRequest>,
-) -> Result<Json<Envelope<SentView>>, WorkspaceFailure> {
+) -> Result<Rendered<Envelope<SentView>>, WorkspaceFailure> {
     let command = chat::parse_id(chat_id).and_then(|chat| {
         let mut body = body.read()?;
         body.content().into_command(Destination::Chat(chat), body.reply_to)
@@ -208,7 +209,7 @@ async fn accept(
     caller: &TokenAuth,
     key: Option<&str>,
     command: Result<SendMessage>,
-) -> Result<Json<Envelope<SentView>>, WorkspaceFailure> {
+) -> Result<Rendered<Envelope<SentView>>, WorkspaceFailure> {
     let parsed = command.and_then(|command| {
         let request = Repeatable::new(caller.repeat_scope(), key, "send_message", &command)?;
         Ok((command, request))
@@ -217,5 +218,5 @@ async fn accept(
     let (caller, admitted) = caller.admit_sending(command.cost(), request.is_keyed()).await?;
     let sending = Sending { caller: Arc::clone(caller), hold: admitted.hold, command, request };
     let id = send::send(app, sending).await?;
-    Ok(ok(SentView { message_uid: id.to_string() }))
+    Ok(ok_rendered(SentView { message_uid: id.to_string() }))
 }

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use poem_openapi::{Object, OpenApi, payload::Json};
+use poem_openapi::{Object, OpenApi};
+use serde::Serialize;
 
 use crate::{
     app::App,
     error::Result,
     http::{
-        formats::local_time,
-        workspace_api::{Envelope, auth::TokenAuth, dialect::WorkspaceFailure, ok},
+        formats::local_period,
+        rendered::Rendered,
+        workspace_api::{Envelope, auth::TokenAuth, dialect::WorkspaceFailure, ok_rendered},
     },
     quota::{Period, reader::Overview},
     token::Scope,
@@ -20,7 +22,7 @@ pub(super) struct WorkspaceApi {
 }
 
 /// A quota of the current period.
-#[derive(Object)]
+#[derive(Object, Serialize)]
 #[oai(rename = "Quota", skip_serializing_if_is_none)]
 struct QuotaView {
     /// What may be used.
@@ -28,20 +30,22 @@ struct QuotaView {
     /// What has been used.
     used: i64,
     /// First instant of the period.
+    #[serde(skip_serializing_if = "Option::is_none")]
     period_start: Option<String>,
     /// First instant of the next period.
+    #[serde(skip_serializing_if = "Option::is_none")]
     period_end: Option<String>,
 }
 
 impl QuotaView {
     fn new((total, used): (i64, i64), period: Period, zone: &str) -> Self {
-        let written = |at| Some(local_time(at, zone));
-        Self { total, used, period_start: written(period.start), period_end: written(period.end) }
+        let (start, end) = local_period(period, zone);
+        Self { total, used, period_start: Some(start), period_end: Some(end) }
     }
 }
 
 /// Credits that do not expire.
-#[derive(Object)]
+#[derive(Object, Serialize)]
 #[oai(rename = "NonRecurringQuota")]
 struct NonRecurringView {
     /// Credits left.
@@ -49,7 +53,7 @@ struct NonRecurringView {
 }
 
 /// The quotas.
-#[derive(Object)]
+#[derive(Object, Serialize)]
 #[oai(rename = "Quotas")]
 struct QuotasView {
     /// Message credits: granted for the period, and those that do not expire as far as they were used in it or are
@@ -82,7 +86,7 @@ impl QuotasView {
 }
 
 /// The workspace.
-#[derive(Object)]
+#[derive(Object, Serialize)]
 #[oai(rename = "Workspace")]
 struct WorkspaceView {
     /// Its id.
@@ -92,6 +96,7 @@ struct WorkspaceView {
     /// Name of its plan.
     plan: String,
     #[oai(flatten)]
+    #[serde(flatten)]
     quotas: QuotasView,
 }
 
@@ -101,10 +106,10 @@ impl WorkspaceApi {
     ///
     /// Answered also when the API calls of the period are used up.
     #[oai(path = "/workspace", method = "get", operation_id = "get_workspace")]
-    async fn get(&self, caller: TokenAuth) -> Result<Json<Envelope<WorkspaceView>>, WorkspaceFailure> {
+    async fn get(&self, caller: TokenAuth) -> Result<Rendered<Envelope<WorkspaceView>>, WorkspaceFailure> {
         let (caller, calls) = caller.admit_always(Scope::WorkspaceRead).await?;
         let overview = self.app.figures.recent(&self.app, caller.workspace.id).await?;
-        Ok(ok(WorkspaceView {
+        Ok(ok_rendered(WorkspaceView {
             workspace_id: caller.workspace.slug.to_string(),
             display_name: caller.workspace.display_name.clone(),
             plan: caller.plan.name.clone(),
@@ -116,9 +121,9 @@ impl WorkspaceApi {
     ///
     /// The same figures as the workspace's. Answered also when the API calls of the period are used up.
     #[oai(path = "/workspace/quotas", method = "get", operation_id = "get_quotas")]
-    async fn quotas(&self, caller: TokenAuth) -> Result<Json<Envelope<QuotasView>>, WorkspaceFailure> {
+    async fn quotas(&self, caller: TokenAuth) -> Result<Rendered<Envelope<QuotasView>>, WorkspaceFailure> {
         let (caller, calls) = caller.admit_always(Scope::WorkspaceRead).await?;
         let overview = self.app.figures.recent(&self.app, caller.workspace.id).await?;
-        Ok(ok(QuotasView::new(&overview, calls, &caller.workspace.time_zone)))
+        Ok(ok_rendered(QuotasView::new(&overview, calls, &caller.workspace.time_zone)))
     }
 }
