@@ -3,6 +3,10 @@
 //! SQLite has one writer connection and several readers; PostgreSQL has one pool that is both. Transactions open in
 //! operations, through [`write()`], and nowhere else. Errors of the drivers become ours in [`From<DbErr>`].
 
+mod rows;
+
+pub(crate) use rows::{Column, Rows};
+
 use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path, time::Duration};
 
 use migration::Migrator;

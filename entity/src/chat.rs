@@ -38,6 +38,8 @@ pub struct Model {
     pub last_message_id: Option<MessageId>,
     /// When that was.
     pub last_message_at: Option<Timestamp>,
+    /// The hour of that, counted from 1970; 0 where there was none.
+    pub active_hour: i64,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.

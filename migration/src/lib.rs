@@ -2,8 +2,8 @@
 //!
 //! Steps are SQL text and not builder calls: named CHECK constraints and partial unique indices are the guards that
 //! the invariants stand on, and they read best as what they are. The few words in which the databases differ are
-//! spelled `{serial}`, `{uuid}`, `{bytes}` and `{text}` and filled in by `apply`. Text is compared and ordered by
-//! bytes on both.
+//! spelled `{serial}`, `{uuid}`, `{bytes}` and `{text}` and filled in by `apply`; a statement that begins with
+//! `{postgres}` is for PostgreSQL only. Text is compared and ordered by bytes on both.
 //!
 //! A step is never edited once released, is safe while the previous release still runs, and has a way down.
 
@@ -26,6 +26,7 @@ mod m0010_conversations;
 mod m0011_webhooks;
 mod m0012_access;
 mod m0013_replies;
+mod m0021_active_hours;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -47,6 +48,7 @@ impl MigratorTrait for Migrator {
             step("m0011_webhooks", m0011_webhooks::UP, m0011_webhooks::DOWN),
             step("m0012_access", m0012_access::UP, m0012_access::DOWN),
             step("m0013_replies", m0013_replies::UP, m0013_replies::DOWN),
+            step("m0021_active_hours", m0021_active_hours::UP, m0021_active_hours::DOWN),
         ]
     }
 }
@@ -96,7 +98,12 @@ async fn apply(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), D
         ],
     };
     for statement in statements {
-        let mut sql = (*statement).to_owned();
+        let sql = match statement.strip_prefix("{postgres} ") {
+            Some(_) if manager.get_database_backend() == DbBackend::Sqlite => continue,
+            Some(rest) => rest,
+            None => statement,
+        };
+        let mut sql = sql.to_owned();
         for (word, spelling) in words {
             sql = sql.replace(word, spelling);
         }

@@ -7,7 +7,9 @@ use entity::{
     channel,
     chat::Model,
     id::{ChatId, WorkspaceId},
-    message, user,
+    message,
+    timestamp::Timestamp,
+    user,
 };
 
 use crate::{
@@ -25,6 +27,15 @@ pub(crate) use store::find;
 
 /// Networks' words, behind the `@` of an id, for what only its owner can write to.
 const ONE_WAY_SERVERS: [&str; 2] = ["broadcast", "newsletter"];
+
+const HOUR_MICROS: i64 = 3_600_000_000;
+
+/// The hour that an instant lies in, by which chats are kept in order. An index on the instants themselves would be
+/// written with every message.
+#[must_use]
+pub(crate) const fn hour_of(at: Timestamp) -> i64 {
+    at.0 / HOUR_MICROS
+}
 
 /// A chat with the account that it is held with.
 #[derive(Clone, Debug)]

@@ -36,6 +36,7 @@ pub(super) async fn page(
     let query = Entity::find().filter(Column::WorkspaceId.eq(workspace_id));
     let query = among_others(about_itself(query, filter), workspace_id, filter);
     Ok(query
+        .order_by_desc(Column::ActiveHour)
         .order_by_with_nulls(Column::LastMessageAt, Order::Desc, NullOrdering::Last)
         .order_by_asc(Column::NameFolded)
         .order_by_asc(Column::Id)

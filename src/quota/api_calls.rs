@@ -77,19 +77,22 @@ async fn write_some(app: &App, counts: &[((WorkspaceId, Timestamp), i64)]) -> Re
         let rules = store::calls_rules(tx, &ids).await?;
         let rules: HashMap<_, _> = rules.into_iter().map(|rule| (rule.workspace_id, rule)).collect();
         let open = quota::take_all(app, tx, &ids).await?;
+        let open: HashMap<_, _> = open.into_iter().map(|row| (row.workspace_id, row)).collect();
+        let mut counted = Vec::with_capacity(counts.len());
         let mut is_news = false;
         for ((id, period_start), count) in counts {
             let row = if *period_start == current {
-                open.iter().find(|row| row.workspace_id == *id).cloned()
+                open.get(id).cloned()
             } else {
                 // Counted in the last moments of a period that has ended since.
                 store::lock_of(tx, *id, *period_start).await?
             };
             let (Some(mut row), Some(rule)) = (row, rules.get(id)) else { continue };
-            store::add_calls(tx, &row, *count).await?;
+            counted.push((*id, *period_start, *count));
             row.api_calls_used += count;
             is_news |= tell(app, tx, &row, rule).await?;
         }
+        store::add_calls(tx, &counted).await?;
         Ok(is_news)
     })
     .await

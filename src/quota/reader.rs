@@ -120,8 +120,7 @@ impl Reader {
     }
 
     async fn remember(&self, app: &App, workspace_id: WorkspaceId, overview: Overview, epoch: u64) {
-        let recent =
-            Recent { overview, epoch, age: app.clock.stopwatch(), is_asked_again: AtomicBool::new(false) };
+        let recent = Recent { overview, epoch, age: app.clock.stopwatch(), is_asked_again: AtomicBool::new(false) };
         self.recent.insert(workspace_id, Arc::new(recent)).await;
     }
 

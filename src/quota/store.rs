@@ -247,13 +247,20 @@ pub(super) async fn calls_rules(tx: &DatabaseTransaction, ids: &[WorkspaceId]) -
     Ok(CallsRule::find_by_statement(statement).all(tx).await?)
 }
 
-/// Adds API calls to a period whose row is held.
-pub(super) async fn add_calls(tx: &DatabaseTransaction, row: &Model, count: i64) -> Result<()> {
-    Entity::update_many()
-        .col_expr(Column::ApiCallsUsed, Expr::col(Column::ApiCallsUsed).add(count))
-        .filter(Column::WorkspaceId.eq(row.workspace_id))
-        .filter(Column::PeriodStart.eq(row.period_start))
-        .exec(tx)
-        .await?;
+/// Adds API calls to periods whose rows are held.
+pub(super) async fn add_calls(tx: &DatabaseTransaction, counts: &[(WorkspaceId, Timestamp, i64)]) -> Result<()> {
+    let numbers = |of: fn(&(WorkspaceId, Timestamp, i64)) -> i64| db::Column::Numbers(counts.iter().map(of).collect());
+    let rows = db::Rows::new(vec![
+        ("w", numbers(|count| count.0.0)),
+        ("p", numbers(|count| count.1.0)),
+        ("n", numbers(|count| count.2)),
+    ]);
+    let mut values = vec![];
+    let sql = format!(
+        "UPDATE quota_periods SET api_calls_used = api_calls_used + x.n FROM {} \
+         WHERE workspace_id = x.w AND period_start = x.p",
+        rows.bind(tx.get_database_backend(), &mut values)
+    );
+    tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await?;
     Ok(())
 }

@@ -127,6 +127,7 @@ impl<'a> Conversations<'a> {
             id: Unchanged(chat_id),
             last_message_id: Set(Some(id)),
             last_message_at: Set(Some(at)),
+            active_hour: Set(at.0 / 3_600_000_000),
             ..Default::default()
         };
         let written = db::write(&self.app.app.db, "test", async |tx| {

@@ -12,6 +12,7 @@ use sea_orm::{
 
 use crate::{
     app::App,
+    chat::hour_of,
     db,
     error::{Error, Result},
     message::{Jid, receive::Incoming},
@@ -113,6 +114,7 @@ pub(super) async fn set_unread(app: &App, tx: &DatabaseTransaction, chat: &chat:
         .col_expr(chat::Column::Closed, Expr::value(false))
         .col_expr(chat::Column::LastMessageId, Expr::value(id))
         .col_expr(chat::Column::LastMessageAt, Expr::value(now))
+        .col_expr(chat::Column::ActiveHour, Expr::value(hour_of(now)))
         .col_expr(chat::Column::UpdatedAt, Expr::value(now))
         .filter(chat::Column::Id.eq(chat.id))
         .filter(chat::Column::AccountId.eq(chat.account_id))

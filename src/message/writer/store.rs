@@ -1,20 +1,18 @@
-//! SQL of the writer. Each statement takes a whole batch as one JSON document, so its text does not depend on the
-//! batch and is prepared once; the two databases differ in how they unfold it.
+//! SQL of the writer. Each statement takes a whole batch as [`Rows`], so its text does not depend on the batch and is
+//! prepared once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use entity::{
-    credit_entry::Bucket,
     credits::Credits,
     id::{AccountId, ChatId, MessageId, UserId, WorkspaceId},
     timestamp::Timestamp,
 };
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, FromQueryResult, Statement};
-use serde::Serialize;
-use serde_json::{Value, json};
+use sea_orm::{ActiveEnum, ConnectionTrait, DatabaseTransaction, DbBackend, FromQueryResult, Statement};
 
 use crate::{
-    db,
+    chat,
+    db::{self, Column, Rows},
     error::{Error, Result},
     message::{Jid, writer::charge::Entry},
 };
@@ -104,51 +102,20 @@ pub(super) struct MessagePlace {
     pub(super) account_id: AccountId,
 }
 
-/// A statement over the rows of one JSON array. In the text, `{rows}` is a table `x` with a column for each of
-/// `columns`; kinds are `bigint`, `text` and `uuid`.
-fn over(
-    backend: DbBackend,
-    sql: &str,
-    columns: &[(&str, &str)],
-    rows: &[Value],
-    more: Vec<sea_orm::Value>,
-) -> Statement {
-    let table = table_of(backend, columns, 1);
-    let rows = Value::Array(rows.to_vec()).to_string();
-    let values = [rows.into()].into_iter().chain(more);
+/// A statement over rows: `{rows}` in the text stands for them, as a table `x`; what it takes besides comes first.
+fn over(backend: DbBackend, sql: &str, mut values: Vec<sea_orm::Value>, rows: Rows) -> Statement {
+    let table = rows.bind(backend, &mut values);
     Statement::from_sql_and_values(backend, sql.replace("{rows}", &table), values)
-}
-
-/// The rows of the JSON array that is bound as `$place`, as a table `x`.
-fn table_of(backend: DbBackend, columns: &[(&str, &str)], place: usize) -> String {
-    match backend {
-        DbBackend::Postgres => {
-            let columns = columns.iter().map(|(name, kind)| format!("{name} {kind}")).collect::<Vec<_>>().join(", ");
-            format!("json_to_recordset(${place}::json) AS x({columns})")
-        }
-        _ => {
-            let column = |(name, kind): &(&str, &str)| match *kind {
-                "uuid" => format!("unhex(value->>'{name}') AS {name}"),
-                _ => format!("value->>'{name}' AS {name}"),
-            };
-            let columns = columns.iter().map(column).collect::<Vec<_>>().join(", ");
-            format!("(SELECT {columns} FROM json_each(${place})) AS x")
-        }
-    }
-}
-
-fn hex(id: MessageId) -> String {
-    id.0.simple().to_string()
 }
 
 pub(super) async fn chats(tx: &DatabaseTransaction, ids: Vec<ChatId>) -> Result<Vec<ChatPlace>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let rows: Vec<Value> = ids.iter().map(|id| json!({ "i": id })).collect();
+    let rows = Rows::new(vec![("i", Column::Numbers(ids.iter().map(|id| id.0).collect()))]);
     let sql = "SELECT c.id, c.workspace_id, c.account_id, c.jid FROM chats c \
                WHERE c.id IN (SELECT x.i FROM {rows})";
-    let statement = over(tx.get_database_backend(), sql, &[("i", "bigint")], &rows, vec![]);
+    let statement = over(tx.get_database_backend(), sql, vec![], rows);
     Ok(ChatPlace::find_by_statement(statement).all(tx).await?)
 }
 
@@ -161,10 +128,11 @@ pub(super) async fn chats_by_jid(
     if jids.is_empty() {
         return Ok(Vec::new());
     }
-    let rows: Vec<Value> = jids.iter().map(|(account, jid)| json!({ "a": account, "j": jid })).collect();
+    let (accounts, jids): (Vec<_>, Vec<_>) = jids.into_iter().map(|(account, jid)| (account.0, jid)).unzip();
+    let rows = Rows::new(vec![("a", Column::Numbers(accounts)), ("j", Column::Texts(jids))]);
     let sql = "SELECT c.id, c.workspace_id, c.account_id, c.jid FROM {rows} \
                JOIN chats c ON c.account_id = x.a AND c.jid = x.j";
-    let statement = over(tx.get_database_backend(), sql, &[("a", "bigint"), ("j", "text")], &rows, vec![]);
+    let statement = over(tx.get_database_backend(), sql, vec![], rows);
     Ok(ChatPlace::find_by_statement(statement).all(tx).await?)
 }
 
@@ -172,17 +140,17 @@ pub(super) async fn messages(tx: &DatabaseTransaction, ids: Vec<MessageId>) -> R
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let rows: Vec<Value> = ids.iter().map(|id| json!({ "i": hex(*id) })).collect();
+    let rows = Rows::new(vec![("i", Column::Ids(ids.iter().map(|id| id.0).collect()))]);
     let sql = "SELECT m.id, m.workspace_id, m.account_id FROM messages m WHERE m.id IN (SELECT x.i FROM {rows})";
-    let statement = over(tx.get_database_backend(), sql, &[("i", "uuid")], &rows, vec![]);
+    let statement = over(tx.get_database_backend(), sql, vec![], rows);
     Ok(MessagePlace::find_by_statement(statement).all(tx).await?)
 }
 
 /// Which of these messages are there.
 pub(super) async fn stored(db: &impl ConnectionTrait, ids: &[MessageId]) -> Result<Vec<MessageId>> {
-    let rows: Vec<Value> = ids.iter().map(|id| json!({ "i": hex(*id) })).collect();
+    let rows = Rows::new(vec![("i", Column::Ids(ids.iter().map(|id| id.0).collect()))]);
     let sql = "SELECT m.id, m.workspace_id, m.account_id FROM messages m WHERE m.id IN (SELECT x.i FROM {rows})";
-    let statement = over(db.get_database_backend(), sql, &[("i", "uuid")], &rows, vec![]);
+    let statement = over(db.get_database_backend(), sql, vec![], rows);
     let found = MessagePlace::find_by_statement(statement).all(db).await?;
     Ok(found.into_iter().map(|message| message.id).collect())
 }
@@ -196,20 +164,29 @@ pub(super) async fn make_chats(
     if new.is_empty() {
         return Ok(Vec::new());
     }
-    let rows: Vec<Value> = new
-        .iter()
-        .map(|((account, jid), workspace)| {
-            let phone = jid.phone().map(|phone| phone.as_str().to_owned());
-            let name = phone.clone().unwrap_or_else(|| jid.as_str().to_owned());
-            json!({ "a": account, "j": jid.as_str(), "w": workspace, "p": phone, "n": name, "g": i32::from(jid.is_group()) })
-        })
-        .collect();
-    let columns = [("a", "bigint"), ("j", "text"), ("w", "bigint"), ("p", "text"), ("n", "text"), ("g", "bigint")];
+    let new_chats: Vec<_> = new.iter().map(|((account, jid), workspace)| (account, jid, workspace)).collect();
+    let phone = |jid: &Jid| jid.phone().map(|phone| phone.as_str().to_owned());
+    let name = |jid: &Jid| phone(jid).unwrap_or_else(|| jid.as_str().to_owned());
+    let numbers =
+        |of: &dyn Fn(&(&AccountId, &Jid, &WorkspaceId)) -> i64| Column::Numbers(new_chats.iter().map(of).collect());
+    let texts = |of: &dyn Fn(&Jid) -> String| Column::Texts(new_chats.iter().map(|(_, jid, _)| of(jid)).collect());
+    let rows = Rows::new(vec![
+        ("a", numbers(&|chat| chat.0.0)),
+        ("j", texts(&|jid| jid.as_str().to_owned())),
+        ("w", numbers(&|chat| chat.2.0)),
+        ("p", Column::OptionalTexts(new_chats.iter().map(|(_, jid, _)| phone(jid)).collect())),
+        ("n", texts(&name)),
+        ("g", numbers(&|chat| i64::from(chat.1.is_group()))),
+    ]);
     let sql = "INSERT INTO chats (workspace_id, account_id, jid, phone, name, name_folded, is_group, closed, read, \
                created_at, updated_at) \
-               SELECT x.w, x.a, x.j, x.p, x.n, x.n, x.g <> 0, FALSE, TRUE, $2, $2 FROM {rows} WHERE TRUE \
+               SELECT x.w, x.a, x.j, x.p, x.n, x.n, x.g <> 0, FALSE, TRUE, $1, $1 FROM {rows} WHERE TRUE \
                ON CONFLICT (account_id, jid) DO NOTHING";
-    tx.execute_raw(over(tx.get_database_backend(), sql, &columns, &rows, vec![now.0.into()])).await?;
+    let sql = match tx.get_database_backend() {
+        DbBackend::Postgres => sql.replace("$1", "$1::bigint"),
+        _ => sql.to_owned(),
+    };
+    tx.execute_raw(over(tx.get_database_backend(), &sql, vec![now.0.into()], rows)).await?;
     let keys = new.keys().map(|(account, jid)| (*account, jid.as_str().to_owned())).collect();
     let found = chats_by_jid(tx, keys).await?;
     found.into_iter().map(|chat| Ok((chat.account_id, Jid::parse(&chat.jid)?, chat.id))).collect()
@@ -218,156 +195,112 @@ pub(super) async fn make_chats(
 /// One change of a batch: a statement over rows. `{rows}` stands for them, `$1` for now, `$2` for the period.
 struct Part {
     sql: &'static str,
-    columns: &'static [(&'static str, &'static str)],
-    rows: String,
+    rows: Rows,
     /// How many rows it must change; `None` if it may find some done already.
     expected: Option<usize>,
 }
 
 impl Part {
-    fn new<T: Serialize>(
-        sql: &'static str,
-        columns: &'static [(&'static str, &'static str)],
-        rows: &[T],
-    ) -> Result<Self> {
-        let expected = Some(rows.len());
-        let rows = serde_json::to_string(rows).map_err(|error| Error::Internal(format!("batch: {error}")))?;
-        Ok(Self { sql, columns, rows, expected })
+    fn new(sql: &'static str, columns: Vec<(&'static str, Column)>) -> Self {
+        let rows = Rows::new(columns);
+        Self { sql, expected: Some(rows.len()), rows }
     }
 }
 
-#[derive(Serialize)]
-struct MessageRow<'a> {
-    i: String,
-    w: WorkspaceId,
-    a: AccountId,
-    c: ChatId,
-    t: &'a str,
-    u: UserId,
-    r: Option<String>,
-}
-
-impl<'a> From<&'a NewMessage> for MessageRow<'a> {
-    fn from(message: &'a NewMessage) -> Self {
-        Self {
-            i: hex(message.id),
-            w: message.workspace_id,
-            a: message.account_id,
-            c: message.chat_id,
-            t: &message.text,
-            u: message.user_id,
-            r: message.reply_to.map(hex),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct ChargeRow {
-    w: WorkspaceId,
-    b: Bucket,
-    n: Credits,
-    m: String,
-}
-
-#[derive(Serialize)]
-struct TakenRow {
-    w: WorkspaceId,
-    r: Credits,
-    n: Credits,
-}
-
-#[derive(Serialize)]
-struct ChatRow<'a> {
-    c: ChatId,
-    m: String,
-    n: Option<&'a str>,
-    f: Option<String>,
-}
-
-#[derive(Serialize)]
-struct QueueRow {
-    a: AccountId,
-    n: i64,
-}
-
-#[derive(Serialize)]
-struct LabelRow<'a> {
-    c: ChatId,
-    l: &'a str,
-    w: WorkspaceId,
-}
-
-fn messages_part(messages: &[NewMessage]) -> Result<Part> {
+fn messages_part(messages: &[NewMessage]) -> Part {
+    let numbers = |of: fn(&NewMessage) -> i64| Column::Numbers(messages.iter().map(of).collect());
     Part::new(
         "INSERT INTO messages (id, workspace_id, account_id, chat_id, direction, status, text, origin, user_id, \
          reply_to, tries, created_at, updated_at) \
          SELECT x.i, x.w, x.a, x.c, 'sent', 'queued', x.t, 'Public API', x.u, x.r, 0, $1, $1 FROM {rows} RETURNING 1",
-        &[
-            ("i", "uuid"),
-            ("w", "bigint"),
-            ("a", "bigint"),
-            ("c", "bigint"),
-            ("t", "text"),
-            ("u", "bigint"),
-            ("r", "uuid"),
+        vec![
+            ("i", Column::Ids(messages.iter().map(|message| message.id.0).collect())),
+            ("w", numbers(|message| message.workspace_id.0)),
+            ("a", numbers(|message| message.account_id.0)),
+            ("c", numbers(|message| message.chat_id.0)),
+            ("t", Column::Texts(messages.iter().map(|message| message.text.clone()).collect())),
+            ("u", numbers(|message| message.user_id.0)),
+            ("r", Column::OptionalIds(messages.iter().map(|message| message.reply_to.map(|id| id.0)).collect())),
         ],
-        &messages.iter().map(MessageRow::from).collect::<Vec<_>>(),
     )
 }
 
-fn charges_part(entries: &[Entry]) -> Result<Part> {
-    let row =
-        |entry: &Entry| ChargeRow { w: entry.workspace_id, b: entry.bucket, n: entry.amount, m: hex(entry.message_id) };
+fn charges_part(entries: &[Entry]) -> Part {
+    let numbers = |of: fn(&Entry) -> i64| Column::Numbers(entries.iter().map(of).collect());
+    let bucket = |entry: &Entry| entry.bucket.to_value();
     Part::new(
         "INSERT INTO credit_entries (workspace_id, period_start, bucket, kind, amount, message_id, created_at) \
          SELECT x.w, $2, x.b, 'charge', x.n, x.m, $1 FROM {rows} RETURNING 1",
-        &[("w", "bigint"), ("b", "text"), ("n", "bigint"), ("m", "uuid")],
-        &entries.iter().map(row).collect::<Vec<_>>(),
+        vec![
+            ("w", numbers(|entry| entry.workspace_id.0)),
+            ("b", Column::Texts(entries.iter().map(bucket).collect())),
+            ("n", numbers(|entry| entry.amount.0)),
+            ("m", Column::Ids(entries.iter().map(|entry| entry.message_id.0).collect())),
+        ],
     )
 }
 
+/// What a batch takes of a workspace: recurring credits, and those that do not expire.
+type Taken = (WorkspaceId, Credits, Credits);
+
 /// Takes credits from balances whose rows are held.
-fn balances_parts(taken: &[(WorkspaceId, Credits, Credits)]) -> Result<Vec<Part>> {
-    const COLUMNS: &[(&str, &str)] = &[("w", "bigint"), ("r", "bigint"), ("n", "bigint")];
-    let rows: Vec<TakenRow> = taken.iter().map(|(w, r, n)| TakenRow { w: *w, r: *r, n: *n }).collect();
+fn balances_parts(taken: &[Taken]) -> Vec<Part> {
+    let columns = |some: &[&Taken]| {
+        let numbers = |of: fn(&Taken) -> i64| Column::Numbers(some.iter().map(|one| of(one)).collect());
+        vec![("w", numbers(|one| one.0.0)), ("r", numbers(|one| one.1.0)), ("n", numbers(|one| one.2.0))]
+    };
     let mut parts = vec![Part::new(
         "UPDATE quota_periods SET recurring_used = recurring_used + x.r, \
          non_recurring_used = non_recurring_used + x.n, revision = revision + 1 FROM {rows} \
          WHERE workspace_id = x.w AND period_start = $2 RETURNING 1",
-        COLUMNS,
-        &rows,
-    )?];
-    let from_wallets: Vec<TakenRow> = rows.into_iter().filter(|row| row.n > Credits::ZERO).collect();
+        columns(&taken.iter().collect::<Vec<_>>()),
+    )];
+    let from_wallets: Vec<&Taken> = taken.iter().filter(|one| one.2 > Credits::ZERO).collect();
     if !from_wallets.is_empty() {
         let sql = "UPDATE wallets SET balance = balance - x.n FROM {rows} WHERE workspace_id = x.w RETURNING 1";
-        parts.push(Part::new(sql, COLUMNS, &from_wallets)?);
+        parts.push(Part::new(sql, columns(&from_wallets)));
     }
-    Ok(parts)
+    parts
 }
 
 /// Makes the messages the newest of their chats, and gives these the names that were asked for.
-fn chats_part(messages: &[NewMessage]) -> Result<Part> {
+fn chats_part(messages: &[NewMessage]) -> Part {
     let mut newest: BTreeMap<ChatId, (MessageId, Option<&str>)> = BTreeMap::new();
     for message in messages {
         let chat = newest.entry(message.chat_id).or_insert((message.id, None));
         *chat = (message.id, message.chat_name.as_deref().or(chat.1));
     }
-    let row = |(c, (id, n)): (ChatId, (MessageId, Option<&'_ str>))| {
-        (c, hex(id), n.map(str::to_owned), n.map(crate::workspace::fold))
-    };
-    let rows: Vec<_> = newest.into_iter().map(row).collect();
-    let rows: Vec<ChatRow<'_>> =
-        rows.iter().map(|(c, m, n, f)| ChatRow { c: *c, m: m.clone(), n: n.as_deref(), f: f.clone() }).collect();
+    let names =
+        |name: fn(&str) -> String| Column::OptionalTexts(newest.values().map(|chat| chat.1.map(name)).collect());
     Part::new(
-        "UPDATE chats SET last_message_id = x.m, last_message_at = $1, updated_at = $1, \
+        "UPDATE chats SET last_message_id = x.m, last_message_at = $1, updated_at = $1{hour}, \
          name = COALESCE(x.n, name), name_folded = COALESCE(x.f, name_folded) FROM {rows} WHERE id = x.c RETURNING 1",
-        &[("c", "bigint"), ("m", "uuid"), ("n", "text"), ("f", "text")],
-        &rows,
+        vec![
+            ("c", Column::Numbers(newest.keys().map(|id| id.0).collect())),
+            ("m", Column::Ids(newest.values().map(|chat| chat.0.0).collect())),
+            ("n", names(str::to_owned)),
+            ("f", names(crate::workspace::fold)),
+        ],
     )
 }
 
+/// On SQLite: moves the chats into the hour of their newest message. Most are there already and are not touched, so
+/// that their place in the order of chats, which is an index, is not written again for each message. PostgreSQL sees
+/// by itself that the hour stays.
+fn hours_part(messages: &[NewMessage], now: Timestamp) -> Part {
+    let chats: BTreeSet<i64> = messages.iter().map(|message| message.chat_id.0).collect();
+    let part = Part::new(
+        "UPDATE chats SET active_hour = x.h FROM {rows} WHERE id = x.c AND active_hour <> x.h",
+        vec![
+            ("h", Column::Numbers(vec![chat::hour_of(now); chats.len()])),
+            ("c", Column::Numbers(chats.into_iter().collect())),
+        ],
+    );
+    Part { expected: None, ..part }
+}
+
 /// Counts the messages into the queues of their channels, which are due if nothing waited there.
-fn queues_part(messages: &[NewMessage]) -> Result<Part> {
+fn queues_part(messages: &[NewMessage]) -> Part {
     let mut counts: BTreeMap<AccountId, i64> = BTreeMap::new();
     for message in messages {
         *counts.entry(message.account_id).or_default() += 1;
@@ -375,25 +308,29 @@ fn queues_part(messages: &[NewMessage]) -> Result<Part> {
     Part::new(
         "UPDATE send_queues SET queued = queued + x.n, due_at = COALESCE(due_at, $1) FROM {rows} \
          WHERE account_id = x.a RETURNING 1",
-        &[("a", "bigint"), ("n", "bigint")],
-        &counts.into_iter().map(|(a, n)| QueueRow { a, n }).collect::<Vec<_>>(),
+        vec![
+            ("a", Column::Numbers(counts.keys().map(|id| id.0).collect())),
+            ("n", Column::Numbers(counts.into_values().collect())),
+        ],
     )
 }
 
-fn labels_part(messages: &[NewMessage]) -> Result<Option<Part>> {
-    let row = |message: &NewMessage| message.label.clone().map(|label| (message.chat_id, label, message.workspace_id));
-    let labels: Vec<_> = messages.iter().filter_map(row).collect();
-    if labels.is_empty() {
-        return Ok(None);
+fn labels_part(messages: &[NewMessage]) -> Option<Part> {
+    let labelled: Vec<&NewMessage> = messages.iter().filter(|message| message.label.is_some()).collect();
+    if labelled.is_empty() {
+        return None;
     }
-    let rows: Vec<LabelRow<'_>> = labels.iter().map(|(c, l, w)| LabelRow { c: *c, l, w: *w }).collect();
+    let numbers = |of: fn(&NewMessage) -> i64| Column::Numbers(labelled.iter().map(|message| of(message)).collect());
     let part = Part::new(
         "INSERT INTO chat_labels (chat_id, label, workspace_id) SELECT x.c, x.l, x.w FROM {rows} WHERE TRUE \
          ON CONFLICT (chat_id, label) DO NOTHING RETURNING 1",
-        &[("c", "bigint"), ("l", "text"), ("w", "bigint")],
-        &rows,
-    )?;
-    Ok(Some(Part { expected: None, ..part }))
+        vec![
+            ("c", numbers(|message| message.chat_id.0)),
+            ("l", Column::Texts(labelled.iter().filter_map(|message| message.label.clone()).collect())),
+            ("w", numbers(|message| message.workspace_id.0)),
+        ],
+    );
+    Some(Part { expected: None, ..part })
 }
 
 /// Writes a batch: on PostgreSQL all of it in one statement, so that it costs one way to the database and back.
@@ -401,30 +338,32 @@ pub(super) async fn write(
     tx: &DatabaseTransaction,
     messages: &[NewMessage],
     entries: &[Entry],
-    taken: &[(WorkspaceId, Credits, Credits)],
+    taken: &[Taken],
     period_start: Timestamp,
     now: Timestamp,
 ) -> Result<()> {
-    let mut parts = vec![messages_part(messages)?, charges_part(entries)?];
-    parts.extend(balances_parts(taken)?);
-    parts.extend([chats_part(messages)?, queues_part(messages)?]);
-    parts.extend(labels_part(messages)?);
-    let fixed = [now.0.into(), period_start.0.into()];
+    let mut parts = vec![messages_part(messages), charges_part(entries)];
+    parts.extend(balances_parts(taken));
+    parts.extend([chats_part(messages), queues_part(messages)]);
+    parts.extend(labels_part(messages));
+    let fixed = vec![now.0.into(), period_start.0.into()];
     match tx.get_database_backend() {
         DbBackend::Postgres => write_at_once(tx, parts, fixed).await,
-        _ => write_in_turn(tx, parts, fixed).await,
+        _ => {
+            parts.push(hours_part(messages, now));
+            write_in_turn(tx, parts, &fixed).await
+        }
     }
 }
 
-async fn write_at_once(tx: &DatabaseTransaction, parts: Vec<Part>, fixed: [sea_orm::Value; 2]) -> Result<()> {
+async fn write_at_once(tx: &DatabaseTransaction, parts: Vec<Part>, mut values: Vec<sea_orm::Value>) -> Result<()> {
     let mut steps = Vec::with_capacity(parts.len());
     let mut counts = Vec::with_capacity(parts.len());
-    let mut values: Vec<sea_orm::Value> = fixed.into();
     let expected: Vec<Option<usize>> = parts.iter().map(|part| part.expected).collect();
     for (number, part) in parts.into_iter().enumerate() {
-        values.push(part.rows.into());
-        let table = table_of(DbBackend::Postgres, part.columns, values.len());
-        let sql = part.sql.replace("{rows}", &table).replace("$1", "$1::bigint").replace("$2", "$2::bigint");
+        let sql = part.sql.replace("{hour}", ", active_hour = $1 / 3600000000");
+        let sql = sql.replace("$1", "$1::bigint").replace("$2", "$2::bigint");
+        let sql = sql.replace("{rows}", &part.rows.bind(DbBackend::Postgres, &mut values));
         steps.push(format!("s{number} AS ({sql})"));
         counts.push(format!("(SELECT count(*) FROM s{number}) AS n{number}"));
     }
@@ -437,12 +376,18 @@ async fn write_at_once(tx: &DatabaseTransaction, parts: Vec<Part>, fixed: [sea_o
     Ok(())
 }
 
-async fn write_in_turn(tx: &DatabaseTransaction, parts: Vec<Part>, fixed: [sea_orm::Value; 2]) -> Result<()> {
+async fn write_in_turn(tx: &DatabaseTransaction, parts: Vec<Part>, fixed: &[sea_orm::Value]) -> Result<()> {
     for part in parts {
-        let sql = part.sql.replace("{rows}", &table_of(DbBackend::Sqlite, part.columns, 3)).replace(" RETURNING 1", "");
-        let [now, period] = fixed.clone();
-        let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, [now, period, part.rows.into()]);
-        let changed = tx.execute_raw(statement).await?.rows_affected();
+        let mut values = fixed.to_vec();
+        let sql = part.sql.replace("{rows}", &part.rows.bind(DbBackend::Sqlite, &mut values));
+        // What fails takes the whole transaction back, so no statement needs a journal to undo itself with.
+        let sql = sql.replace("{hour}", "").replace(" RETURNING 1", "").replacen("UPDATE ", "UPDATE OR FAIL ", 1);
+        let sql = match sql.contains("ON CONFLICT") {
+            true => sql,
+            false => sql.replacen("INSERT INTO ", "INSERT OR FAIL INTO ", 1),
+        };
+        let changed =
+            tx.execute_raw(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values)).await?.rows_affected();
         expect_rows(i64::try_from(changed).unwrap_or(-1), part.expected)?;
     }
     Ok(())
