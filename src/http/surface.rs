@@ -3,39 +3,95 @@
 //! A handler that may change something runs in a task of its own: a client that hangs up does not stop it half-way, so
 //! what a request began is done or taken back whole.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
+use bytes::Bytes;
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
 use poem::{Body, Endpoint, EndpointExt, IntoResponse, Request, Response, Route, error::ReadBodyError, http::Method};
+use tokio::{sync::Mutex, time::Instant};
 use tracing::Instrument;
 
 use crate::{
     app::App,
     error::Error,
+    file::media::DOCUMENT_LIMIT_BYTES,
     http::failure::{self, Dialect},
 };
 
+/// What an upload may have besides its file: boundaries, headers, the other fields.
+const ENVELOPE_BYTES: u64 = 64 * 1024;
+/// How long the rest of a refused upload is read for, so that the client gets to read why.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// How a request is read, and how long it may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Course {
+    /// Its body is small and read before its handler runs.
+    Usual,
+    /// The same, but the handler fetches a file.
+    Fetch,
+    /// Its body is a file, which the handler reads as it comes.
+    Upload,
+}
+
 /// Gives routes the application, the configured limits and a dialect for whatever goes wrong.
 pub(super) fn surface<D: Dialect>(app: &Arc<App>, routes: Route) -> impl Endpoint<Output = Response> + use<D> {
+    surface_with::<D>(app, routes, |_| Course::Usual)
+}
+
+/// [`surface`], for routes that are not all usual.
+pub(super) fn surface_with<D: Dialect>(
+    app: &Arc<App>,
+    routes: Route,
+    course: fn(&Request) -> Course,
+) -> impl Endpoint<Output = Response> + use<D> {
     let limits = Arc::clone(app);
     routes
         .data(Arc::clone(app))
-        .around(move |endpoint, request| within_limits(Arc::clone(&limits), endpoint, request))
+        .around(move |endpoint, request| {
+            let course = course(&request);
+            within_limits(Arc::clone(&limits), course, endpoint, request)
+        })
         .catch_all_error(|error| async { failure::respond::<D>(error) })
 }
 
 /// Serves one request within the configured limits.
-async fn within_limits<E>(app: Arc<App>, endpoint: Arc<E>, mut request: Request) -> poem::Result<Response>
+async fn within_limits<E>(
+    app: Arc<App>,
+    course: Course,
+    endpoint: Arc<E>,
+    mut request: Request,
+) -> poem::Result<Response>
 where
     E: Endpoint + 'static,
 {
-    let limit_bytes = app.config.body_limit_bytes;
+    let limit_bytes = match course {
+        Course::Upload => usize::try_from(DOCUMENT_LIMIT_BYTES + ENVELOPE_BYTES).unwrap_or(usize::MAX),
+        Course::Usual | Course::Fetch => app.config.body_limit_bytes,
+    };
     let declared = request.header("Content-Length").and_then(|length| length.parse::<usize>().ok());
     if declared.is_some_and(|length| length > limit_bytes) {
         return Err(Error::BodyTooLarge { limit_bytes }.into());
     }
-    let limit_ms = app.config.request_timeout_ms;
+    let limit_ms = match course {
+        Course::Usual => app.config.request_timeout_ms,
+        Course::Fetch | Course::Upload => app.config.upload_timeout_ms,
+    };
+    let limit = Duration::from_millis(limit_ms);
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let limited = async move {
+        if course == Course::Upload {
+            return streamed(endpoint, request, limit_bytes, limit).await;
+        }
         let body = request.take_body().into_bytes_limit(limit_bytes).await;
         let body = body.map_err(|error| match error {
             ReadBodyError::PayloadTooLarge => Error::BodyTooLarge { limit_bytes },
@@ -46,13 +102,81 @@ where
     };
     if is_read {
         // Nothing is half done when a read is dropped with its connection.
-        let outcome = tokio::time::timeout(Duration::from_millis(limit_ms), limited).await;
+        let outcome = tokio::time::timeout(limit, limited).await;
         return outcome.unwrap_or_else(|_| Err(Error::RequestTimeout { limit_ms }.into()));
     }
     let task = tokio::spawn(limited.instrument(tracing::Span::current()));
-    match tokio::time::timeout(Duration::from_millis(limit_ms), task).await {
+    match tokio::time::timeout(limit, task).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(panic)) => Err(Error::Internal(format!("a handler failed: {panic}")).into()),
         Err(_) => Err(Error::RequestTimeout { limit_ms }.into()),
     }
+}
+
+/// A body on its way in. The handler and whoever lingers afterwards share it.
+struct Incoming {
+    chunks: Mutex<BoxStream<'static, std::io::Result<Bytes>>>,
+    is_too_large: AtomicBool,
+    limit_bytes: usize,
+    until: Instant,
+}
+
+impl Incoming {
+    /// The next piece, with how many bytes there have been with it.
+    async fn next(&self, before: usize) -> Option<(std::io::Result<Bytes>, usize)> {
+        // The reader of forms takes all that is ready before it hands anything on; so nothing is ever ready twice.
+        tokio::task::yield_now().await;
+        let next = async { self.chunks.lock().await.next().await };
+        let chunk = match tokio::time::timeout_at(self.until, next).await {
+            Ok(chunk) => chunk?,
+            Err(_) => return Some((Err(std::io::ErrorKind::TimedOut.into()), before)),
+        };
+        let after = before + chunk.as_ref().map_or(0, Bytes::len);
+        if after > self.limit_bytes {
+            self.is_too_large.store(true, Ordering::Relaxed);
+            return Some((Err(std::io::ErrorKind::FileTooLarge.into()), after));
+        }
+        Some((chunk, after))
+    }
+
+    /// Reads on for a while and forgets it.
+    async fn linger(&self) {
+        let reading = async {
+            let mut bytes = 0;
+            while let Some((Ok(_), after)) = self.next(bytes).await {
+                bytes = after;
+            }
+        };
+        let _ = tokio::time::timeout(LINGER, reading).await;
+    }
+}
+
+/// Serves a request whose handler reads the body as it comes, within a length and a time.
+async fn streamed<E: Endpoint>(
+    endpoint: Arc<E>,
+    mut request: Request,
+    limit_bytes: usize,
+    limit: Duration,
+) -> poem::Result<Response> {
+    let until = Instant::now() + limit;
+    let incoming = Arc::new(Incoming {
+        chunks: Mutex::new(request.take_body().into_bytes_stream().boxed()),
+        is_too_large: AtomicBool::new(false),
+        limit_bytes,
+        until,
+    });
+    let chunks = stream::unfold((Arc::clone(&incoming), 0), |(incoming, before)| async move {
+        let (chunk, after) = incoming.next(before).await?;
+        Some((chunk, (incoming, after)))
+    });
+    request.set_body(Body::from_bytes_stream(chunks));
+    let outcome = endpoint.call(request).await.map(IntoResponse::into_response);
+    let is_fine = outcome.as_ref().is_ok_and(|response| response.status().is_success());
+    if incoming.is_too_large.load(Ordering::Relaxed) {
+        return Err(Error::BodyTooLarge { limit_bytes }.into());
+    }
+    if !is_fine {
+        incoming.linger().await;
+    }
+    outcome
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use entity::{
     credit_entry::Bucket,
     credits::Credits,
-    id::{AccountId, ChatId, MessageId, UserId, WorkspaceId},
+    id::{AccountId, ChatId, FileId, MessageId, UserId, WorkspaceId},
     timestamp::Timestamp,
 };
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, FromQueryResult, Statement};
@@ -80,7 +80,8 @@ pub(super) struct NewMessage {
     pub(super) workspace_id: WorkspaceId,
     pub(super) account_id: AccountId,
     pub(super) chat_id: ChatId,
-    pub(super) text: String,
+    pub(super) text: Option<String>,
+    pub(super) file_id: Option<FileId>,
     pub(super) user_id: UserId,
     pub(super) reply_to: Option<MessageId>,
     pub(super) label: Option<String>,
@@ -242,9 +243,10 @@ struct MessageRow<'a> {
     w: WorkspaceId,
     a: AccountId,
     c: ChatId,
-    t: &'a str,
+    t: Option<&'a str>,
     u: UserId,
     r: Option<String>,
+    f: Option<String>,
 }
 
 impl<'a> From<&'a NewMessage> for MessageRow<'a> {
@@ -254,9 +256,10 @@ impl<'a> From<&'a NewMessage> for MessageRow<'a> {
             w: message.workspace_id,
             a: message.account_id,
             c: message.chat_id,
-            t: &message.text,
+            t: message.text.as_deref(),
             u: message.user_id,
             r: message.reply_to.map(hex),
+            f: message.file_id.map(|id| id.0.simple().to_string()),
         }
     }
 }
@@ -300,8 +303,8 @@ struct LabelRow<'a> {
 fn messages_part(messages: &[NewMessage]) -> Result<Part> {
     Part::new(
         "INSERT INTO messages (id, workspace_id, account_id, chat_id, direction, status, text, origin, user_id, \
-         reply_to, tries, created_at, updated_at) \
-         SELECT x.i, x.w, x.a, x.c, 'sent', 'queued', x.t, 'Public API', x.u, x.r, 0, $1, $1 FROM {rows} RETURNING 1",
+         reply_to, file_id, tries, created_at, updated_at) \
+         SELECT x.i, x.w, x.a, x.c, 'sent', 'queued', x.t, 'Public API', x.u, x.r, x.f, 0, $1, $1 FROM {rows} RETURNING 1",
         &[
             ("i", "uuid"),
             ("w", "bigint"),
@@ -310,6 +313,7 @@ fn messages_part(messages: &[NewMessage]) -> Result<Part> {
             ("t", "text"),
             ("u", "bigint"),
             ("r", "uuid"),
+            ("f", "uuid"),
         ],
         &messages.iter().map(MessageRow::from).collect::<Vec<_>>(),
     )
