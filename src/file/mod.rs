@@ -14,20 +14,17 @@
 //!   that carries it, and never while one of these waits to be sent. The message stays and shows no link then.
 //! - What came with a message that was then refused goes within two hours, at once where nothing has crashed.
 
-use std::sync::Arc;
-
 use entity::{
     file::{Kind, Model},
     id::{FileId, WorkspaceId},
     user,
 };
 use sea_orm::ConnectionTrait;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     config::{Config, ConfigError},
     error::{Error, Result},
-    file::storage::Storage,
+    file::{places::Places, storage::Storage},
 };
 
 pub mod delete;
@@ -35,6 +32,7 @@ pub mod fetch;
 pub mod keep;
 pub mod link;
 pub mod media;
+pub mod places;
 pub mod purge;
 pub mod read;
 pub mod storage;
@@ -50,13 +48,11 @@ pub const MAX_FILENAME_CHARS: usize = 1024;
 pub const MAX_CONTENT_TYPE_CHARS: usize = 140;
 /// Most files of one list.
 pub const MAX_LISTED: u64 = 1000;
-/// Most uploads and fetches that one process takes at once.
-pub const UPLOADS_AT_ONCE: usize = 32;
 
 /// Where the contents are, and how many are being taken.
 pub struct Files {
     storage: Storage,
-    places: Arc<Semaphore>,
+    places: Places,
 }
 
 impl Files {
@@ -65,18 +61,13 @@ impl Files {
     /// # Errors
     /// Names the key of the configuration that is unfit.
     pub fn open(config: &Config) -> Result<Self, ConfigError> {
-        Ok(Self { storage: Storage::open(config)?, places: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)) })
+        Ok(Self { storage: Storage::open(config)?, places: Places::default() })
     }
 
     /// Whether the contents lie in a folder of this machine.
     #[must_use]
     pub const fn is_local(&self) -> bool {
         self.storage.is_folder()
-    }
-
-    /// A place among the uploads.
-    fn place(&self) -> Result<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).try_acquire_owned().map_err(|_| Error::Busy { retry_after: storage::RETRY_AFTER })
     }
 }
 

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use entity::id::WorkspaceId;
 use sha2::{Digest, Sha256};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     app::App,
     error::{Error, Result},
     file::{
         media::{self, HEAD_BYTES, Shape},
+        places::Place,
         storage::Draft,
         strays,
     },
@@ -25,7 +25,7 @@ pub struct Upload<'a> {
     head: Vec<u8>,
     shape: Option<Shape>,
     size: u64,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// A content that is stored and belongs to no file yet. Whoever does not [`crate::file::keep`] it gives it back with
@@ -39,7 +39,7 @@ pub struct Stored {
     pub shape: Shape,
     /// Its length in bytes.
     pub size: u64,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl<'a> Upload<'a> {
@@ -48,7 +48,7 @@ impl<'a> Upload<'a> {
     /// # Errors
     /// `busy` if too many are under way or the storage does not answer.
     pub async fn begin(app: &'a App, workspace_id: WorkspaceId) -> Result<Self> {
-        let place = app.files.place()?;
+        let place = app.files.places.take(workspace_id)?;
         let key = format!("{workspace_id}/{}", app.clock.uuid());
         strays::note(app, &key).await?;
         let draft = match app.files.storage.begin(&key).await {

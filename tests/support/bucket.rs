@@ -97,7 +97,6 @@ fn serve(state: &mut State, request: &Request, body: Vec<u8>) -> Response {
     let upload = query.get("uploadId");
     match (request.method(), upload) {
         (&Method::POST, None) if query.contains_key("uploads") => begin(state, &key),
-        (&Method::POST, None) if query.contains_key("delete") => delete(state, &key, &body),
         (&Method::PUT, Some(upload)) => {
             let number = query["partNumber"].parse().expect("a number");
             let Some(parts) = state.uploads.get_mut(upload) else { return missing("NoSuchUpload") };
@@ -142,17 +141,6 @@ fn begin(state: &mut State, key: &str) -> Response {
          </InitiateMultipartUploadResult>"
     );
     Response::builder().content_type("application/xml").body(text)
-}
-
-/// Removes the objects that a list names.
-fn delete(state: &mut State, bucket: &str, body: &[u8]) -> Response {
-    let text = String::from_utf8_lossy(body);
-    let mut deleted = String::new();
-    for key in text.split("<Key>").skip(1).filter_map(|rest| rest.split("</Key>").next()) {
-        state.objects.remove(&format!("{}/{key}", bucket.trim_end_matches('/')));
-        deleted.push_str(&format!("<Deleted><Key>{key}</Key></Deleted>"));
-    }
-    Response::builder().content_type("application/xml").body(format!("<DeleteResult>{deleted}</DeleteResult>"))
 }
 
 fn missing(code: &str) -> Response {

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::{
     ClientOptions, Error as StoreError, GetOptions, ObjectStore, ObjectStoreExt, PutOptions, PutPayload, RetryConfig,
-    aws::{AmazonS3, AmazonS3Builder},
+    aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey},
     multipart::{MultipartStore, PartId},
     path::Path,
 };
@@ -24,8 +24,9 @@ use crate::{
 /// The least that the service takes as a part.
 const PART_BYTES: usize = 5 * 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// For one request, a part's among them.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// For the answer to a request, and for each piece of it.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 const MOST_RETRIES: usize = 3;
 
 /// A bucket.
@@ -53,10 +54,17 @@ impl Bucket {
         let client = ClientOptions::new()
             .with_allow_http(is_plain)
             .with_connect_timeout(CONNECT_TIMEOUT)
-            .with_timeout(REQUEST_TIMEOUT);
-        let retry = RetryConfig { max_retries: MOST_RETRIES, retry_timeout: REQUEST_TIMEOUT, ..RetryConfig::default() };
-        let builder =
-            builder.with_bucket_name(name).with_region(&config.s3_region).with_client_options(client).with_retry(retry);
+            // Whoever reads a file may be slow; the service may not.
+            .with_timeout_disabled()
+            .with_read_timeout(READ_TIMEOUT);
+        let retry = RetryConfig { max_retries: MOST_RETRIES, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() };
+        let builder = builder
+            .with_bucket_name(name)
+            .with_region(&config.s3_region)
+            .with_client_options(client)
+            .with_retry(retry)
+            // Objects go one by one, and not every service knows how to remove many at once.
+            .with_config(AmazonS3ConfigKey::DisableBulkDelete, "true");
         let builder = match endpoint {
             Some(url) => builder.with_endpoint(url),
             None => builder,
