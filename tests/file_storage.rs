@@ -128,7 +128,7 @@ async fn parts_of_a_process_that_died_are_removed() {
     let sender = Sender::with_credits(&app, 10).await;
     let workspace = entity::workspace::Entity::find().one(app.app.db.reader()).await.expect("a look").expect("one");
     let mut dying = quartermaster::file::upload::Upload::begin(&app.app, workspace.id).await.expect("an upload");
-    dying.write(pdf(6 * MIB, 0).into()).await.expect("written");
+    dying.write(&pdf(6 * MIB, 0)).await.expect("written");
     drop(dying);
     assert_eq!((traces(&app).await, bucket.holds()), ((0, 0, 1), (0, 1)));
     purge::sweep(&app.app).await.expect("a sweep");

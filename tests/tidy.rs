@@ -98,11 +98,7 @@ fn stores_are_private_to_their_folder() {
             assert!(is_own, "{}: {line:?} uses another folder's store; give that folder a function", path.display());
         }
         let is_store = path.ends_with("store.rs") || path.starts_with("src/db.rs");
-        assert!(
-            is_store || !text.contains("Statement::from_string"),
-            "{}: SQL belongs in a store",
-            path.display()
-        );
+        assert!(is_store || !text.contains("Statement::from_string"), "{}: SQL belongs in a store", path.display());
     }
 }
 

@@ -76,7 +76,7 @@ async fn take(app: &App, workspace_id: WorkspaceId, mut response: Response) -> R
 
 async fn pass_on(app: &App, response: &mut Response, declared: Option<u64>, upload: &mut Upload<'_>) -> Result<()> {
     while let Some(chunk) = response.chunk().await.map_err(|error| broken(app, &error))? {
-        upload.write(chunk).await?;
+        upload.write(&chunk).await?;
         if let (Some(length), Some(limit_bytes)) = (declared, upload.limit_bytes())
             && length > limit_bytes
         {

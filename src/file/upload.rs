@@ -1,6 +1,5 @@
 //! Taking a content in: written to the storage as it comes, never whole in memory.
 
-use bytes::Bytes;
 use entity::id::WorkspaceId;
 use sha2::{Digest, Sha256};
 
@@ -66,12 +65,12 @@ impl<'a> Upload<'a> {
     /// # Errors
     /// `invalid_request` naming `content_type` if it is of no type that is stored; `file_too_large`; `busy` if the
     /// storage does not answer. The upload is then to be discarded.
-    pub async fn write(&mut self, chunk: Bytes) -> Result<()> {
+    pub async fn write(&mut self, chunk: &[u8]) -> Result<()> {
         self.size += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
         match self.shape {
             Some(shape) => self.pass_on(shape, chunk).await,
             None => {
-                self.head.extend_from_slice(&chunk);
+                self.head.extend_from_slice(chunk);
                 if self.head.len() >= HEAD_BYTES { self.look().await } else { Ok(()) }
             }
         }
@@ -82,15 +81,15 @@ impl<'a> Upload<'a> {
         let shape = Shape::of(&self.head).ok_or_else(media::refused)?;
         self.shape = Some(shape);
         let head = std::mem::take(&mut self.head);
-        self.pass_on(shape, head.into()).await
+        self.pass_on(shape, &head).await
     }
 
-    async fn pass_on(&mut self, shape: Shape, chunk: Bytes) -> Result<()> {
+    async fn pass_on(&mut self, shape: Shape, chunk: &[u8]) -> Result<()> {
         let limit_bytes = shape.limit_bytes();
         if self.size > limit_bytes {
             return Err(Error::FileTooLarge { limit_bytes });
         }
-        self.digest.update(&chunk);
+        self.digest.update(chunk);
         if let Some(upload_id) = self.draft.write(chunk).await? {
             strays::note_parts(self.app, &self.key, &upload_id).await?;
         }

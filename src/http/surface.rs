@@ -29,6 +29,8 @@ use crate::{
 
 /// What an upload may have besides its file: boundaries, headers, the other fields.
 const ENVELOPE_BYTES: u64 = 64 * 1024;
+/// Most bytes that a handler is given at once: readers of forms keep as much in a buffer of their own.
+const PIECE_BYTES: usize = 16 * 1024;
 /// How long the rest of a refused upload is read for, so that the client gets to read why.
 const LINGER: Duration = Duration::from_secs(5);
 
@@ -122,10 +124,8 @@ struct Incoming {
 }
 
 impl Incoming {
-    /// The next piece, with how many bytes there have been with it.
+    /// What comes next, with how many bytes there have been with it.
     async fn next(&self, before: usize) -> Option<(std::io::Result<Bytes>, usize)> {
-        // The reader of forms takes all that is ready before it hands anything on; so nothing is ever ready twice.
-        tokio::task::yield_now().await;
         let next = async { self.chunks.lock().await.next().await };
         let chunk = match tokio::time::timeout_at(self.until, next).await {
             Ok(chunk) => chunk?,
@@ -165,11 +165,22 @@ async fn streamed<E: Endpoint>(
         limit_bytes,
         until,
     });
-    let chunks = stream::unfold((Arc::clone(&incoming), 0), |(incoming, before)| async move {
-        let (chunk, after) = incoming.next(before).await?;
-        Some((chunk, (incoming, after)))
-    });
-    request.set_body(Body::from_bytes_stream(chunks));
+    let pieces =
+        stream::unfold((Arc::clone(&incoming), 0, Bytes::new()), |(incoming, mut bytes, mut chunk)| async move {
+            // The reader of forms takes all that is ready before it hands anything on; so nothing is ever ready twice.
+            tokio::task::yield_now().await;
+            if chunk.is_empty() {
+                let (next, after) = incoming.next(bytes).await?;
+                bytes = after;
+                chunk = match next {
+                    Ok(next) => next,
+                    Err(error) => return Some((Err(error), (incoming, bytes, chunk))),
+                };
+            }
+            let piece = chunk.split_to(chunk.len().min(PIECE_BYTES));
+            Some((Ok(piece), (incoming, bytes, chunk)))
+        });
+    request.set_body(Body::from_bytes_stream(pieces));
     let outcome = endpoint.call(request).await.map(IntoResponse::into_response);
     let is_fine = outcome.as_ref().is_ok_and(|response| response.status().is_success());
     if incoming.is_too_large.load(Ordering::Relaxed) {

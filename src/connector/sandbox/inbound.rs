@@ -95,7 +95,7 @@ async fn keep_everywhere(
             continue;
         }
         let mut upload = Upload::begin(app, workspace.id).await?;
-        if let Err(error) = upload.write(file.content.clone()).await {
+        if let Err(error) = upload.write(&file.content).await {
             upload.discard().await;
             return Err(error);
         }

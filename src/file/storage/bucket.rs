@@ -24,6 +24,8 @@ use crate::{
 /// The least that the service takes as a part.
 const PART_BYTES: usize = 5 * 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// What is written at once may go beyond a part by so much.
+const SPARE_BYTES: usize = 128 * 1024;
 /// For the answer to a request, and for each piece of it.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -78,7 +80,8 @@ impl Bucket {
         Parts {
             store: Arc::clone(&self.0),
             path: path(key),
-            waiting: BytesMut::new(),
+            // All that a part needs at once, so that it is not copied while it grows; what is not used is not there.
+            waiting: BytesMut::with_capacity(PART_BYTES + SPARE_BYTES),
             upload_id: None,
             sent: Vec::new(),
         }

@@ -99,10 +99,10 @@ impl Draft {
     ///
     /// # Errors
     /// `busy` if the place does not answer.
-    pub async fn write(&mut self, chunk: Bytes) -> Result<Option<String>> {
+    pub async fn write(&mut self, chunk: &[u8]) -> Result<Option<String>> {
         match self {
-            Self::Folder(file) => file.write(&chunk).await.map(|()| None).map_err(|error| unavailable(&error)),
-            Self::Bucket(parts) => parts.write(&chunk).await,
+            Self::Folder(file) => file.write(chunk).await.map(|()| None).map_err(|error| unavailable(&error)),
+            Self::Bucket(parts) => parts.write(chunk).await,
         }
     }
 

@@ -1,6 +1,5 @@
 //! Forms with a file in them, read as they come: the file goes on to the storage piece by piece.
 
-use bytes::Bytes;
 use entity::id::WorkspaceId;
 use poem::{
     FromRequest, Request, RequestBody,
@@ -152,7 +151,7 @@ async fn pass_on(mut reader: std::pin::Pin<&mut impl AsyncRead>, upload: &mut Up
         if length == 0 {
             return Ok(());
         }
-        upload.write(Bytes::copy_from_slice(&buffer[..length])).await?;
+        upload.write(&buffer[..length]).await?;
     }
 }
 
