@@ -38,7 +38,7 @@
 //! | [`credit`], [`quota`], [`meter`] | the ledger; billing periods and thresholds; admission of calls |
 //! | [`channel`], [`onboarding`], [`connector`] | accounts; links and attempts; providers |
 //! | [`chat`], [`message`] | conversations of an account, and what is said in them |
-//! | [`file`] | files of a workspace, and where their contents are kept |
+//! | [`mod@file`] | files of a workspace, and where their contents are kept |
 //! | [`webhook`] | events: the outbox, its deliveries, the partners' endpoints |
 //! | [`audit`], [`idempotency`] | who did what; the same request twice |
 //! | [`job`] | the worker |
