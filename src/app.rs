@@ -10,6 +10,7 @@ use crate::{
     config::Config,
     connector::Connectors,
     db::Database,
+    file::Files,
     message::writer::{self, Queue, Writer},
     meter::Meter,
     outbound::Outbound,
@@ -46,6 +47,8 @@ pub struct App {
     pub writer: Writer,
     /// Dials addresses that customers gave.
     pub outbound: Outbound,
+    /// Where contents of files are.
+    pub files: Files,
     /// Says `true` once the process is to stop.
     pub stop: watch::Sender<bool>,
 }
@@ -82,6 +85,7 @@ impl App {
             Some(url) => Signals::shared(url, &config.redis_prefix)?,
             None => Signals::local(),
         };
+        let files = Files::open(&config)?;
         let outbound = Outbound::new(config.allow_private_targets);
         let meter = match &config.redis_url {
             Some(url) => Meter::shared(url, &config.redis_prefix)?,
@@ -101,6 +105,7 @@ impl App {
             figures,
             writer,
             outbound,
+            files,
             stop: watch::Sender::new(false),
         });
         app.begin(questions, queue);

@@ -50,6 +50,8 @@ pub enum Actor {
     Operator,
     /// The platform's staff or one of its tools, over HTTP.
     OperatorToken(OperatorTokenId),
+    /// A customer's system.
+    Token(TokenId),
     /// Whoever opened an onboarding link.
     Link(LinkId),
     /// A provider, through its connector.
@@ -99,6 +101,7 @@ impl std::fmt::Display for Actor {
             Self::Partner(id) => write!(f, "partner:{id}"),
             Self::Operator => f.write_str("operator"),
             Self::OperatorToken(id) => write!(f, "operator_token:{id}"),
+            Self::Token(id) => write!(f, "token:{id}"),
             Self::Link(id) => write!(f, "link:{id}"),
             Self::Provider => f.write_str("provider"),
             Self::Endpoint(id) => write!(f, "endpoint:{id}"),

@@ -127,6 +127,12 @@ pub enum Error {
     MessageNotFound(String),
     #[error("File uid \"{0}\" not found")]
     FileNotFound(String),
+    #[error("the file is larger than {limit_bytes} bytes, which is the most for its type")]
+    FileTooLarge { limit_bytes: u64 },
+    #[error("the link is not one of ours")]
+    DownloadLinkInvalid,
+    #[error("the link has run out")]
+    DownloadLinkExpired,
     #[error("Attachment template {0} not found")]
     TemplateNotFound(i64),
     #[error("there is no account with the number {0}")]
@@ -305,7 +311,10 @@ codes! {
     WrongPhoneNumber, Invalid, "The number is not one", "Send + and 7 to 15 digits, without punctuation.";
     ChatNotFound, NotFound, "No such chat", "Check the id with GET /chats.";
     MessageNotFound, NotFound, "No such message", "Check the uid.";
-    FileNotFound, NotFound, "No such file", "Send text; files cannot be stored yet.";
+    FileNotFound, NotFound, "No such file", "Check the uid with GET /files.";
+    FileTooLarge, TooLarge, "The file is too large for its type", "Send at most 16 MiB, of documents 100 MiB.";
+    DownloadLinkInvalid, NotFound, "No such download link", "Take the whole link from the file or the message.";
+    DownloadLinkExpired, Gone, "The download link has run out", "Ask for the file or the message again; links live 15 minutes.";
     TemplateNotFound, NotFound, "No such template", "Send text; templates cannot be stored yet.";
     AccountNotFound, NotFound, "No such account", "Check the number with GET /whatsapp_accounts.";
     ChannelNotConnected, Conflict, "The account is not connected", "Connect it with a QR link.";
@@ -374,6 +383,9 @@ impl Error {
             Self::ChatNotFound(_) => ErrorCode::ChatNotFound,
             Self::MessageNotFound(_) => ErrorCode::MessageNotFound,
             Self::FileNotFound(_) => ErrorCode::FileNotFound,
+            Self::FileTooLarge { .. } => ErrorCode::FileTooLarge,
+            Self::DownloadLinkInvalid => ErrorCode::DownloadLinkInvalid,
+            Self::DownloadLinkExpired => ErrorCode::DownloadLinkExpired,
             Self::TemplateNotFound(_) => ErrorCode::TemplateNotFound,
             Self::AccountNotFound(_) => ErrorCode::AccountNotFound,
             Self::ChannelNotConnected => ErrorCode::ChannelNotConnected,

@@ -38,6 +38,7 @@
 //! | [`credit`], [`quota`], [`meter`] | the ledger; billing periods and thresholds; admission of calls |
 //! | [`channel`], [`onboarding`], [`connector`] | accounts; links and attempts; providers |
 //! | [`chat`], [`message`] | conversations of an account, and what is said in them |
+//! | [`mod@file`] | files of a workspace, and where their contents are kept |
 //! | [`webhook`] | events: the outbox, its deliveries, the partners' endpoints |
 //! | [`audit`], [`idempotency`] | who did what; the same request twice |
 //! | [`job`] | the worker |
@@ -64,6 +65,8 @@
 //!     (`sending.rs`, `send_faults.rs`). It goes out at most once (`dispatch_failures.rs`).
 //! 11. One threshold event per workspace, quota, threshold, period and arming (`metering.rs`).
 //! 12. An event commits with what it tells of, and is delivered or visibly dead (`webhooks.rs`).
+//! 13. An upload that ends early leaves nothing behind; a content goes with its last file, and no file goes while a
+//!     message that carries it waits (`files.rs`, `file_storage.rs`).
 //!
 //! # Why it is so
 //!
@@ -93,7 +96,7 @@
 //!
 //! # What is not here yet
 //!
-//! Files, notes, labels and webhooks of the Workspace API, the channels and connect dialects, real connectors, partner
+//! Notes, labels and webhooks of the Workspace API, the channels and connect dialects, real connectors, partner
 //! pools of credits, and most of the Operator API.
 
 pub mod app;
@@ -108,6 +111,7 @@ pub mod connector;
 pub mod credit;
 pub mod db;
 pub mod error;
+pub mod file;
 pub mod http;
 pub mod idempotency;
 pub mod job;

@@ -9,6 +9,7 @@ use chacha20poly1305::{
     Key, KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
 };
+use hmac_sha256::HMAC;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
@@ -18,10 +19,14 @@ use crate::{
 };
 
 const NONCE_BYTES: usize = 24;
+/// What keys for signatures are derived for.
+const SIGNING: &str = "quartermaster signatures";
 
 /// Seals with the first master key and opens with any.
 pub struct Vault {
     keys: Vec<(String, XChaCha20Poly1305)>,
+    /// A key of its own for signatures, derived from each master key.
+    signing: Vec<[u8; 32]>,
     clock: Clock,
 }
 
@@ -32,6 +37,7 @@ impl Vault {
     /// Says which part is wrong without repeating it.
     pub fn parse(master_key: &SecretString, clock: Clock) -> Result<Self, MasterKeyError> {
         let mut keys = Vec::new();
+        let mut signing = Vec::new();
         for part in master_key.expose_secret().split(',') {
             let (id, encoded) = part.trim().split_once(':').ok_or(MasterKeyError::Form)?;
             if id.is_empty() || id.len() > 32 || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
@@ -39,9 +45,10 @@ impl Vault {
             }
             let bytes = BASE64_STANDARD.decode(encoded).map_err(|_| MasterKeyError::Encoding)?;
             let key: [u8; 32] = bytes.try_into().map_err(|_| MasterKeyError::Length)?;
+            signing.push(HMAC::mac(SIGNING, key));
             keys.push((id.to_owned(), XChaCha20Poly1305::new(Key::from_slice(&key))));
         }
-        Ok(Self { keys, clock })
+        Ok(Self { keys, signing, clock })
     }
 
     /// A fresh master key in the form that [`Vault::parse`] reads.
@@ -80,6 +87,22 @@ impl Vault {
         cipher.decrypt(XNonce::from_slice(nonce), payload).map_err(|_| Error::Sealed)
     }
 
+    /// Signs a message for one `purpose`; whoever knows the master key can check it.
+    ///
+    /// # Errors
+    /// `Sealed` without a key, which no vault is.
+    pub fn sign(&self, purpose: &str, message: &str) -> Result<[u8; 32]> {
+        let key = self.signing.first().ok_or(Error::Sealed)?;
+        Ok(HMAC::mac(signed(purpose, message), key))
+    }
+
+    /// Whether one of the keys has signed the message for this `purpose`. Takes the same time for every signature.
+    #[must_use]
+    pub fn is_signed(&self, purpose: &str, message: &str, signature: &[u8; 32]) -> bool {
+        let signed = signed(purpose, message);
+        self.signing.iter().any(|key| HMAC::verify(&signed, key, signature))
+    }
+
     /// [`Vault::open`] for text.
     ///
     /// # Errors
@@ -88,6 +111,11 @@ impl Vault {
         let plain = self.open(purpose, sealed)?;
         String::from_utf8(plain).map(Into::into).map_err(|_| Error::Sealed)
     }
+}
+
+/// A message with what it is signed for; no purpose has a line break.
+fn signed(purpose: &str, message: &str) -> String {
+    format!("{purpose}\n{message}")
 }
 
 /// What is wrong with a master key.
@@ -140,6 +168,19 @@ mod tests {
         *bent.last_mut().expect("bytes") ^= 1;
         assert!(matches!(vault.open("links:1", &bent), Err(Error::Sealed)));
         assert!(matches!(vault.open("links:1", &[]), Err(Error::Sealed)));
+    }
+
+    #[test]
+    fn signatures_hold_for_their_purpose_and_message_and_outlive_a_rotation() {
+        let old = vault(OLD);
+        let signature = old.sign("files", "1").expect("signed");
+        assert!(old.is_signed("files", "1", &signature));
+        assert!(!old.is_signed("files", "2", &signature) && !old.is_signed("links", "1", &signature));
+        assert!(vault(&format!("{NEW},{OLD}")).is_signed("files", "1", &signature));
+        assert!(!vault(NEW).is_signed("files", "1", &signature));
+        let mut bent = signature;
+        bent[31] ^= 1;
+        assert!(!old.is_signed("files", "1", &bent));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use quartermaster::http::documents;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, START, TestApp, conversation::Conversations};
+use crate::support::{Answer, START, TestApp, conversation::Conversations, upload::png};
 
 /// What a caller gets who asks for another tenant's thing.
 enum Foreign {
@@ -17,6 +17,8 @@ enum Foreign {
     OwnOnly,
     /// Phones of the other do not exist.
     NoSuchPhone(u16, &'static str),
+    /// It is refused before anybody's thing is looked at.
+    Refused(u16, &'static str),
 }
 
 /// Operation, method, path with the other's ids, body.
@@ -92,7 +94,7 @@ fn partner_rows() -> Vec<(&'static str, Method, &'static str, Value, Foreign)> {
 
 /// Operation, method, path with the other's ids, body.
 fn workspace_rows() -> Vec<(&'static str, Method, &'static str, Value, Foreign)> {
-    use Foreign::{NotFound, OwnOnly};
+    use Foreign::{NotFound, OwnOnly, Refused};
     let get = |operation, path, expected| (operation, Method::GET, path, json!(null), expected);
     let post = |operation, path, body| (operation, Method::POST, path, body, NotFound("not_found"));
     vec![
@@ -117,6 +119,19 @@ fn workspace_rows() -> Vec<(&'static str, Method, &'static str, Value, Foreign)>
             json!({ "jid": "19990000000@s.whatsapp.net", "text": "x", "whatsapp_account_phone": "+15550001111" }),
         ),
         post("send_message_in_chat", "/chats/{c}/messages", json!({ "text": "x" })),
+        post("send_file_in_chat", "/chats/{c}/file_message", json!({})),
+        post("send_voice_in_chat", "/chats/{c}/voice_message", json!({})),
+        get("list_files", "/files", OwnOnly),
+        get("get_file", "/files/{f}", NotFound("not_found")),
+        ("delete_file", Method::DELETE, "/files/{f}", json!(null), NotFound("not_found")),
+        (
+            "fetch_file",
+            Method::POST,
+            "/files",
+            json!({ "download_url": "http://127.0.0.1/secret.png" }),
+            Refused(400, "validation_error"),
+        ),
+        ("upload_file", Method::POST, "/files_upload", json!({}), Refused(400, "validation_error")),
     ]
 }
 
@@ -163,7 +178,9 @@ async fn no_partner_reads_or_writes_what_belongs_to_another() {
         let answer = Answer::of(with_body(stranger.request(method, &path))).await;
         match expected {
             Foreign::NotFound(word) => drop(answer.expect_error(404, word)),
-            Foreign::NoSuchPhone(status, word) => drop(answer.expect_error(status, word)),
+            Foreign::NoSuchPhone(status, word) | Foreign::Refused(status, word) => {
+                drop(answer.expect_error(status, word));
+            }
             Foreign::OwnOnly => {
                 assert!(answer.status.is_success(), "{operation}: {}", answer.text);
                 assert!(!answer.text.to_lowercase().contains("secret"), "{operation}: {}", answer.text);
@@ -182,6 +199,7 @@ async fn no_token_reads_or_writes_in_another_workspace() {
     let victim = Conversations::start(&app, "victim", "+15550001111").await;
     let chat = victim.chat("Secret Ann", |row| row).await;
     let message = victim.message(chat, START, |row| row).await;
+    let file = victim.token.picture("secret.png", &png(1000, 1)).await;
     let before = victim.token.get("/chats?with_msg=true").await.expect(200);
     let stranger = app.partner("stranger").await;
     let mine = stranger.workspace("Mine", 1).await;
@@ -192,6 +210,7 @@ async fn no_token_reads_or_writes_in_another_workspace() {
     assert_eq!(operations(&app, "workspace-api.json"), covered, "add a row to workspace_rows for each operation");
     for (operation, method, path, body, expected) in rows {
         let path = path.replace("{c}", &chat.to_string()).replace("{m}", &message.to_string());
+        let path = path.replace("{f}", &file);
         let with_body = |request: reqwest::RequestBuilder| if body.is_null() { request } else { request.json(&body) };
         let url = format!("{}/integrations/api{path}", app.base);
         let anonymous = Answer::of(with_body(app.http.request(method.clone(), url))).await;
@@ -199,7 +218,9 @@ async fn no_token_reads_or_writes_in_another_workspace() {
         let answer = Answer::of(with_body(token.request(method, &path))).await;
         match expected {
             Foreign::NotFound(word) => assert_eq!(answer.expect(404)["error_code"], word, "{operation}"),
-            Foreign::NoSuchPhone(status, word) => assert_eq!(answer.expect(status)["error_code"], word, "{operation}"),
+            Foreign::NoSuchPhone(status, word) | Foreign::Refused(status, word) => {
+                assert_eq!(answer.expect(status)["error_code"], word, "{operation}");
+            }
             Foreign::OwnOnly => {
                 answer.expect(200);
                 let text = answer.text.to_lowercase();
@@ -208,4 +229,5 @@ async fn no_token_reads_or_writes_in_another_workspace() {
         }
     }
     assert_eq!(victim.token.get("/chats?with_msg=true").await.expect(200), before, "nothing of the victim changed");
+    victim.token.get(&format!("/files/{file}")).await.expect(200);
 }

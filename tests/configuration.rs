@@ -37,8 +37,8 @@ fn every_key_has_its_variable() {
         ("listen", "127.0.0.1:1", json!("127.0.0.1:1")),
         ("public_url", "https://example.com", json!("https://example.com")),
         ("data_dir", "elsewhere", json!("elsewhere")),
-        ("database_url", "postgres://u:secret@h/db", json!("postgres://redacted@h/db")),
-        ("redis_url", "redis://:secret@h/", json!("redis://redacted@h/")),
+        ("database_url", "postgres://u:hunter2@h/db", json!("postgres://redacted@h/db")),
+        ("redis_url", "redis://:hunter2@h/", json!("redis://redacted@h/")),
         ("master_key", "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", json!("redacted")),
         ("sandbox", "true", json!(true)),
         ("redis_prefix", "blue", json!("blue")),
@@ -49,13 +49,27 @@ fn every_key_has_its_variable() {
         ("database_pool_size", "3", json!(3)),
         ("body_limit_bytes", "4096", json!(4096)),
         ("request_timeout_ms", "5000", json!(5000)),
+        ("upload_timeout_ms", "5000", json!(5000)),
+        ("file_retention_days", "0", json!(0)),
+        ("s3_bucket", "files", json!("files")),
+        ("s3_endpoint", "http://127.0.0.1:9000", json!("http://127.0.0.1:9000")),
+        ("s3_region", "eu-central-1", json!("eu-central-1")),
         ("shutdown_grace_ms", "0", json!(0)),
     ] {
         let variable = format!("QM_{}", key.to_uppercase());
         let output = config(&[], &[(&variable, value)]);
         assert_eq!(line(&output, key), (shown, format!("environment {variable}")));
-        assert!(!String::from_utf8_lossy(&output.stdout).contains("secret"), "{key}");
+        assert!(!String::from_utf8_lossy(&output.stdout).contains("hunter2"), "{key}");
     }
+}
+
+#[test]
+fn the_access_key_of_a_bucket_is_not_shown() {
+    let environment = [("QM_S3_ACCESS_KEY_ID", "AK"), ("QM_S3_SECRET_ACCESS_KEY", "hunter2")];
+    let output = config(&[], &environment);
+    assert_eq!(line(&output, "s3_access_key_id").0, json!("AK"));
+    assert_eq!(line(&output, "s3_secret_access_key").0, json!("redacted"));
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("hunter2"));
 }
 
 #[test]
@@ -100,6 +114,12 @@ fn what_is_unknown_or_unfit_is_named() {
         (vec![], vec![("QM_DATABASE_URL", "mysql://x")], "database_url"),
         (vec![], vec![("QM_LOG_FORMAT", "xml")], "log_format"),
         (vec![], vec![("QM_DATABASE_POOL_SIZE", "0")], "database_pool_size"),
+        (vec![], vec![("QM_UPLOAD_TIMEOUT_MS", "0")], "upload_timeout_ms"),
+        (vec![], vec![("QM_UPLOAD_TIMEOUT_MS", "3600001")], "upload_timeout_ms"),
+        (vec![], vec![("QM_FILE_RETENTION_DAYS", "-1")], "file_retention_days"),
+        (vec![], vec![("QM_S3_BUCKET", "")], "s3_bucket"),
+        (vec![], vec![("QM_S3_ENDPOINT", "nowhere")], "s3_endpoint"),
+        (vec![], vec![("QM_S3_ACCESS_KEY_ID", "AK")], "s3_secret_access_key"),
         (vec!["--config", "/nonexistent/file.toml"], vec![], "/nonexistent/file.toml"),
     ] {
         let output = config(&arguments, &environment);

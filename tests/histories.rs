@@ -230,7 +230,8 @@ impl History {
             hold: None,
             command: SendMessage {
                 destination: Destination::Phone { phone, account: None },
-                text: Text::parse("hello".to_owned()).expect("a text"),
+                text: Some(Text::parse("hello".to_owned()).expect("a text")),
+                file: None,
                 label: None,
                 chat_name: None,
                 reply_to: None,

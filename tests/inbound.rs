@@ -40,7 +40,8 @@ fn incoming(session: AttemptId, provider_ref: &str) -> Incoming {
     Incoming {
         session,
         from: Jid::of(&Phone::parse("+15557770000").expect("a number")),
-        text: Text::parse("Hello".to_owned()).expect("a text"),
+        text: Some(Text::parse("Hello".to_owned()).expect("a text")),
+        file: None,
         provider_ref: provider_ref.to_owned(),
     }
 }

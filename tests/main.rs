@@ -2,6 +2,7 @@
 //!
 //! Real databases, real HTTP over sockets; only the clock is set by hand where a test is about time.
 
+mod attachments;
 mod audit;
 mod authorization;
 mod chats;
@@ -13,6 +14,9 @@ mod dispatch_failures;
 mod documents;
 mod error_codes;
 mod faults;
+mod file_fetching;
+mod file_storage;
+mod files;
 mod framework_errors;
 mod histories;
 mod idempotency;

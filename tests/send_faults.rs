@@ -281,7 +281,8 @@ async fn a_writer_that_falls_behind_turns_callers_away_and_charges_them_nothing(
         async move {
             let destination = Destination::Phone { phone: Phone::parse(TO).expect("a number"), account: None };
             let text = Text::parse(format!("message {number}")).expect("a text");
-            let command = SendMessage { destination, text, label: None, chat_name: None, reply_to: None };
+            let command =
+                SendMessage { destination, text: Some(text), file: None, label: None, chat_name: None, reply_to: None };
             send::send(&app, Sending { caller, hold: None, command, request: Repeatable::never() }).await
         }
     };

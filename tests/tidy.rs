@@ -88,7 +88,9 @@ fn nothing_looks_upwards() {
 fn stores_are_private_to_their_folder() {
     for (path, text) in files("src") {
         let folder = path.parent().expect("a folder").file_name().expect("a name").to_string_lossy().into_owned();
-        for line in code(&text).lines().filter(|line| line.contains("store::")) {
+        // A crate that is called so is nobody's store.
+        let text = code(&text).replace("object_store::", "");
+        for line in text.lines().filter(|line| line.contains("store::")) {
             let foreign = line.split("store::").next().and_then(|before| {
                 before.trim_end_matches("::").rsplit(|c: char| !c.is_alphanumeric() && c != '_').next()
             });
@@ -96,11 +98,7 @@ fn stores_are_private_to_their_folder() {
             assert!(is_own, "{}: {line:?} uses another folder's store; give that folder a function", path.display());
         }
         let is_store = path.ends_with("store.rs") || path.starts_with("src/db.rs");
-        assert!(
-            is_store || !code(&text).contains("Statement::from_string"),
-            "{}: SQL belongs in a store",
-            path.display()
-        );
+        assert!(is_store || !text.contains("Statement::from_string"), "{}: SQL belongs in a store", path.display());
     }
 }
 

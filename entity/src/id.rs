@@ -131,6 +131,8 @@ text_id! {
 }
 
 integer_id! {
+    /// The content of files.
+    BlobId;
     /// A plan.
     PlanId;
     /// A workspace inside the database; the wire knows its slug.
@@ -170,6 +172,8 @@ uuid_id! {
     JobId;
     /// A message, sent or received.
     MessageId;
+    /// A file.
+    FileId;
     /// One turn at something that only one worker may do.
     LeaseId;
     /// Something that happened.

@@ -7,6 +7,8 @@
 pub mod access_change;
 pub mod attempt;
 pub mod audit_entry;
+pub mod blob;
+pub mod blob_stray;
 pub mod channel;
 pub mod chat;
 pub mod chat_label;
@@ -15,6 +17,7 @@ pub mod credits;
 pub mod delivery;
 pub mod delivery_attempt;
 pub mod event;
+pub mod file;
 pub mod group;
 pub mod id;
 pub mod idempotency_key;

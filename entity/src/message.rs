@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{AccountId, ChatId, MessageId, UserId, WorkspaceId},
+    id::{AccountId, ChatId, FileId, MessageId, UserId, WorkspaceId},
     timestamp::Timestamp,
 };
 
@@ -73,6 +73,8 @@ pub struct Model {
     pub user_id: Option<UserId>,
     /// The message that it answers.
     pub reply_to: Option<MessageId>,
+    /// The file that it carries, or has carried.
+    pub file_id: Option<FileId>,
     /// The provider's own id of it.
     pub provider_ref: Option<String>,
     /// Why it failed.

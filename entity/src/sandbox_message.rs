@@ -20,6 +20,8 @@ pub struct Model {
     pub recipient: String,
     /// Its text.
     pub text: Option<String>,
+    /// The file that came with it, as the simulated provider read it: a JSON object.
+    pub attachment: Option<String>,
     /// How often it was given.
     pub tries: i32,
     /// How often it reached the network.

@@ -132,6 +132,32 @@ env:
   value: {{ int64 .Values.config.bodyLimitBytes | quote }}
 - name: QM_REQUEST_TIMEOUT_MS
   value: {{ int64 .Values.config.requestTimeoutMs | quote }}
+- name: QM_UPLOAD_TIMEOUT_MS
+  value: {{ int64 .Values.config.uploadTimeoutMs | quote }}
+- name: QM_FILE_RETENTION_DAYS
+  value: {{ int64 .Values.config.fileRetentionDays | quote }}
+{{- with .Values.config.s3Bucket }}
+- name: QM_S3_BUCKET
+  value: {{ . | quote }}
+- name: QM_S3_REGION
+  value: {{ $.Values.config.s3Region | quote }}
+{{- with $.Values.config.s3Endpoint }}
+- name: QM_S3_ENDPOINT
+  value: {{ . | quote }}
+{{- end }}
+- name: QM_S3_ACCESS_KEY_ID
+  valueFrom:
+    secretKeyRef:
+      name: {{ $.Values.existingSecret.name | quote }}
+      key: {{ $.Values.existingSecret.keys.s3AccessKeyId | quote }}
+      optional: true
+- name: QM_S3_SECRET_ACCESS_KEY
+  valueFrom:
+    secretKeyRef:
+      name: {{ $.Values.existingSecret.name | quote }}
+      key: {{ $.Values.existingSecret.keys.s3SecretAccessKey | quote }}
+      optional: true
+{{- end }}
 - name: QM_SHUTDOWN_GRACE_MS
   value: {{ int64 .Values.config.shutdownGraceMs | quote }}
 {{- end -}}

@@ -26,6 +26,8 @@ mod m0010_conversations;
 mod m0011_webhooks;
 mod m0012_access;
 mod m0013_replies;
+mod m0017_files;
+mod m0018_attachments;
 mod m0021_active_hours;
 
 /// All steps, in order.
@@ -48,6 +50,8 @@ impl MigratorTrait for Migrator {
             step("m0011_webhooks", m0011_webhooks::UP, m0011_webhooks::DOWN),
             step("m0012_access", m0012_access::UP, m0012_access::DOWN),
             step("m0013_replies", m0013_replies::UP, m0013_replies::DOWN),
+            step("m0017_files", m0017_files::UP, m0017_files::DOWN),
+            step("m0018_attachments", m0018_attachments::UP, m0018_attachments::DOWN),
             step("m0021_active_hours", m0021_active_hours::UP, m0021_active_hours::DOWN),
         ]
     }

@@ -65,8 +65,8 @@ pub(super) async fn connected_of_user(
         .await?)
 }
 
-pub(crate) async fn connected_by_session(tx: &DatabaseTransaction, session: AttemptId) -> Result<Option<Model>> {
-    Ok(Entity::find().filter(Column::Session.eq(session)).filter(Column::State.eq(State::Connected)).one(tx).await?)
+pub(crate) async fn connected_by_session(db: &impl ConnectionTrait, session: AttemptId) -> Result<Option<Model>> {
+    Ok(Entity::find().filter(Column::Session.eq(session)).filter(Column::State.eq(State::Connected)).one(db).await?)
 }
 
 /// Makes the channel; `None` if another attempt was faster with the same account.

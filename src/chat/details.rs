@@ -5,8 +5,9 @@ use sea_orm::ConnectionTrait;
 
 use crate::{
     channel,
-    chat::{ChatDetails, ChatWithAccount, store},
+    chat::{ChatDetails, ChatWithAccount, LastMessage, store},
     error::{Error, Result},
+    file,
     message::read::ById,
     user,
 };
@@ -27,6 +28,7 @@ pub(super) async fn details(
     let responsible = chats.iter().filter_map(|chat| chat.responsible_user_id);
     let authors = last_messages.values().filter_map(|message| message.user_id);
     let users = user::by_ids(db, workspace_id, owners.chain(responsible).chain(authors)).await?;
+    let files = file::by_ids(db, workspace_id, last_messages.values().filter_map(|message| message.file_id)).await?;
     let with_everything = |chat: Model| {
         let channel = channels.get(&chat.account_id).ok_or_else(without_account)?;
         let owner = users.get(&channel.user_id).ok_or_else(without_account)?;
@@ -36,7 +38,8 @@ pub(super) async fn details(
             responsible: chat.responsible_user_id.and_then(|id| users.get(&id).cloned()),
             last_message: message.map(|message| {
                 let author = message.user_id.and_then(|id| users.get(&id).cloned());
-                (message, author)
+                let file = message.file_id.and_then(|id| files.get(&id).cloned());
+                LastMessage { message, author, file }
             }),
             held: ChatWithAccount { chat, channel: channel.clone(), owner: owner.clone() },
         })

@@ -6,6 +6,7 @@
 use entity::{
     channel,
     chat::Model,
+    file,
     id::{ChatId, WorkspaceId},
     message,
     timestamp::Timestamp,
@@ -67,8 +68,19 @@ pub struct ChatDetails {
     pub labels: Vec<String>,
     /// Who looks after it.
     pub responsible: Option<user::Model>,
-    /// Its newest message, where it was asked for, with the user as whom it was sent.
-    pub last_message: Option<(message::Model, Option<user::Model>)>,
+    /// Its newest message, where it was asked for.
+    pub last_message: Option<LastMessage>,
+}
+
+/// The newest message of a chat.
+#[derive(Clone, Debug)]
+pub struct LastMessage {
+    /// The message.
+    pub message: message::Model,
+    /// The user as whom it was sent.
+    pub author: Option<user::Model>,
+    /// The file that it carries, as long as it is kept.
+    pub file: Option<file::Model>,
 }
 
 /// Reads a chat's id as it stands in a path.

@@ -37,6 +37,10 @@ pub(super) async fn run(flags: &Flags, roles: Roles) -> Result<(), CommandError>
     if !app.db.is_sqlite() && app.config.redis_url.is_none() {
         tracing::warn!("PostgreSQL without redis_url: run one process only");
     }
+    if !app.db.is_sqlite() && app.files.is_local() {
+        let folder = app.config.data_dir.join("files");
+        tracing::warn!(folder = %folder.display(), "files lie in a folder: all processes have to share it");
+    }
     let server = match roles {
         Roles::Work => None,
         _ => Some(Server::bind(Arc::clone(&app)).await?),

@@ -53,6 +53,21 @@ pub struct Config {
     pub body_limit_bytes: usize,
     /// Longest time for one request, in milliseconds; streams are exempt.
     pub request_timeout_ms: u64,
+    /// Longest time for uploading a file or fetching one, in milliseconds; an hour at most.
+    pub upload_timeout_ms: u64,
+    /// Days that a file is kept, counted from its upload or the newest message that carries it; 0 for ever.
+    pub file_retention_days: u32,
+    /// Bucket of an S3-compatible service for files; absent for the folder `files` in `data_dir`, which all processes
+    /// of an installation have to share.
+    pub s3_bucket: Option<String>,
+    /// Address of that service, `http(s)://host[:port]`; absent for AWS itself.
+    pub s3_endpoint: Option<String>,
+    /// Region of the bucket.
+    pub s3_region: String,
+    /// Id of the access key; absent where the machine or the environment brings credentials, as AWS's own do.
+    pub s3_access_key_id: Option<String>,
+    /// The access key.
+    pub s3_secret_access_key: Option<SecretString>,
     /// Longest time to finish open requests after SIGTERM, in milliseconds.
     pub shutdown_grace_ms: u64,
 }
@@ -92,6 +107,17 @@ struct Keys {
     database_pool_size: u32,
     body_limit_bytes: usize,
     request_timeout_ms: u64,
+    upload_timeout_ms: u64,
+    file_retention_days: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    s3_bucket: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    s3_endpoint: Option<String>,
+    s3_region: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    s3_access_key_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "read::secret")]
+    s3_secret_access_key: Option<String>,
     shutdown_grace_ms: u64,
 }
 
@@ -113,13 +139,23 @@ impl Default for Keys {
             database_pool_size: 16,
             body_limit_bytes: 1024 * 1024,
             request_timeout_ms: 30_000,
+            upload_timeout_ms: 600_000,
+            file_retention_days: 90,
+            s3_bucket: None,
+            s3_endpoint: None,
+            s3_region: "us-east-1".to_owned(),
+            s3_access_key_id: None,
+            s3_secret_access_key: None,
             shutdown_grace_ms: 10_000,
         }
     }
 }
 
+/// Uploads are over well before what they have left behind is swept.
+const LONGEST_UPLOAD_MS: u64 = 3_600_000;
+
 /// Names of all keys, in the order in which they are documented.
-pub const KEYS: [&str; 16] = [
+pub const KEYS: [&str; 23] = [
     "listen",
     "public_url",
     "data_dir",
@@ -135,6 +171,13 @@ pub const KEYS: [&str; 16] = [
     "database_pool_size",
     "body_limit_bytes",
     "request_timeout_ms",
+    "upload_timeout_ms",
+    "file_retention_days",
+    "s3_bucket",
+    "s3_endpoint",
+    "s3_region",
+    "s3_access_key_id",
+    "s3_secret_access_key",
     "shutdown_grace_ms",
 ];
 
@@ -205,6 +248,7 @@ impl Config {
     }
 
     fn from_keys(keys: Keys) -> Result<Self, ConfigError> {
+        check_files(&keys)?;
         let public_url = keys.public_url.unwrap_or_else(|| format!("http://{}", keys.listen));
         let public_url = public_url.trim_end_matches('/').to_owned();
         host_of(&public_url).ok_or_else(|| value("public_url", "must be http(s)://host[:port]"))?;
@@ -234,6 +278,7 @@ impl Config {
             ("database_pool_size", keys.database_pool_size == 0),
             ("body_limit_bytes", keys.body_limit_bytes == 0),
             ("request_timeout_ms", keys.request_timeout_ms == 0),
+            ("upload_timeout_ms", keys.upload_timeout_ms == 0),
         ] {
             if zero {
                 return Err(value(key, "must be at least 1"));
@@ -255,6 +300,13 @@ impl Config {
             database_pool_size: keys.database_pool_size,
             body_limit_bytes: keys.body_limit_bytes,
             request_timeout_ms: keys.request_timeout_ms,
+            upload_timeout_ms: keys.upload_timeout_ms,
+            file_retention_days: keys.file_retention_days,
+            s3_bucket: keys.s3_bucket,
+            s3_endpoint: keys.s3_endpoint.map(|url| url.trim_end_matches('/').to_owned()),
+            s3_region: keys.s3_region,
+            s3_access_key_id: keys.s3_access_key_id,
+            s3_secret_access_key: keys.s3_secret_access_key.map(Into::into),
             shutdown_grace_ms: keys.shutdown_grace_ms,
         })
     }
@@ -311,10 +363,28 @@ impl Config {
     }
 }
 
+/// What the keys about files have to be.
+fn check_files(keys: &Keys) -> Result<(), ConfigError> {
+    if keys.upload_timeout_ms > LONGEST_UPLOAD_MS {
+        return Err(value("upload_timeout_ms", format!("must be at most {LONGEST_UPLOAD_MS}")));
+    }
+    if keys.s3_endpoint.as_ref().is_some_and(|url| host_of(url.trim_end_matches('/')).is_none()) {
+        return Err(value("s3_endpoint", "must be http(s)://host[:port]"));
+    }
+    if keys.s3_bucket.as_ref().is_some_and(String::is_empty) {
+        return Err(value("s3_bucket", "must not be empty"));
+    }
+    if keys.s3_access_key_id.is_some() != keys.s3_secret_access_key.is_some() {
+        return Err(value("s3_secret_access_key", "s3_access_key_id and s3_secret_access_key belong together"));
+    }
+    Ok(())
+}
+
 fn derived_default(key: &str) -> serde_json::Value {
     match key {
         "public_url" => "http:// and listen".into(),
         "database_url" => "sqlite://, data_dir and quartermaster.db".into(),
+        "s3_bucket" => "none: files lie in data_dir".into(),
         "master_key" => "made in data_dir on first start of the embedded store".into(),
         _ => serde_json::Value::Null,
     }
@@ -323,7 +393,7 @@ fn derived_default(key: &str) -> serde_json::Value {
 /// Secrets are not shown; URLs lose their password.
 fn redacted(key: &str, value: serde_json::Value) -> serde_json::Value {
     match (key, value) {
-        ("master_key", _) => "redacted".into(),
+        ("master_key" | "s3_secret_access_key", _) => "redacted".into(),
         ("database_url" | "redis_url", serde_json::Value::String(url)) => redacted_url(&url).into(),
         ("database_url" | "redis_url", _) => "redacted".into(),
         (_, value) => value,
@@ -391,6 +461,10 @@ mod tests {
             database_url: Some(String::new()),
             redis_url: Some(String::new()),
             master_key: Some(String::new()),
+            s3_bucket: Some(String::new()),
+            s3_endpoint: Some(String::new()),
+            s3_access_key_id: Some(String::new()),
+            s3_secret_access_key: Some(String::new()),
             ..Keys::default()
         })
         .expect("json");

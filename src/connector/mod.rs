@@ -20,7 +20,7 @@ use entity::{
     timestamp::Timestamp,
 };
 
-use crate::{app::App, error::Result, message::Jid, phone::Phone};
+use crate::{app::App, error::Result, file::Attachment, message::Jid, phone::Phone};
 
 pub mod sandbox;
 
@@ -80,8 +80,10 @@ pub struct Outgoing {
     pub session: AttemptId,
     /// Where it goes.
     pub recipient: Jid,
-    /// Its text.
+    /// Its text, empty where there is only a file.
     pub text: String,
+    /// The file that goes with it.
+    pub attachment: Option<Attachment>,
 }
 
 /// What came of handing a message over.

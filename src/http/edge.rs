@@ -1,6 +1,6 @@
 //! What happens to every request: it gets an id, a span and a line in the log.
 //!
-//! Paths of onboarding pages hold a secret, so the log masks whatever looks like one, in any path. Queries are never
+//! Paths of onboarding pages and of links to files hold a secret, so the log masks whatever looks like one, in any path. Queries are never
 //! logged. What fails before a surface is reached is rendered in the dialect of the surface that it was sent to.
 
 use std::sync::Arc;
@@ -83,6 +83,9 @@ mod tests {
             assert!(!masked(&path).contains("X7TO2"), "{path}");
         }
         assert_eq!(masked(&format!("/qr/{token}/events")), "/qr/***/events");
+        let uid = "01930000-0000-7000-8000-000000000001";
+        let ticket = format!("1789027200-{token}");
+        assert_eq!(masked(&format!("/files/download/{uid}/{ticket}")), format!("/files/download/{uid}/***"));
         assert_eq!(masked("/partner/api/v1/workspaces"), "/partner/api/v1/workspaces");
     }
 }

@@ -13,6 +13,7 @@ use crate::app::App;
 mod assets;
 mod body;
 mod docs;
+mod downloads;
 pub mod edge;
 pub mod failure;
 mod formats;
@@ -56,6 +57,7 @@ pub fn routes(app: &Arc<App>) -> impl Endpoint + use<> {
         .nest(workspace_api::BASE, workspace_api::endpoint(app))
         .nest(operator_api::BASE, operator_api::endpoint(app))
         .nest(onboarding_page::BASE, onboarding_page::endpoint(app))
+        .nest(crate::file::link::BASE, downloads::endpoint(app))
         .nest("/sandbox", sandbox::loopback_endpoint(app))
         .at("/assets/:name", get(assets::asset))
         .at("/docs/:name", get(docs::document).data(Arc::clone(app)))

@@ -12,6 +12,7 @@
 //! | deliveries | when due | [`crate::webhook::deliver`], in a loop of its own |
 //! | idempotency keys | every minute | forgets those over 30 days old |
 //! | changes of access | every minute | forgets those over a day old |
+//! | files | every minute | [`crate::file::purge`] |
 //! | billing periods | every minute | [`crate::quota::close`] |
 
 use std::{sync::Arc, time::Duration};
@@ -21,6 +22,7 @@ use tokio::sync::{broadcast, watch};
 use crate::{
     app::App,
     error::Result,
+    file::purge,
     idempotency,
     message::{dispatch, status},
     onboarding::advance,
@@ -89,6 +91,7 @@ pub async fn drain(app: &App) -> Result<()> {
 async fn sweep(app: &App) {
     swept("idempotency keys forgotten", idempotency::forget_old(app).await);
     swept("changes of access forgotten", access::forget_old(app).await);
+    swept("files removed", purge::sweep(app).await);
     swept("periods closed", close::close_ended(app).await);
 }
 

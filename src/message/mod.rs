@@ -4,7 +4,7 @@
 
 use entity::{
     credits::Credits,
-    id::{ChatId, MessageId},
+    id::{ChatId, FileId, MessageId},
 };
 use serde::Serialize;
 
@@ -54,8 +54,11 @@ pub enum Destination {
 pub struct SendMessage {
     /// Where it goes.
     pub destination: Destination,
-    /// Its text.
-    pub text: Text,
+    /// Its text; absent only where there is a file.
+    pub text: Option<Text>,
+    /// The file that it carries.
+    #[serde(skip_serializing_if = "Option::is_none")] // keys of requests without one stay what they were
+    pub file: Option<FileId>,
     /// A label for the chat.
     pub label: Option<String>,
     /// A name for the chat.
@@ -65,10 +68,13 @@ pub struct SendMessage {
 }
 
 impl SendMessage {
-    /// What it costs: 1 for text (`contracts/timelines.md` §3.4).
+    /// What it costs: 1 for a text or a file, 2 for both (`contracts/timelines.md` §3.4).
     #[must_use]
     pub const fn cost(&self) -> Credits {
-        Credits(1)
+        match (&self.text, self.file) {
+            (Some(_), Some(_)) => Credits(2),
+            _ => Credits(1),
+        }
     }
 }
 

@@ -24,7 +24,8 @@ pub struct Sending {
 /// Accepts a message: once this returns `Ok`, it is stored, charged, and waits for its turn.
 ///
 /// # Errors
-/// `quota_exceeded`; `chat_not_found`, `message_not_found`, `account_not_found`, `channel_not_connected`;
+/// `quota_exceeded`; `chat_not_found`, `message_not_found`, `file_not_found`, `account_not_found`,
+/// `channel_not_connected`;
 /// `idempotency_key_reused`; `busy` if the writer has fallen behind or the database does not answer. Nothing is
 /// charged then.
 pub async fn send(app: &App, sending: Sending) -> Result<MessageId> {

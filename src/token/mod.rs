@@ -44,6 +44,12 @@ pub enum Scope {
     /// Sending.
     #[strum(serialize = "messages:write")]
     MessagesWrite,
+    /// Files.
+    #[strum(serialize = "files:read")]
+    FilesRead,
+    /// Uploading and deleting files.
+    #[strum(serialize = "files:write")]
+    FilesWrite,
 }
 
 impl Scope {
@@ -57,6 +63,8 @@ impl Scope {
             Self::ChatsWrite => "chats:write",
             Self::MessagesRead => "messages:read",
             Self::MessagesWrite => "messages:write",
+            Self::FilesRead => "files:read",
+            Self::FilesWrite => "files:write",
         }
     }
 }

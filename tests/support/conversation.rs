@@ -117,6 +117,7 @@ impl<'a> Conversations<'a> {
             origin: Set("synced from WhatsApp".to_owned()),
             user_id: Set(None),
             reply_to: Set(None),
+            file_id: Set(None),
             provider_ref: Set(Some(id.to_string())),
             failure: Set(None),
             tries: Set(0),

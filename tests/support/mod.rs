@@ -15,6 +15,7 @@ use quartermaster::{
 use secrecy::ExposeSecret;
 
 pub(crate) mod browser;
+pub(crate) mod bucket;
 pub(crate) mod client;
 pub(crate) mod conversation;
 pub(crate) mod database;
@@ -25,6 +26,7 @@ pub(crate) mod receiver;
 pub(crate) mod redis;
 pub(crate) mod sender;
 pub(crate) mod tools;
+pub(crate) mod upload;
 
 pub(crate) use client::{Answer, PartnerClient, TokenClient};
 

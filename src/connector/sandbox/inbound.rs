@@ -1,30 +1,57 @@
 //! Somebody outside writes to a linked simulated phone.
 
-use entity::id::{AttemptId, MessageId};
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use entity::{
+    file::Kind,
+    id::{AttemptId, FileId, MessageId, WorkspaceId},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     app::App,
+    caller::Origin,
+    channel as channels,
     connector::sandbox::{phones::Scope, store},
     db,
     error::{Error, Result},
+    file::{
+        FileName, delete,
+        keep::{self, NewFile},
+        upload::Upload,
+    },
     idempotency::Repeatable,
     message::{
         Jid, Text,
         receive::{self, Incoming},
     },
     phone::Phone,
+    workspace,
 };
 
-/// A text from outside.
+/// A message from outside.
 #[derive(Clone, Debug)]
 pub struct Write {
     /// The linked phone.
     pub phone: Phone,
     /// Who writes.
     pub from: Phone,
-    /// What.
-    pub text: Text,
+    /// What; absent only where there is a file.
+    pub text: Option<Text>,
+    /// The file that comes with it.
+    pub file: Option<SentFile>,
+}
+
+/// A file from outside.
+#[derive(Clone, Debug)]
+pub struct SentFile {
+    /// Its name.
+    pub filename: FileName,
+    /// What it is said to be.
+    pub content_type: Option<String>,
+    /// What is in it.
+    pub content: Bytes,
 }
 
 /// What the linked devices of the phone received.
@@ -34,15 +61,74 @@ pub struct Arrived {
     pub messages: Vec<MessageId>,
 }
 
-/// Writes to a phone. All its linked devices get the text, as those of a real one do.
+/// Writes to a phone. All its linked devices get the message, as those of a real one do, and each workspace gets the
+/// file as one of its own.
 ///
 /// # Errors
-/// `phone_not_linked` if no account of the scope is connected to it.
+/// `phone_not_linked` if no account of the scope is connected to it; `invalid_request` naming `content_type` and
+/// `file_too_large` for the file.
 pub async fn write(app: &App, scope: &Scope, command: &Write, request: &Repeatable) -> Result<Arrived> {
-    db::retried(|| write_once(app, scope, command, request)).await
+    let files = match &command.file {
+        Some(file) => keep_everywhere(app, scope, command, file).await?,
+        None => HashMap::new(),
+    };
+    let arrived = db::retried(|| write_once(app, scope, command, &files, request)).await;
+    for (workspace_id, id) in &files {
+        // A request that came before, or one that failed, has not used it.
+        delete::discard_unless_carried(app, *workspace_id, *id).await;
+    }
+    arrived
 }
 
-async fn write_once(app: &App, scope: &Scope, command: &Write, request: &Repeatable) -> Result<Arrived> {
+/// Stores the file in every workspace that the phone is linked to.
+async fn keep_everywhere(
+    app: &App,
+    scope: &Scope,
+    command: &Write,
+    file: &SentFile,
+) -> Result<HashMap<WorkspaceId, FileId>> {
+    let mut kept = HashMap::new();
+    for session in store::linked_to(app.db.reader(), scope, &command.phone).await? {
+        let Some(channel) = channels::connected_by_session(app.db.reader(), session.id).await? else { continue };
+        let Some(workspace) = workspace::by_id(app.db.reader(), channel.workspace_id).await? else { continue };
+        if kept.contains_key(&workspace.id) {
+            continue;
+        }
+        let mut upload = Upload::begin(app, workspace.id).await?;
+        if let Err(error) = upload.write(&file.content).await {
+            upload.discard().await;
+            return Err(error);
+        }
+        let stored = upload.finish().await?;
+        let decided = stored.shape.decide(file.content_type.as_deref(), Some(file.filename.as_str()));
+        let media = match decided {
+            Ok(media) => media,
+            Err(error) => {
+                stored.discard(app).await;
+                return Err(error);
+            }
+        };
+        let new = NewFile {
+            workspace: &workspace,
+            user_id: None,
+            filename: file.filename.clone(),
+            media,
+            kind: Kind::Media,
+            is_provisional: true,
+        };
+        let id = keep::keep(app, &Origin::provider(), stored, &new, &Repeatable::never()).await?;
+        kept.insert(workspace.id, id);
+    }
+    Ok(kept)
+}
+
+async fn write_once(
+    app: &App,
+    scope: &Scope,
+    command: &Write,
+    files: &HashMap<WorkspaceId, FileId>,
+    request: &Repeatable,
+) -> Result<Arrived> {
     db::write(&app.db, "sandbox.inbound", async |tx| {
         if let Some(done) = request.begin(app, tx).await? {
             return Ok(done);
@@ -50,13 +136,15 @@ async fn write_once(app: &App, scope: &Scope, command: &Write, request: &Repeata
         let provider_ref = format!("sandbox-{}", app.clock.uuid());
         let mut messages = Vec::new();
         for session in store::linked_to(tx, scope, &command.phone).await? {
-            let incoming = incoming(command, session.id, &provider_ref);
-            match receive::store_incoming(app, tx, &incoming).await {
-                Ok(received) => messages.push(received.message_id),
-                // The phone knows the device; the account is another's, or not connected any more.
-                Err(Error::ChannelNotConnected) => {}
-                Err(error) => return Err(error),
+            // The phone knows the device; the account is another's, or not connected any more.
+            let Some(channel) = channels::connected_by_session(tx, session.id).await? else { continue };
+            let file = files.get(&channel.workspace_id).copied();
+            if command.file.is_some() && file.is_none() {
+                // It was linked a moment after the file was stored; who comes again finds it.
+                return Err(Error::Contention);
             }
+            let incoming = incoming(command, session.id, file, &provider_ref);
+            messages.push(receive::store_incoming(app, tx, &incoming).await?.message_id);
         }
         if messages.is_empty() {
             return Err(Error::PhoneNotLinked);
@@ -68,11 +156,12 @@ async fn write_once(app: &App, scope: &Scope, command: &Write, request: &Repeata
     .await
 }
 
-fn incoming(command: &Write, session: AttemptId, provider_ref: &str) -> Incoming {
+fn incoming(command: &Write, session: AttemptId, file: Option<FileId>, provider_ref: &str) -> Incoming {
     Incoming {
         session,
         from: Jid::of(&command.from),
         text: command.text.clone(),
+        file,
         provider_ref: provider_ref.to_owned(),
     }
 }

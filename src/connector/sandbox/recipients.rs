@@ -4,13 +4,19 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use sea_orm::DatabaseTransaction;
+use sha2::{Digest, Sha256};
 
 use crate::{
     app::App,
-    connector::{Delivery, Outgoing, sandbox::store},
+    connector::{
+        Delivery, Outgoing,
+        sandbox::store::{self, Shown},
+    },
     db,
-    error::Result,
+    error::{Error, Result},
+    file::{self, Attachment},
     message::{
         Jid,
         status::{Receipt, ReceiptEvent},
@@ -73,11 +79,21 @@ impl Recipient {
 }
 
 pub(super) async fn send(app: &App, outgoing: &Outgoing) -> Delivery {
+    let attachment = match &outgoing.attachment {
+        Some(attachment) => match read_attachment(app, attachment).await {
+            Ok(read) => Some(read),
+            Err(error) => {
+                tracing::warn!(%error, message.id = %outgoing.message_id, "a file could not be read");
+                return Delivery::TryLater { after: None, reason: "file_unavailable".to_owned() };
+            }
+        },
+        None => None,
+    };
     let sent = db::write(&app.db, "sandbox.send", async |tx| {
         if !store::is_linked(tx, outgoing.session).await? {
             return Ok(Delivery::TryLater { after: None, reason: "not_linked".to_owned() });
         }
-        let tries = store::count_try(app, tx, outgoing).await?;
+        let tries = store::count_try(app, tx, outgoing, attachment.as_ref()).await?;
         let recipient = Recipient::of(&outgoing.recipient);
         let provider_ref = format!("sandbox-{}", outgoing.message_id);
         let (delivery, arrives) = recipient.answer(tries, &provider_ref);
@@ -91,6 +107,25 @@ pub(super) async fn send(app: &App, outgoing: &Outgoing) -> Delivery {
     sent.unwrap_or_else(|error| {
         tracing::warn!(%error, message.id = %outgoing.message_id, "the simulated provider failed");
         Delivery::TryLater { after: None, reason: "provider_unavailable".to_owned() }
+    })
+}
+
+/// Reads a file as a provider does, and tells what a phone then shows of it.
+async fn read_attachment(app: &App, attachment: &Attachment) -> Result<Shown> {
+    let file = &attachment.file;
+    let mut content = file::read::open(app, file).await?;
+    let (mut digest, mut size) = (Sha256::new(), 0);
+    while let Some(chunk) = content.next().await {
+        let chunk = chunk.map_err(|error| Error::Internal(format!("a file broke off: {error}")))?;
+        size += chunk.len();
+        digest.update(&chunk);
+    }
+    Ok(Shown {
+        filename: file.filename.clone(),
+        content_type: file.content_type.clone(),
+        kind: attachment.kind(),
+        size,
+        sha256: digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
     })
 }
 

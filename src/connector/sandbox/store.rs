@@ -1,6 +1,7 @@
 //! SQL of the simulated provider.
 
 use entity::{
+    file::Kind,
     id::{AttemptId, MessageId, PartnerId},
     sandbox_code, sandbox_message,
     sandbox_session::{ActiveModel, Column, Entity, Model, State},
@@ -10,6 +11,7 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, QueryOrder, Select, Set,
     sea_query::Expr,
 };
+use serde::Serialize;
 
 use crate::{
     app::App,
@@ -169,14 +171,32 @@ pub(super) async fn close(tx: &DatabaseTransaction, id: AttemptId) -> Result<()>
     Ok(())
 }
 
+/// A file as the phone of a simulated recipient shows it.
+#[derive(Serialize)]
+pub(super) struct Shown {
+    pub(super) filename: String,
+    pub(super) content_type: String,
+    pub(super) kind: Kind,
+    pub(super) size: usize,
+    pub(super) sha256: String,
+}
+
 /// Notes that a message was given to the provider once more; tells how often that was.
-pub(super) async fn count_try(app: &App, tx: &DatabaseTransaction, outgoing: &Outgoing) -> Result<i32> {
+pub(super) async fn count_try(
+    app: &App,
+    tx: &DatabaseTransaction,
+    outgoing: &Outgoing,
+    attachment: Option<&Shown>,
+) -> Result<i32> {
+    let attachment = attachment.map(serde_json::to_string).transpose();
+    let attachment = attachment.map_err(|error| Error::Internal(format!("attachment: {error}")))?;
     use sandbox_message::{ActiveModel, Column, Entity};
     let row = ActiveModel {
         id: Set(outgoing.message_id),
         session_id: Set(outgoing.session),
         recipient: Set(outgoing.recipient.as_str().to_owned()),
-        text: Set(Some(outgoing.text.clone())),
+        text: Set(Some(outgoing.text.clone()).filter(|text| !text.is_empty())),
+        attachment: Set(attachment),
         tries: Set(0),
         arrivals: Set(0),
         created_at: Set(app.clock.now()),

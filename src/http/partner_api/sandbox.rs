@@ -79,7 +79,8 @@ impl SandboxApi {
 
     /// Write to a linked simulated phone from outside
     ///
-    /// Every account of the partner's workspaces that is connected with the phone receives the text. 409
+    /// Every account of the partner's workspaces that is connected with the phone receives the text, the file or both;
+    /// the file becomes one of the workspace's. 409
     /// `phone_not_linked` without any.
     ///
     /// What is sent the other way, to a number of your choice, is delivered and read after `sandbox_receipt_ms` and

@@ -4,6 +4,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use entity::channel::ConnectorKind;
 use poem::{
     Endpoint, Request, Response, Route, handler, post,
@@ -16,10 +17,11 @@ use serde_json::Value;
 use crate::{
     app::App,
     connector::sandbox::{
-        inbound::{self, Arrived},
+        inbound::{self, Arrived, SentFile},
         phones::{self, Played, Scope},
     },
     error::{Error, Result},
+    file::{FileName, parse_content_type},
     http::{body, problem::Problem, surface},
     idempotency::Repeatable,
     message::Text,
@@ -54,15 +56,28 @@ pub(super) struct LogoutRequest {
     phone: String,
 }
 
-/// A text that somebody outside writes to a linked phone.
+/// A file that somebody outside sends.
+#[derive(Object, Serialize, Deserialize)]
+pub(super) struct InboundFile {
+    /// Its name, at most 1024 characters.
+    filename: String,
+    /// Its media type, at most 140 characters.
+    content_type: Option<String>,
+    /// What is in it, in base64.
+    data: String,
+}
+
+/// What somebody outside writes to a linked phone.
 #[derive(Object, Serialize, Deserialize)]
 pub(super) struct InboundRequest {
     /// The linked phone's number, `+` and 7 to 15 digits.
     phone: String,
     /// The number of who writes, `+` and 7 to 15 digits.
     from: String,
-    /// What is written, 1 to 2000 characters.
-    text: String,
+    /// What is written, 1 to 2000 characters. Needed where there is no file.
+    text: Option<String>,
+    /// A file that comes with it.
+    attachment: Option<InboundFile>,
 }
 
 /// What the phone's linked devices received.
@@ -118,13 +133,27 @@ pub(super) async fn write(
 ) -> Result<InboundView> {
     let phone = Phone::parse(&command.phone)?;
     let from = Phone::parse(&command.from).map_err(|_| Error::field("from", "must be + and 7 to 15 digits"))?;
-    let text = Text::parse(command.text.clone())?;
-    let command = inbound::Write { phone, from, text };
+    let file = command.attachment.as_ref().map(sent_file).transpose()?;
+    let text = command.text.clone().filter(|text| !text.is_empty() || file.is_none());
+    if text.is_none() && file.is_none() {
+        return Err(Error::InvalidBody { field: Some("text".to_owned()), reason: "missing field `text`".to_owned() });
+    }
+    let text = text.map(Text::parse).transpose()?;
+    let command = inbound::Write { phone, from, text, file };
     let Arrived { messages } = inbound::write(app, scope, &command, request).await?;
     Ok(InboundView {
         phone: command.phone.as_str().to_owned(),
         from: command.from.as_str().to_owned(),
         message_uids: messages.iter().map(ToString::to_string).collect(),
+    })
+}
+
+fn sent_file(file: &InboundFile) -> Result<SentFile> {
+    let content = BASE64_STANDARD.decode(&file.data).map_err(|_| Error::field("data", "must be base64"))?;
+    Ok(SentFile {
+        filename: FileName::parse(&file.filename)?,
+        content_type: parse_content_type(file.content_type.clone())?,
+        content: content.into(),
     })
 }
 

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use entity::credits::Credits;
+use entity::{credits::Credits, workspace};
 use poem::Request;
 use poem_openapi::{SecurityScheme, auth::Bearer};
 
 use crate::{
     app::App,
-    caller::WorkspaceCaller,
+    caller::{Actor, Origin, WorkspaceCaller},
     error::{Error, Result},
-    http::{repeat, workspace_api::limits::Told},
+    http::{edge::RequestId, repeat, workspace_api::limits::Told},
     meter::admission::{self, Admitted, Need},
     token::{Scope, check},
 };
@@ -25,6 +25,7 @@ pub(super) struct Checked {
     app: Arc<App>,
     caller: Arc<WorkspaceCaller>,
     told: Told,
+    request_id: String,
 }
 
 impl TokenAuth {
@@ -59,9 +60,26 @@ impl TokenAuth {
         parsed
     }
 
+    /// The caller before it is let in. Whoever asks lets it in afterwards.
+    pub(super) fn unmetered(&self) -> &Arc<WorkspaceCaller> {
+        &self.0.caller
+    }
+
+    /// The caller's workspace before it is let in, if its token has the scope.
+    pub(super) fn workspace_for(&self, scope: Scope) -> Result<&workspace::Model> {
+        self.0.caller.scopes.require(scope)?;
+        Ok(&self.0.caller.workspace)
+    }
+
     /// The workspace that keys of repeatable requests are kept for.
     pub(super) fn repeat_scope(&self) -> String {
         format!("workspace:{}", self.0.caller.workspace.id)
+    }
+
+    /// Who is written into the audit.
+    pub(super) fn origin(&self) -> Origin {
+        let actor = Actor::Token(self.0.caller.token_id);
+        Origin { actor, request_id: Some(self.0.request_id.clone()) }
     }
 
     async fn metered(&self, scope: Scope, need: Need) -> Result<Admitted> {
@@ -76,5 +94,5 @@ async fn check_token(request: &Request, bearer: Bearer) -> poem::Result<Checked>
     let app = request.data::<Arc<App>>().ok_or_else(|| Error::Internal("a surface has no app".to_owned()))?;
     let caller = check::check(app, &bearer.token).await?;
     repeat::check_key(request)?;
-    Ok(Checked { app: Arc::clone(app), caller, told: Told::of(request) })
+    Ok(Checked { app: Arc::clone(app), caller, told: Told::of(request), request_id: RequestId::of(request) })
 }

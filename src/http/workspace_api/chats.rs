@@ -122,9 +122,10 @@ impl ChatView {
             created_timestamp: local_time(chat.created_at, zone),
             last_message_uid: chat.last_message_id.map(|id| id.to_string()),
             last_message_timestamp: chat.last_message_at.map(|at| local_time(at, zone)),
-            last_message: last_message
-                .as_ref()
-                .map(|(message, author)| SummaryView::new(held, message, author.as_ref(), zone)),
+            last_message: last_message.as_ref().map(|last| {
+                let summary = SummaryView::new(held, &last.message, last.author.as_ref(), zone);
+                summary.carrying(app, last.file.as_ref())
+            }),
             unattended: false,
             photo: assets::avatar_path(),
             group_members: chat.is_group.then(Vec::new),

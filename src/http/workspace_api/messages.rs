@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use entity::{
+    file,
     message::{Direction, Model, Status},
     message_status, user,
 };
@@ -16,6 +17,7 @@ use crate::{
     app::App,
     chat::ChatWithAccount,
     error::Result,
+    file::link,
     http::{
         body::UnreadJson,
         formats::local_time,
@@ -85,13 +87,13 @@ pub(super) struct SummaryView {
     /// Its text.
     #[oai(nullable)]
     text: Option<String>,
-    /// Always `null`: attachments are not kept.
+    /// Where its file can be read for 15 minutes; `null` without one, and when the file is not kept any more.
     #[oai(nullable)]
     attachment_url: Option<String>,
-    /// Always `null`: attachments are not kept.
+    /// Name of its file; `null` without one, and when the file is not kept any more.
     #[oai(nullable)]
     attachment_filename: Option<String>,
-    /// Always `false`: attachments are not kept.
+    /// Whether it was sent with a file.
     has_attachment: bool,
     /// `Pending`, `Sending`, `Sent`, `Delivered`, `Read` or `Failed`.
     status: String,
@@ -132,13 +134,22 @@ impl SummaryView {
             text: message.text.clone(),
             attachment_url: None,
             attachment_filename: None,
-            has_attachment: false,
+            has_attachment: message.file_id.is_some(),
             status: word(message.status).to_owned(),
             origin: message.origin.clone(),
             message_type: "whatsapp".to_owned(),
             data: DataView { whatsapp_from_me: from_me },
             created_by: author.map(|author| author.display_name.clone()).unwrap_or_default(),
             failure_reason: None,
+        }
+    }
+
+    /// The same with the file that it carries, as long as that is kept.
+    pub(super) fn carrying(self, app: &App, file: Option<&file::Model>) -> Self {
+        Self {
+            attachment_url: file.and_then(|file| link::to(app, file.id).ok()),
+            attachment_filename: file.map(|file| file.filename.clone()),
+            ..self
         }
     }
 }
@@ -192,8 +203,8 @@ struct MessageView {
 }
 
 impl MessageView {
-    fn new(held: &ChatWithAccount, message: &Model, author: Option<&user::Model>, zone: &str) -> Self {
-        Self { summary: SummaryView::new(held, message, author, zone), reactions: ReactionsView::default() }
+    fn new(summary: SummaryView) -> Self {
+        Self { summary, reactions: ReactionsView::default() }
     }
 }
 
@@ -272,7 +283,8 @@ impl MessagesApi {
         let found = read::of_chat(&self.app, workspace.id, &chat_id.0, &filter, page).await?;
         let view = |message: &Model| {
             let author = message.user_id.and_then(|id| found.authors.get(&id));
-            MessageView::new(&found.held, message, author, zone)
+            let file = message.file_id.and_then(|id| found.files.get(&id));
+            MessageView::new(SummaryView::new(&found.held, message, author, zone).carrying(&self.app, file))
         };
         let messages = found.page.items.iter().map(view).collect();
         Ok(ok(MessageList { has_more_pages: found.page.has_more_pages, messages }))
@@ -280,7 +292,8 @@ impl MessagesApi {
 
     /// Send a message in a chat
     ///
-    /// From the chat's own account. Costs one credit, given back if the message fails.
+    /// From the chat's own account. A text or a file costs one credit, both together two, given back if the message
+    /// fails.
     #[oai(path = "/chats/:chat_id/messages", method = "post", operation_id = "send_message_in_chat")]
     async fn send(
         &self,
@@ -305,7 +318,8 @@ impl MessagesApi {
     ) -> Result<Json<Envelope<MessageView>>, WorkspaceFailure> {
         let workspace = &caller.admit(Scope::MessagesRead).await?.workspace;
         let found = read::get(&self.app, workspace.id, &message_uid.0).await?;
-        Ok(ok(MessageView::new(&found.held, &found.message, found.author.as_ref(), &workspace.time_zone)))
+        let summary = SummaryView::new(&found.held, &found.message, found.author.as_ref(), &workspace.time_zone);
+        Ok(ok(MessageView::new(summary.carrying(&self.app, found.file.as_ref()))))
     }
 
     /// Get what became of a message

@@ -1,7 +1,7 @@
 //! The Workspace API (`contracts/timelines.md` §3, there called Public API): `{status, data}` envelopes, bearer tokens,
 //! times in the workspace's zone.
 //!
-//! So far: the workspace, its teammates, its accounts, and reading its chats and messages.
+//! So far: the workspace, its teammates, its accounts, its chats, messages and files.
 
 use std::sync::Arc;
 
@@ -19,20 +19,23 @@ use crate::{
 };
 
 mod accounts;
+mod attachments;
 mod auth;
 mod chats;
 mod dialect;
+mod files;
 mod limits;
 mod messages;
 mod sending;
 mod teammates;
+mod uploads;
 mod workspace;
 
 pub(super) const BASE: &str = "/integrations/api";
 
 /// The surface with its limits and its dialect.
 pub(super) fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use<> {
-    surface::surface::<dialect::WorkspaceError, _>(app, service(app)).around(limits::tell)
+    surface::surface_with::<dialect::WorkspaceError, _>(app, service(app), uploads::course).around(limits::tell)
 }
 
 /// What failed before a route was found.
@@ -49,6 +52,8 @@ pub(super) fn service(app: &Arc<App>) -> OpenApiService<impl OpenApi + use<>, ()
         sending::SendingApi { app: Arc::clone(app) },
         chats::ChatsApi { app: Arc::clone(app) },
         messages::MessagesApi { app: Arc::clone(app) },
+        files::FilesApi { app: Arc::clone(app) },
+        attachments::AttachmentsApi { app: Arc::clone(app) },
     );
     OpenApiService::new(operations, "Quartermaster Workspace API", "1")
         .description(

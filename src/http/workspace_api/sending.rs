@@ -10,6 +10,7 @@ use crate::{
     app::App,
     chat,
     error::{Error, Result},
+    file,
     http::{
         body::UnreadJson,
         rendered::Rendered,
@@ -38,7 +39,7 @@ macro_rules! message_body {
             $($(#[$field_doc])* $field: $kind,)*
             /// The text, at most 2000 characters.
             text: Option<String>,
-            /// A file to attach. There are no files yet, so that every uid answers 404 `not_found`.
+            /// Uid of a file of the workspace to attach. Needed where there is no text.
             file_uid: Option<String>,
             /// A label for the chat, at most 64 characters; made if it is new.
             label: Option<String>,
@@ -112,17 +113,19 @@ pub(super) struct SentView {
 impl Content {
     fn into_command(self, destination: Destination, reply_to: Option<String>) -> Result<SendMessage> {
         let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-        if let Some(uid) = given(self.file_uid) {
-            return Err(Error::FileNotFound(uid));
-        }
+        let file = given(self.file_uid).map(|uid| file::parse_uid(&uid)).transpose()?;
         if let Some(id) = self.attachment_template_id {
             return Err(Error::TemplateNotFound(id));
         }
-        let text = given(self.text).ok_or_else(|| Error::field("text", "text or file_uid is required"))?;
+        let text = self.text.filter(|text| !(text.is_empty() || (file.is_some() && text.trim().is_empty())));
+        if text.is_none() && file.is_none() {
+            return Err(Error::field("text", "text or file_uid is required"));
+        }
         let reply_to = given(reply_to).map(|uid| uid.parse::<MessageId>().map_err(|_| Error::MessageNotFound(uid)));
         Ok(SendMessage {
             destination,
-            text: Text::parse(text)?,
+            text: text.map(Text::parse).transpose()?,
+            file,
             label: optional("label", self.label, MAX_LABEL_CHARS)?,
             chat_name: optional("chat_name", self.chat_name, MAX_CHAT_NAME_CHARS)?,
             reply_to: reply_to.transpose()?,
@@ -158,7 +161,8 @@ impl SendToJidRequest {
 impl SendingApi {
     /// Send a message to a phone number
     ///
-    /// The chat is made if there is none. Costs one credit, given back if the message fails.
+    /// The chat is made if there is none. A text or a file costs one credit, both together two, given back if the
+    /// message fails.
     #[oai(path = "/messages", method = "post", operation_id = "send_message")]
     async fn to_phone(
         &self,
@@ -174,7 +178,8 @@ impl SendingApi {
 
     /// Send a message to an id on the network
     ///
-    /// The chat is made if there is none. Costs one credit, given back if the message fails.
+    /// The chat is made if there is none. A text or a file costs one credit, both together two, given back if the
+    /// message fails.
     #[oai(path = "/messages/to_jid", method = "post", operation_id = "send_message_to_jid")]
     async fn to_jid(
         &self,
@@ -214,9 +219,18 @@ async fn accept(
         let request = Repeatable::new(caller.repeat_scope(), key, "send_message", &command)?;
         Ok((command, request))
     });
+    Ok(ok_rendered(hand_in(app, caller, parsed).await?))
+}
+
+/// Lets the call in and hands its message to the writer.
+pub(super) async fn hand_in(
+    app: &App,
+    caller: &TokenAuth,
+    parsed: Result<(SendMessage, Repeatable)>,
+) -> Result<SentView> {
     let (command, request) = caller.understand(Scope::MessagesWrite, parsed).await?;
     let (caller, admitted) = caller.admit_sending(command.cost(), request.is_keyed()).await?;
     let sending = Sending { caller: Arc::clone(caller), hold: admitted.hold, command, request };
     let id = send::send(app, sending).await?;
-    Ok(ok_rendered(SentView { message_uid: id.to_string() }))
+    Ok(SentView { message_uid: id.to_string() })
 }

@@ -6,6 +6,7 @@ use crate::{
     app::App,
     connector::{Delivery, Outgoing},
     error::Result,
+    file::{self, Attachment},
     message::{
         Jid,
         dispatch::{
@@ -21,6 +22,7 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(20);
 const SETTLE_TRIES: u32 = 10;
 const SETTLE_PAUSE: Duration = Duration::from_secs(1);
 const REASON_NO_ADDRESS: &str = "no_address";
+const REASON_NO_FILE: &str = "file_gone";
 const REASON_NOT_BEGUN: &str = "not_begun";
 
 /// Takes a turn to its end. What cannot be written down is left to the end of the lease.
@@ -46,6 +48,10 @@ pub async fn hand_over(app: &App, turn: &Turn) -> Delivery {
         return Delivery::TryLater { after: None, reason: REASON_NOT_BEGUN.to_owned() };
     }
     match outgoing(app, turn).await {
+        // Nothing removes the file of a message that waits; whoever does it by hand does not get half of it sent.
+        Ok(Some(outgoing)) if turn.message.file_id.is_some() && outgoing.attachment.is_none() => {
+            Delivery::Rejected { reason: REASON_NO_FILE.to_owned() }
+        }
         Ok(Some(outgoing)) => within(SEND_TIMEOUT, app.connectors.get(turn.connector).send(app, &outgoing)).await,
         Ok(None) => Delivery::Rejected { reason: REASON_NO_ADDRESS.to_owned() },
         Err(error) => {
@@ -58,12 +64,14 @@ pub async fn hand_over(app: &App, turn: &Turn) -> Delivery {
 async fn outgoing(app: &App, turn: &Turn) -> Result<Option<Outgoing>> {
     let chat = store::chat(app.db.reader(), turn.workspace_id(), turn.message.chat_id).await?;
     let Some(recipient) = chat.and_then(|chat| Jid::parse(&chat.jid).ok()) else { return Ok(None) };
+    let file = file::of_message(app.db.reader(), turn.workspace_id(), turn.message.file_id).await?;
     Ok(Some(Outgoing {
         message_id: turn.message.id,
         account_id: turn.account_id(),
         session: turn.session,
         recipient,
         text: turn.message.text.clone().unwrap_or_default(),
+        attachment: file.map(|file| Attachment { file }),
     }))
 }
 

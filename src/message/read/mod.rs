@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 
 use entity::{
-    id::{ChatId, MessageId, UserId, WorkspaceId},
+    file,
+    id::{ChatId, FileId, MessageId, UserId, WorkspaceId},
     message::Model,
     message_status, user,
 };
@@ -15,6 +16,7 @@ use crate::{
     app::App,
     chat::{self, ChatWithAccount},
     error::{Error, Result},
+    file as files,
     message::read::filter::Filter,
     page::{NumberedPage, PageNumber},
     user as users,
@@ -37,6 +39,8 @@ pub struct Messages {
     pub page: NumberedPage<Model>,
     /// Users as whom they were sent.
     pub authors: HashMap<UserId, user::Model>,
+    /// Files that they carry, as far as these are kept.
+    pub files: HashMap<FileId, file::Model>,
 }
 
 /// One message, with what it is shown with.
@@ -48,6 +52,8 @@ pub struct MessageDetails {
     pub message: Model,
     /// The user as whom it was sent.
     pub author: Option<user::Model>,
+    /// The file that it carries, as long as it is kept.
+    pub file: Option<file::Model>,
 }
 
 /// Reads a uid as it stands in a path or a query.
@@ -72,7 +78,8 @@ pub async fn get(app: &App, workspace_id: WorkspaceId, uid: &str) -> Result<Mess
         Some(id) => users::find(db, workspace_id, id).await?,
         None => None,
     };
-    Ok(MessageDetails { held, message, author })
+    let file = files::of_message(db, workspace_id, message.file_id).await?;
+    Ok(MessageDetails { held, message, author, file })
 }
 
 /// One page of the messages of a chat.
@@ -95,8 +102,9 @@ pub async fn of_chat(
     let page = NumberedPage::of(store::page(db, workspace_id, chat.id, filter, page).await?);
     let authors = page.items.iter().filter_map(|message| message.user_id);
     let authors = users::by_ids(db, workspace_id, authors).await?;
+    let files = files::by_ids(db, workspace_id, page.items.iter().filter_map(|message| message.file_id)).await?;
     let held = chat::details::with_account(db, workspace_id, chat).await?;
-    Ok(Messages { held, page, authors })
+    Ok(Messages { held, page, authors, files })
 }
 
 /// What became of a message, step by step: sent, delivered, read, failed.

@@ -1,29 +1,32 @@
-//! Receiving: a text that a provider has for one of our accounts is stored once, in its chat, for nothing.
+//! Receiving: a text or a file that a provider has for one of our accounts is stored once, in its chat, for nothing.
 //!
 //! Providers repeat themselves; their own id of a message, unique for the account, says what is known. A chat that
 //! gets a message is open and unread again.
 
-use entity::id::{AttemptId, ChatId, MessageId};
+use entity::id::{AttemptId, ChatId, FileId, MessageId};
 use sea_orm::DatabaseTransaction;
 
 use crate::{
     app::App,
     channel as channels, db,
     error::{Error, Result},
+    file,
     message::{Jid, Text},
 };
 
 mod store;
 
-/// A text from outside.
+/// A text or a file from outside.
 #[derive(Clone, Debug)]
 pub struct Incoming {
     /// The session that it came to.
     pub session: AttemptId,
     /// The conversation on the network: who writes, or the group that is written to.
     pub from: Jid,
-    /// What is written.
-    pub text: Text,
+    /// What is written; absent only where there is a file.
+    pub text: Option<Text>,
+    /// The file that came with it, kept provisionally in the account's workspace.
+    pub file: Option<FileId>,
     /// The provider's own id of it, unique for the account.
     pub provider_ref: String,
 }
@@ -39,10 +42,10 @@ pub struct Received {
     pub is_new: bool,
 }
 
-/// Stores a text from outside; one that is known already changes nothing.
+/// Stores a message from outside; one that is known already changes nothing.
 ///
 /// # Errors
-/// `channel_not_connected` if no connected account has this session.
+/// `channel_not_connected` if no connected account has this session; `file_not_found` if its workspace has no such file.
 pub async fn receive(app: &App, incoming: &Incoming) -> Result<Received> {
     let receiving =
         async || db::write(&app.db, "message.receive", async |tx| store_incoming(app, tx, incoming).await).await;
@@ -54,6 +57,11 @@ pub(crate) async fn store_incoming(app: &App, tx: &DatabaseTransaction, incoming
     let channel = channels::connected_by_session(tx, incoming.session).await?.ok_or(Error::ChannelNotConnected)?;
     if let Some(known) = store::by_provider_ref(tx, &channel, &incoming.provider_ref).await? {
         return Ok(Received { message_id: known.id, chat_id: known.chat_id, is_new: false });
+    }
+    if let Some(id) = incoming.file
+        && file::attachable(tx, vec![id]).await?.get(&id) != Some(&channel.workspace_id)
+    {
+        return Err(Error::FileNotFound(id.to_string()));
     }
     let chat = store::open_chat(app, tx, &channel, &incoming.from).await?;
     let message_id = MessageId(app.clock.uuid());

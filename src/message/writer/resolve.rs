@@ -5,11 +5,12 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use entity::id::{AccountId, ChatId, MessageId, WorkspaceId};
+use entity::id::{AccountId, ChatId, FileId, MessageId, WorkspaceId};
 use sea_orm::DatabaseTransaction;
 
 use crate::{
     error::{Error, Result},
+    file,
     message::{Destination, Jid, send::Sending, writer::store},
     phone::Phone,
 };
@@ -40,6 +41,7 @@ pub(super) struct Places {
     chats: HashMap<ChatId, store::ChatPlace>,
     by_jid: HashMap<Address, ChatId>,
     messages: HashMap<MessageId, store::MessagePlace>,
+    files: HashMap<FileId, WorkspaceId>,
 }
 
 impl Places {
@@ -50,7 +52,9 @@ impl Places {
         sendings: &[Sending],
     ) -> Result<Self> {
         let accounts = held.map(|held| Ok((held.workspace_id, held.accounts()?))).collect::<Result<_>>()?;
-        let mut places = Self { accounts, chats: HashMap::new(), by_jid: HashMap::new(), messages: HashMap::new() };
+        let files = file::attachable(tx, sendings.iter().filter_map(|one| one.command.file).collect()).await?;
+        let (chats, by_jid, messages) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let mut places = Self { accounts, chats, by_jid, messages, files };
         let named = sendings.iter().filter_map(|one| match one.command.destination {
             Destination::Chat(id) => Some(id),
             _ => None,
@@ -90,6 +94,11 @@ impl Places {
             if !fits {
                 return Err(Error::MessageNotFound(uid.to_string()));
             }
+        }
+        if let Some(uid) = sending.command.file
+            && self.files.get(&uid) != Some(&workspace_id)
+        {
+            return Err(Error::FileNotFound(uid.to_string()));
         }
         Ok(route)
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use entity::{
     credits::Credits,
-    id::{AccountId, ChatId, MessageId, UserId, WorkspaceId},
+    id::{AccountId, ChatId, FileId, MessageId, UserId, WorkspaceId},
     timestamp::Timestamp,
 };
 use sea_orm::{ActiveEnum, ConnectionTrait, DatabaseTransaction, DbBackend, FromQueryResult, Statement};
@@ -78,7 +78,8 @@ pub(super) struct NewMessage {
     pub(super) workspace_id: WorkspaceId,
     pub(super) account_id: AccountId,
     pub(super) chat_id: ChatId,
-    pub(super) text: String,
+    pub(super) text: Option<String>,
+    pub(super) file_id: Option<FileId>,
     pub(super) user_id: UserId,
     pub(super) reply_to: Option<MessageId>,
     pub(super) label: Option<String>,
@@ -211,16 +212,18 @@ fn messages_part(messages: &[NewMessage]) -> Part {
     let numbers = |of: fn(&NewMessage) -> i64| Column::Numbers(messages.iter().map(of).collect());
     Part::new(
         "INSERT INTO messages (id, workspace_id, account_id, chat_id, direction, status, text, origin, user_id, \
-         reply_to, tries, created_at, updated_at) \
-         SELECT x.i, x.w, x.a, x.c, 'sent', 'queued', x.t, 'Public API', x.u, x.r, 0, $1, $1 FROM {rows} RETURNING 1",
+         reply_to, file_id, tries, created_at, updated_at) \
+         SELECT x.i, x.w, x.a, x.c, 'sent', 'queued', x.t, 'Public API', x.u, x.r, x.f, 0, $1, $1 FROM {rows} \
+         RETURNING 1",
         vec![
             ("i", Column::Ids(messages.iter().map(|message| message.id.0).collect())),
             ("w", numbers(|message| message.workspace_id.0)),
             ("a", numbers(|message| message.account_id.0)),
             ("c", numbers(|message| message.chat_id.0)),
-            ("t", Column::Texts(messages.iter().map(|message| message.text.clone()).collect())),
+            ("t", Column::OptionalTexts(messages.iter().map(|message| message.text.clone()).collect())),
             ("u", numbers(|message| message.user_id.0)),
             ("r", Column::OptionalIds(messages.iter().map(|message| message.reply_to.map(|id| id.0)).collect())),
+            ("f", Column::OptionalIds(messages.iter().map(|message| message.file_id.map(|id| id.0)).collect())),
         ],
     )
 }

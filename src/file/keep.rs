@@ -1,0 +1,110 @@
+//! Making a file of a content that is stored, sharing it with others of the workspace that are equal.
+
+use entity::{
+    file::{self, Kind},
+    id::{FileId, UserId},
+    workspace,
+};
+use sea_orm::{DatabaseTransaction, Set};
+use serde_json::json;
+
+use crate::{
+    app::App,
+    audit,
+    caller::Origin,
+    db,
+    error::{Error, Result},
+    file::{FileName, media::Media, store, strays, upload::Stored},
+    idempotency::Repeatable,
+    workspace as workspaces,
+};
+
+/// How long a message has time to carry a file that came with it, in seconds.
+pub const PROVISIONAL_SECONDS: i64 = 2 * 3600;
+
+/// What is made of a content.
+pub struct NewFile<'a> {
+    /// Whose it is.
+    pub workspace: &'a workspace::Model,
+    /// As whom it was uploaded.
+    pub user_id: Option<UserId>,
+    /// Its name.
+    pub filename: FileName,
+    /// What it is.
+    pub media: Media,
+    /// How a message shows it.
+    pub kind: Kind,
+    /// Whether it goes again if no message carries it.
+    pub is_provisional: bool,
+}
+
+/// Makes a file of a stored content.
+///
+/// # Errors
+/// `idempotency_key_reused`; `busy` if the database does not answer. Nothing is left of the content then.
+pub async fn keep(
+    app: &App,
+    origin: &Origin,
+    stored: Stored,
+    new: &NewFile<'_>,
+    request: &Repeatable,
+) -> Result<FileId> {
+    let id = FileId(app.clock.uuid());
+    let kept = db::retried(|| keep_once(app, origin, id, &stored, new, request)).await;
+    // An object that a content has claimed is no stray any more, so this takes back only what nobody needs, even if
+    // the answer to the commit was lost.
+    strays::discard(app, &stored.key).await;
+    kept
+}
+
+async fn keep_once(
+    app: &App,
+    origin: &Origin,
+    id: FileId,
+    stored: &Stored,
+    new: &NewFile<'_>,
+    request: &Repeatable,
+) -> Result<FileId> {
+    db::write(&app.db, "file.keep", async |tx| {
+        if let Some(done) = request.begin(app, tx).await? {
+            return Ok(done);
+        }
+        insert(app, tx, id, stored, new).await?;
+        let about =
+            json!({ "filename": new.filename.as_str(), "content_type": new.media.content_type(), "size": stored.size });
+        let entry = audit::Entry::in_workspace("file.create", new.workspace, id).after(about);
+        audit::record(app, tx, origin, entry).await?;
+        request.finish(app, tx, &id).await?;
+        Ok(id)
+    })
+    .await
+}
+
+async fn insert(app: &App, tx: &DatabaseTransaction, id: FileId, stored: &Stored, new: &NewFile<'_>) -> Result<()> {
+    let workspace_id = new.workspace.id;
+    let blob_id = match store::lock_blob(tx, workspace_id, &stored.sha256).await? {
+        Some(known) => known,
+        None => {
+            if !strays::claim(app, tx, &stored.key).await? {
+                return Err(Error::Internal("an upload took longer than any may".to_owned()));
+            }
+            store::insert_blob(app, tx, workspace_id, &stored.sha256, &stored.key).await?
+        }
+    };
+    let now = app.clock.now();
+    let row = file::ActiveModel {
+        id: Set(id),
+        workspace_id: Set(workspace_id),
+        blob_id: Set(blob_id),
+        filename: Set(new.filename.as_str().to_owned()),
+        filename_folded: Set(workspaces::fold(new.filename.as_str())),
+        content_type: Set(new.media.content_type().to_owned()),
+        size: Set(i64::try_from(stored.size).map_err(|_| Error::Internal("a file is beyond all sizes".to_owned()))?),
+        kind: Set(new.kind),
+        user_id: Set(new.user_id),
+        provisional_until: Set(new.is_provisional.then(|| now.plus_seconds(PROVISIONAL_SECONDS))),
+        created_at: Set(now),
+        deleted_at: Set(None),
+    };
+    store::insert(tx, row).await
+}
