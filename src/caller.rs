@@ -56,6 +56,8 @@ pub enum Actor {
     Provider,
     /// Whoever answers at a partner's webhook address.
     Endpoint(PartnerId),
+    /// A customer's system, with this token.
+    Token(TokenId),
 }
 
 /// An actor with the request that it acted in.
@@ -102,6 +104,7 @@ impl std::fmt::Display for Actor {
             Self::Link(id) => write!(f, "link:{id}"),
             Self::Provider => f.write_str("provider"),
             Self::Endpoint(id) => write!(f, "endpoint:{id}"),
+            Self::Token(id) => write!(f, "token:{id}"),
         }
     }
 }

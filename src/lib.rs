@@ -27,18 +27,19 @@
 //!    charges, one guarded balance update per workspace, threshold events, idempotency keys. Then it answers.
 //! 3. [`message::dispatch`] hands it to its provider when its channel's turn has come; receipts move it on through
 //!    [`message::status`], and what fails is refunded there.
-//! 4. What the partner is told of is an event in the same transaction; [`webhook::deliver`] tells it.
+//! 4. What the partner and the workspace are told of are events in the same transaction ([`webhook`],
+//!    [`webhook::tell`]); [`webhook::deliver`] tells them.
 //!
 //! # Where things are
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`app`], [`config`], [`clock`], [`db`], [`error`], [`secret`], [`signal`], [`caller`], [`page`], [`phone`], [`queue`], [`timespan`], [`outbound`] | the base, free of frameworks |
+//! | [`app`], [`config`], [`clock`], [`db`], [`error`], [`secret`], [`signal`], [`caller`], [`page`], [`phone`], [`queue`], [`timespan`], [`zone`], [`outbound`] | the base, free of frameworks |
 //! | [`partner`], [`workspace`], [`user`], [`token`], [`plan`] | who is who |
 //! | [`credit`], [`quota`], [`meter`] | the ledger; billing periods and thresholds; admission of calls |
 //! | [`channel`], [`onboarding`], [`connector`] | accounts; links and attempts; providers |
-//! | [`chat`], [`message`] | conversations of an account, and what is said in them |
-//! | [`webhook`] | events: the outbox, its deliveries, the partners' endpoints |
+//! | [`chat`], [`message`], [`call`] | conversations of an account, what is said in them, and calls |
+//! | [`webhook`] | events: the outbox, its deliveries, the partners' endpoints, the workspaces' subscriptions |
 //! | [`audit`], [`idempotency`] | who did what; the same request twice |
 //! | [`job`] | the worker |
 //! | [`http`], [`cli`] | the surfaces; the commands |
@@ -63,7 +64,8 @@
 //! 10. A message that was answered 2xx exists once and is charged once; one that was refused left no trace
 //!     (`sending.rs`, `send_faults.rs`). It goes out at most once (`dispatch_failures.rs`).
 //! 11. One threshold event per workspace, quota, threshold, period and arming (`metering.rs`).
-//! 12. An event commits with what it tells of, and is delivered or visibly dead (`webhooks.rs`).
+//! 12. An event commits with what it tells of, and is delivered or visibly dead (`webhooks.rs`,
+//!     `subscriptions.rs`).
 //!
 //! # Why it is so
 //!
@@ -93,11 +95,12 @@
 //!
 //! # What is not here yet
 //!
-//! Files, notes, labels and webhooks of the Workspace API, the channels and connect dialects, real connectors, partner
+//! Files, notes and labels of the Workspace API, the channels and connect dialects, real connectors, partner
 //! pools of credits, and most of the Operator API.
 
 pub mod app;
 pub mod audit;
+pub mod call;
 pub mod caller;
 pub mod channel;
 pub mod chat;
@@ -128,3 +131,4 @@ pub mod token;
 pub mod user;
 pub mod webhook;
 pub mod workspace;
+pub mod zone;

@@ -149,6 +149,8 @@ integer_id! {
     MessageStatusId;
     /// One try to deliver an event.
     DeliveryAttemptId;
+    /// A workspace's webhook: one type of event, one address.
+    SubscriptionId;
 }
 
 uuid_id! {
@@ -170,6 +172,8 @@ uuid_id! {
     JobId;
     /// A message, sent or received.
     MessageId;
+    /// A call that has ended.
+    CallId;
     /// One turn at something that only one worker may do.
     LeaseId;
     /// Something that happened.

@@ -7,6 +7,7 @@
 pub mod access_change;
 pub mod attempt;
 pub mod audit_entry;
+pub mod call;
 pub mod channel;
 pub mod chat;
 pub mod chat_label;
@@ -37,4 +38,5 @@ pub mod timestamp;
 pub mod token;
 pub mod user;
 pub mod wallet;
+pub mod webhook_subscription;
 pub mod workspace;

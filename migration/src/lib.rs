@@ -26,6 +26,8 @@ mod m0010_conversations;
 mod m0011_webhooks;
 mod m0012_access;
 mod m0013_replies;
+mod m0019_subscriptions;
+mod m0020_calls;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -47,6 +49,8 @@ impl MigratorTrait for Migrator {
             step("m0011_webhooks", m0011_webhooks::UP, m0011_webhooks::DOWN),
             step("m0012_access", m0012_access::UP, m0012_access::DOWN),
             step("m0013_replies", m0013_replies::UP, m0013_replies::DOWN),
+            step("m0019_subscriptions", m0019_subscriptions::UP, m0019_subscriptions::DOWN),
+            step("m0020_calls", m0020_calls::UP, m0020_calls::DOWN),
         ]
     }
 }

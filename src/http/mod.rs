@@ -25,6 +25,7 @@ mod problem;
 mod repeat;
 mod sandbox;
 mod server;
+mod subscription_docs;
 mod surface;
 mod webhook_docs;
 mod workspace_api;

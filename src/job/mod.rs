@@ -13,6 +13,7 @@
 //! | idempotency keys | every minute | forgets those over 30 days old |
 //! | changes of access | every minute | forgets those over a day old |
 //! | billing periods | every minute | [`crate::quota::close`] |
+//! | deliveries of subscriptions | every minute | forgets those that ended over 10 days ago |
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,7 +28,7 @@ use crate::{
     quota::close,
     signal::Signal,
     token::access,
-    webhook::deliver,
+    webhook::{deliver, subscription::retention},
 };
 
 mod run;
@@ -90,6 +91,7 @@ async fn sweep(app: &App) {
     swept("idempotency keys forgotten", idempotency::forget_old(app).await);
     swept("changes of access forgotten", access::forget_old(app).await);
     swept("periods closed", close::close_ended(app).await);
+    swept("deliveries forgotten", retention::forget_old(app).await);
 }
 
 fn swept(what: &str, outcome: Result<u64>) {

@@ -44,6 +44,12 @@ pub enum Scope {
     /// Sending.
     #[strum(serialize = "messages:write")]
     MessagesWrite,
+    /// Webhooks and what was sent to them.
+    #[strum(serialize = "webhooks:read")]
+    WebhooksRead,
+    /// Subscribing, changing and ending webhooks, sending again.
+    #[strum(serialize = "webhooks:write")]
+    WebhooksWrite,
 }
 
 impl Scope {
@@ -57,6 +63,8 @@ impl Scope {
             Self::ChatsWrite => "chats:write",
             Self::MessagesRead => "messages:read",
             Self::MessagesWrite => "messages:write",
+            Self::WebhooksRead => "webhooks:read",
+            Self::WebhooksWrite => "webhooks:write",
         }
     }
 }

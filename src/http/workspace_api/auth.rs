@@ -8,9 +8,9 @@ use poem_openapi::{SecurityScheme, auth::Bearer};
 
 use crate::{
     app::App,
-    caller::WorkspaceCaller,
+    caller::{Actor, Origin, WorkspaceCaller},
     error::{Error, Result},
-    http::{repeat, workspace_api::limits::Told},
+    http::{edge::RequestId, repeat, workspace_api::limits::Told},
     meter::admission::{self, Admitted, Need},
     token::{Scope, check},
 };
@@ -25,6 +25,7 @@ pub(super) struct Checked {
     app: Arc<App>,
     caller: Arc<WorkspaceCaller>,
     told: Told,
+    request_id: String,
 }
 
 impl TokenAuth {
@@ -64,6 +65,11 @@ impl TokenAuth {
         format!("workspace:{}", self.0.caller.workspace.id)
     }
 
+    /// Who is written into the audit.
+    pub(super) fn origin(&self) -> Origin {
+        Origin { actor: Actor::Token(self.0.caller.token_id), request_id: Some(self.0.request_id.clone()) }
+    }
+
     async fn metered(&self, scope: Scope, need: Need) -> Result<Admitted> {
         self.0.caller.scopes.require(scope)?;
         let (outcome, limits) = admission::admit(&self.0.app, &self.0.caller, need).await;
@@ -76,5 +82,5 @@ async fn check_token(request: &Request, bearer: Bearer) -> poem::Result<Checked>
     let app = request.data::<Arc<App>>().ok_or_else(|| Error::Internal("a surface has no app".to_owned()))?;
     let caller = check::check(app, &bearer.token).await?;
     repeat::check_key(request)?;
-    Ok(Checked { app: Arc::clone(app), caller, told: Told::of(request) })
+    Ok(Checked { app: Arc::clone(app), caller, told: Told::of(request), request_id: RequestId::of(request) })
 }

@@ -1,7 +1,7 @@
 //! The Workspace API (`contracts/timelines.md` §3, there called Public API): `{status, data}` envelopes, bearer tokens,
 //! times in the workspace's zone.
 //!
-//! So far: the workspace, its teammates, its accounts, and reading its chats and messages.
+//! So far: the workspace, its teammates, its accounts, its webhooks, and reading its chats and messages.
 
 use std::sync::Arc;
 
@@ -25,6 +25,7 @@ mod limits;
 mod messages;
 mod sending;
 mod teammates;
+mod webhooks;
 mod workspace;
 
 pub(super) const BASE: &str = "/integrations/api";
@@ -48,6 +49,7 @@ pub(super) fn service(app: &Arc<App>) -> OpenApiService<impl OpenApi + use<>, ()
         sending::SendingApi { app: Arc::clone(app) },
         chats::ChatsApi { app: Arc::clone(app) },
         messages::MessagesApi { app: Arc::clone(app) },
+        webhooks::WebhooksApi { app: Arc::clone(app) },
     );
     OpenApiService::new(operations, "Quartermaster Workspace API", "1")
         .description(
