@@ -70,6 +70,13 @@ fn partner_rows() -> Vec<(&'static str, Method, &'static str, Value, Foreign)> {
             json!({ "phone": "+15550001111", "from": "+15550002222", "text": "Hello" }),
             NoSuchPhone(409, "phone_not_linked"),
         ),
+        (
+            "call_sandbox_phone",
+            Method::POST,
+            "/sandbox/call",
+            json!({ "phone": "+15550001111", "with": "+15550002222", "direction": "incoming", "status": "Missed" }),
+            NoSuchPhone(409, "phone_not_linked"),
+        ),
         ("set_webhook", Method::PUT, "/webhook", json!({ "url": "https://1.1.1.1/stranger" }), OwnOnly),
         ("get_webhook", Method::GET, "/webhook", json!(null), OwnOnly),
         (
@@ -117,6 +124,20 @@ fn workspace_rows() -> Vec<(&'static str, Method, &'static str, Value, Foreign)>
             json!({ "jid": "19990000000@s.whatsapp.net", "text": "x", "whatsapp_account_phone": "+15550001111" }),
         ),
         post("send_message_in_chat", "/chats/{c}/messages", json!({ "text": "x" })),
+        get("list_webhooks", "/webhooks", OwnOnly),
+        get("get_webhook", "/webhooks/{h}", NotFound("not_found")),
+        (
+            "create_webhook",
+            Method::POST,
+            "/webhooks",
+            json!({ "event_type": "chat:new", "url": "https://1.1.1.1/stranger" }),
+            OwnOnly,
+        ),
+        ("update_webhook", Method::PUT, "/webhooks/{h}", json!({ "enabled": false }), NotFound("not_found")),
+        ("delete_webhook", Method::DELETE, "/webhooks/{h}", json!(null), NotFound("not_found")),
+        post("rotate_webhook_secret", "/webhooks/{h}/secret", json!({})),
+        get("list_webhook_deliveries", "/webhooks/{h}/deliveries", NotFound("not_found")),
+        post("resend_webhook_delivery", "/webhooks/{h}/deliveries/{d}/resend", json!({})),
     ]
 }
 
@@ -182,6 +203,14 @@ async fn no_token_reads_or_writes_in_another_workspace() {
     let victim = Conversations::start(&app, "victim", "+15550001111").await;
     let chat = victim.chat("Secret Ann", |row| row).await;
     let message = victim.message(chat, START, |row| row).await;
+    let webhook = json!({ "event_type": "message:received:new", "url": "https://1.1.1.1/secret" });
+    let webhook = victim.token.post("/webhooks", webhook).await.expect(200)["data"]["id"].clone();
+    let written = json!({ "phone": "+15550001111", "from": "+19990000001", "text": "A secret" });
+    victim.partner.post("/sandbox/inbound", written).await.expect(200);
+    let log = format!("/webhooks/{webhook}/deliveries");
+    let deliveries = victim.token.get(&log).await.expect(200);
+    let delivery = deliveries["data"]["deliveries"][0]["delivery_id"].as_str().expect("a delivery").to_owned();
+    let webhooks = victim.token.get("/webhooks").await.expect(200);
     let before = victim.token.get("/chats?with_msg=true").await.expect(200);
     let stranger = app.partner("stranger").await;
     let mine = stranger.workspace("Mine", 1).await;
@@ -192,6 +221,7 @@ async fn no_token_reads_or_writes_in_another_workspace() {
     assert_eq!(operations(&app, "workspace-api.json"), covered, "add a row to workspace_rows for each operation");
     for (operation, method, path, body, expected) in rows {
         let path = path.replace("{c}", &chat.to_string()).replace("{m}", &message.to_string());
+        let path = path.replace("{h}", &webhook.to_string()).replace("{d}", &delivery);
         let with_body = |request: reqwest::RequestBuilder| if body.is_null() { request } else { request.json(&body) };
         let url = format!("{}/integrations/api{path}", app.base);
         let anonymous = Answer::of(with_body(app.http.request(method.clone(), url))).await;
@@ -208,4 +238,6 @@ async fn no_token_reads_or_writes_in_another_workspace() {
         }
     }
     assert_eq!(victim.token.get("/chats?with_msg=true").await.expect(200), before, "nothing of the victim changed");
+    assert_eq!(victim.token.get("/webhooks").await.expect(200), webhooks);
+    assert_eq!(victim.token.get(&log).await.expect(200), deliveries);
 }
