@@ -156,7 +156,7 @@ async fn many_messages_of_one_batch_are_each_told_once() {
     hook(&acme.token, "message:sent:new", &receiver).await;
     hook(&acme.token, "chat:new", &receiver).await;
     let other = Conversations::start(&app, "other", "+15550002222").await;
-    let sends = (0..40).flat_map(|number| {
+    let sends = (0..30).flat_map(|number| {
         let (acme, other) = (&acme.token, &other.token);
         let phone = format!("+1555777{:04}", number % 10);
         let send = async move |token: &TokenClient| token.send(&phone, "hello").await.expect(200)["data"].clone();
