@@ -4,7 +4,7 @@ use entity::{delivery, delivery_attempt, id::PartnerId, token};
 use migration::Migrator;
 use quartermaster::db::Database;
 use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait, QueryOrder, Statement, Value};
-use sea_orm_migration::{MigrationName, MigratorTrait};
+use sea_orm_migration::MigratorTrait;
 use uuid::Uuid;
 
 use crate::support::database::{Mode, empty_postgres};
