@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use entity::{credits::Credits, link};
+use entity::{credits::Credits, id::SubscriptionId, link};
 use sea_orm::DbErr;
 use strum::{Display, EnumIter};
 
@@ -153,6 +153,12 @@ pub enum Error {
     WebhookDisabled(String),
     #[error("there is no such delivery")]
     DeliveryNotFound,
+    #[error("Webhook {0} not found")]
+    WebhookNotFound(String),
+    #[error("webhook {0} has this event_type and url already")]
+    WebhookExists(SubscriptionId),
+    #[error("a workspace can have {limit} webhooks; delete one first")]
+    WebhookLimitReached { limit: usize },
 
     // The inside.
     #[error("too many requests")]
@@ -324,6 +330,9 @@ codes! {
     WebhookNotSet, NotFound, "No webhook is set", "Set one with PUT /webhook.";
     WebhookDisabled, Conflict, "The webhook is disabled", "Mend the endpoint, then set it again with PUT /webhook.";
     DeliveryNotFound, NotFound, "No such delivery", "Check the id with GET /webhook/deliveries.";
+    WebhookNotFound, NotFound, "No such webhook", "Check the id with GET /webhooks.";
+    WebhookExists, Conflict, "Another webhook has this type and address", "Change or delete that one.";
+    WebhookLimitReached, Forbidden, "The workspace has as many webhooks as it can", "Delete one.";
     TooManyRequests, TooMany, "Too many requests", "Wait as long as Retry-After says.";
     Busy, Unavailable, "The service is busy", "Try again as Retry-After says.";
     InternalError, Internal, "Something failed inside", "Tell the operator the request id.";
@@ -395,6 +404,9 @@ impl Error {
             Self::WebhookNotSet => ErrorCode::WebhookNotSet,
             Self::WebhookDisabled(_) => ErrorCode::WebhookDisabled,
             Self::DeliveryNotFound => ErrorCode::DeliveryNotFound,
+            Self::WebhookNotFound(_) => ErrorCode::WebhookNotFound,
+            Self::WebhookExists(_) => ErrorCode::WebhookExists,
+            Self::WebhookLimitReached { .. } => ErrorCode::WebhookLimitReached,
             Self::TooManyRequests { .. } => ErrorCode::TooManyRequests,
             Self::Busy { .. } | Self::Contention => ErrorCode::Busy,
             Self::Database(_) | Self::Sealed | Self::Internal(_) => ErrorCode::InternalError,

@@ -27,19 +27,20 @@
 //!    charges, one guarded balance update per workspace, threshold events, idempotency keys. Then it answers.
 //! 3. [`message::dispatch`] hands it to its provider when its channel's turn has come; receipts move it on through
 //!    [`message::status`], and what fails is refunded there.
-//! 4. What the partner is told of is an event in the same transaction; [`webhook::deliver`] tells it.
+//! 4. What the partner and the workspace are told of are events in the same transaction ([`webhook`],
+//!    [`webhook::tell`]); [`webhook::deliver`] tells them.
 //!
 //! # Where things are
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`app`], [`config`], [`clock`], [`db`], [`error`], [`secret`], [`signal`], [`caller`], [`page`], [`phone`], [`queue`], [`timespan`], [`outbound`] | the base, free of frameworks |
+//! | [`app`], [`config`], [`clock`], [`db`], [`error`], [`secret`], [`signal`], [`caller`], [`page`], [`phone`], [`queue`], [`timespan`], [`zone`], [`outbound`] | the base, free of frameworks |
 //! | [`partner`], [`workspace`], [`user`], [`token`], [`plan`] | who is who |
 //! | [`credit`], [`quota`], [`meter`] | the ledger; billing periods and thresholds; admission of calls |
 //! | [`channel`], [`onboarding`], [`connector`] | accounts; links and attempts; providers |
-//! | [`chat`], [`message`] | conversations of an account, and what is said in them |
+//! | [`chat`], [`message`], [`call`] | conversations of an account, what is said in them, and calls |
 //! | [`mod@file`] | files of a workspace, and where their contents are kept |
-//! | [`webhook`] | events: the outbox, its deliveries, the partners' endpoints |
+//! | [`webhook`] | events: the outbox, its deliveries, the partners' endpoints, the workspaces' subscriptions |
 //! | [`audit`], [`idempotency`] | who did what; the same request twice |
 //! | [`job`] | the worker |
 //! | [`http`], [`cli`] | the surfaces; the commands |
@@ -64,7 +65,8 @@
 //! 10. A message that was answered 2xx exists once and is charged once; one that was refused left no trace
 //!     (`sending.rs`, `send_faults.rs`). It goes out at most once (`dispatch_failures.rs`).
 //! 11. One threshold event per workspace, quota, threshold, period and arming (`metering.rs`).
-//! 12. An event commits with what it tells of, and is delivered or visibly dead (`webhooks.rs`).
+//! 12. An event commits with what it tells of, and is delivered or visibly dead (`webhooks.rs`,
+//!     `subscriptions.rs`).
 //! 13. An upload that ends early leaves nothing behind; a content goes with its last file, and no file goes while a
 //!     message that carries it waits (`files.rs`, `file_storage.rs`).
 //!
@@ -96,11 +98,12 @@
 //!
 //! # What is not here yet
 //!
-//! Notes, labels and webhooks of the Workspace API, the channels and connect dialects, real connectors, partner
+//! Notes and labels of the Workspace API, the channels and connect dialects, real connectors, partner
 //! pools of credits, and most of the Operator API.
 
 pub mod app;
 pub mod audit;
+pub mod call;
 pub mod caller;
 pub mod channel;
 pub mod chat;
@@ -132,3 +135,4 @@ pub mod token;
 pub mod user;
 pub mod webhook;
 pub mod workspace;
+pub mod zone;

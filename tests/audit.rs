@@ -15,12 +15,12 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::support::{
-    Answer, Setup, TestApp,
+    Answer, PartnerClient, Setup, TestApp,
     receiver::{Receiver, Reply},
 };
 
 /// All that changes anything. A new operation or command belongs here, and into the story below.
-const ACTIONS: [&str; 25] = [
+const ACTIONS: [&str; 30] = [
     "attempt.request_pairing_code",
     "attempt.start",
     "channel.connect",
@@ -36,6 +36,11 @@ const ACTIONS: [&str; 25] = [
     "partner.set_status",
     "partner.set_thresholds",
     "plan.set",
+    "subscription.create",
+    "subscription.delete",
+    "subscription.resend",
+    "subscription.rotate_secret",
+    "subscription.update",
     "token.create",
     "token.revoke",
     "token.rotate",
@@ -50,6 +55,25 @@ const ACTIONS: [&str; 25] = [
 
 async fn entries(app: &TestApp) -> Vec<Model> {
     Entity::find().order_by_asc(Column::Id).all(app.app.db.reader()).await.expect("entries")
+}
+
+/// Everything that a workspace can do with a webhook; its secret.
+async fn subscribe(app: &TestApp, acme: &PartnerClient, workspace: &str) -> String {
+    let token = crate::cli::token_with(app, workspace, "all").await;
+    let token = app.token(&token);
+    let webhook = json!({ "event_type": "message:received:new", "url": "https://1.1.1.1/hook" });
+    let id = token.post("/webhooks", webhook).await.expect(200)["data"]["id"].clone();
+    let path = format!("/webhooks/{id}");
+    let written = json!({ "phone": "+15550001111", "from": "+15550009999", "text": "Hello" });
+    acme.post("/sandbox/inbound", written).await.expect(200);
+    let list = token.get(&format!("{path}/deliveries")).await.expect(200);
+    let delivery = list["data"]["deliveries"][0]["delivery_id"].as_str().expect("a delivery").to_owned();
+    token.post(&format!("{path}/deliveries/{delivery}/resend"), json!({})).await.expect(200);
+    let put = token.request(reqwest::Method::PUT, &path).json(&json!({ "enabled": false }));
+    Answer::of(put).await.expect(200);
+    let secret = token.post(&format!("{path}/secret"), json!({})).await.expect(200)["data"]["secret"].clone();
+    Answer::of(token.request(reqwest::Method::DELETE, &path)).await.expect(200);
+    secret.as_str().expect("a secret").to_owned()
 }
 
 #[tokio::test]
@@ -67,6 +91,7 @@ async fn every_mutation_leaves_an_entry_without_secrets() {
     let path = format!("/workspaces/{workspace}");
     acme.link(&workspace, users[1]).await;
     acme.delete(&format!("{path}/users/{}/qr", users[1])).await.expect(200);
+    let secret = subscribe(&app, &acme, &workspace).await;
     acme.patch(&path, json!({ "seats_purchased": 2 })).await.expect(200);
     acme.patch(&path, json!({ "seats_purchased": 3 })).await.expect(200);
     acme.post_empty(&format!("{path}/users/{}/whatsapp/disconnect", users[0])).await.expect(200);
@@ -100,6 +125,7 @@ async fn every_mutation_leaves_an_entry_without_secrets() {
     assert_eq!(told, ACTIONS.into_iter().collect(), "keep ACTIONS and the story complete");
     let by = |actor: &str| rows.iter().filter(move |row| row.actor.starts_with(actor)).collect::<Vec<_>>();
     assert!(by("partner:acme").iter().all(|row| row.request_id.is_some() && row.partner_id.is_some()));
+    assert!(by("token:").iter().all(|row| row.request_id.is_some() && row.workspace_id.is_some()));
     assert!(by("link:").iter().all(|row| row.request_id.is_some()));
     assert_eq!(by("provider").iter().map(|row| row.action.as_str()).collect::<Vec<_>>(), ["channel.connect"]);
     assert_eq!(by("endpoint:acme").iter().map(|row| row.action.as_str()).collect::<Vec<_>>(), ["webhook.disable"]);
@@ -120,6 +146,7 @@ async fn every_mutation_leaves_an_entry_without_secrets() {
         &issued,
         staff_token.expose_secret(),
         pairing.as_str().expect("a code"),
+        &secret,
         "/hook",
     ] {
         assert!(!text.contains(secret), "{secret}");

@@ -72,6 +72,13 @@ fn partner_rows() -> Vec<(&'static str, Method, &'static str, Value, Foreign)> {
             json!({ "phone": "+15550001111", "from": "+15550002222", "text": "Hello" }),
             NoSuchPhone(409, "phone_not_linked"),
         ),
+        (
+            "call_sandbox_phone",
+            Method::POST,
+            "/sandbox/call",
+            json!({ "phone": "+15550001111", "with": "+15550002222", "direction": "incoming", "status": "Missed" }),
+            NoSuchPhone(409, "phone_not_linked"),
+        ),
         ("set_webhook", Method::PUT, "/webhook", json!({ "url": "https://1.1.1.1/stranger" }), OwnOnly),
         ("get_webhook", Method::GET, "/webhook", json!(null), OwnOnly),
         (
@@ -132,6 +139,20 @@ fn workspace_rows() -> Vec<(&'static str, Method, &'static str, Value, Foreign)>
             Refused(400, "validation_error"),
         ),
         ("upload_file", Method::POST, "/files_upload", json!({}), Refused(400, "validation_error")),
+        get("list_webhooks", "/webhooks", OwnOnly),
+        get("get_webhook", "/webhooks/{h}", NotFound("not_found")),
+        (
+            "create_webhook",
+            Method::POST,
+            "/webhooks",
+            json!({ "event_type": "chat:new", "url": "https://1.1.1.1/stranger" }),
+            OwnOnly,
+        ),
+        ("update_webhook", Method::PUT, "/webhooks/{h}", json!({ "enabled": false }), NotFound("not_found")),
+        ("delete_webhook", Method::DELETE, "/webhooks/{h}", json!(null), NotFound("not_found")),
+        post("rotate_webhook_secret", "/webhooks/{h}/secret", json!({})),
+        get("list_webhook_deliveries", "/webhooks/{h}/deliveries", NotFound("not_found")),
+        post("resend_webhook_delivery", "/webhooks/{h}/deliveries/{d}/resend", json!({})),
     ]
 }
 
@@ -200,6 +221,14 @@ async fn no_token_reads_or_writes_in_another_workspace() {
     let chat = victim.chat("Secret Ann", |row| row).await;
     let message = victim.message(chat, START, |row| row).await;
     let file = victim.token.picture("secret.png", &png(1000, 1)).await;
+    let webhook = json!({ "event_type": "message:received:new", "url": "https://1.1.1.1/secret" });
+    let webhook = victim.token.post("/webhooks", webhook).await.expect(200)["data"]["id"].clone();
+    let written = json!({ "phone": "+15550001111", "from": "+19990000001", "text": "A secret" });
+    victim.partner.post("/sandbox/inbound", written).await.expect(200);
+    let log = format!("/webhooks/{webhook}/deliveries");
+    let deliveries = victim.token.get(&log).await.expect(200);
+    let delivery = deliveries["data"]["deliveries"][0]["delivery_id"].as_str().expect("a delivery").to_owned();
+    let webhooks = victim.token.get("/webhooks").await.expect(200);
     let before = victim.token.get("/chats?with_msg=true").await.expect(200);
     let stranger = app.partner("stranger").await;
     let mine = stranger.workspace("Mine", 1).await;
@@ -211,6 +240,7 @@ async fn no_token_reads_or_writes_in_another_workspace() {
     for (operation, method, path, body, expected) in rows {
         let path = path.replace("{c}", &chat.to_string()).replace("{m}", &message.to_string());
         let path = path.replace("{f}", &file);
+        let path = path.replace("{h}", &webhook.to_string()).replace("{d}", &delivery);
         let with_body = |request: reqwest::RequestBuilder| if body.is_null() { request } else { request.json(&body) };
         let url = format!("{}/integrations/api{path}", app.base);
         let anonymous = Answer::of(with_body(app.http.request(method.clone(), url))).await;
@@ -230,4 +260,6 @@ async fn no_token_reads_or_writes_in_another_workspace() {
     }
     assert_eq!(victim.token.get("/chats?with_msg=true").await.expect(200), before, "nothing of the victim changed");
     victim.token.get(&format!("/files/{file}")).await.expect(200);
+    assert_eq!(victim.token.get("/webhooks").await.expect(200), webhooks);
+    assert_eq!(victim.token.get(&log).await.expect(200), deliveries);
 }

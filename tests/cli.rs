@@ -8,6 +8,15 @@ use crate::support::{Setup, TestApp, database::Mode};
 
 /// A token that acts as this user of a workspace of `acme`.
 pub(crate) async fn token_of(app: &TestApp, workspace: &str, user: i64) -> String {
+    issue(app, workspace, "all", Some(user)).await
+}
+
+/// A token with these scopes that acts as the owner of a workspace of `acme`.
+pub(crate) async fn token_with(app: &TestApp, workspace: &str, scopes: &str) -> String {
+    issue(app, workspace, scopes, None).await
+}
+
+async fn issue(app: &TestApp, workspace: &str, scopes: &str, user: Option<i64>) -> String {
     use quartermaster::{
         caller::Origin,
         token::{
@@ -20,8 +29,8 @@ pub(crate) async fn token_of(app: &TestApp, workspace: &str, user: i64) -> Strin
         partner_id: entity::id::PartnerId::parse("acme").expect("an id"),
         workspace: workspace.to_owned(),
         name: "test".to_owned(),
-        scopes: Scopes::all(),
-        user_id: Some(entity::id::UserId(user)),
+        scopes: Scopes::parse(scopes).expect("scopes"),
+        user_id: user.map(entity::id::UserId),
     };
     let made = admin::create(&app.app, &Origin::operator(), &command).await.expect("a token");
     made.token.expose_secret().to_owned()

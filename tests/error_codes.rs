@@ -28,11 +28,14 @@ fn every_code_is_shown_by_a_test() {
                 | ErrorCode::MessageNotFound
                 | ErrorCode::FileNotFound
                 | ErrorCode::TemplateNotFound
-                | ErrorCode::AccountNotFound,
+                | ErrorCode::AccountNotFound
+                | ErrorCode::WebhookNotFound,
                 _,
             ) => "not_found".to_owned(),
             (ErrorCode::ChannelNotConnected, _) => "account_inactive".to_owned(),
             (ErrorCode::ApiCallsExhausted, _) => "quota_exceeded".to_owned(),
+            (ErrorCode::WebhookExists, _) => "validation_error".to_owned(),
+            (ErrorCode::WebhookLimitReached, _) => "plan_feature_unavailable".to_owned(),
             _ => code.to_string(),
         };
         let is_shown = text.contains(&format!("\"{word}\""));

@@ -39,6 +39,7 @@ mod seats;
 mod send_faults;
 mod sending;
 mod server;
+mod subscriptions;
 mod support;
 mod tidy;
 mod tokens;

@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{DeliveryId, EventId, LeaseId, PartnerId},
+    id::{DeliveryId, EventId, LeaseId, PartnerId, SubscriptionId},
     timestamp::Timestamp,
 };
 
@@ -33,8 +33,12 @@ pub struct Model {
     pub id: DeliveryId,
     /// The event.
     pub event_id: EventId,
-    /// Whose endpoint.
-    pub partner_id: PartnerId,
+    /// The partner whose endpoint it goes to, unless it goes to a subscription's.
+    pub partner_id: Option<PartnerId>,
+    /// The subscription whose address it goes to, unless it goes to a partner's.
+    pub subscription_id: Option<SubscriptionId>,
+    /// Its number among the events of its subscription, where they are numbered.
+    pub sequence: Option<i64>,
     /// How far it has come.
     pub state: State,
     /// How often it was tried.

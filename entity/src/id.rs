@@ -151,6 +151,8 @@ integer_id! {
     MessageStatusId;
     /// One try to deliver an event.
     DeliveryAttemptId;
+    /// A workspace's webhook: one type of event, one address.
+    SubscriptionId;
 }
 
 uuid_id! {
@@ -174,6 +176,8 @@ uuid_id! {
     MessageId;
     /// A file.
     FileId;
+    /// A call that has ended.
+    CallId;
     /// One turn at something that only one worker may do.
     LeaseId;
     /// Something that happened.

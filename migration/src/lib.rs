@@ -28,6 +28,8 @@ mod m0012_access;
 mod m0013_replies;
 mod m0017_files;
 mod m0018_attachments;
+mod m0019_subscriptions;
+mod m0020_calls;
 mod m0021_active_hours;
 
 /// All steps, in order.
@@ -52,6 +54,8 @@ impl MigratorTrait for Migrator {
             step("m0013_replies", m0013_replies::UP, m0013_replies::DOWN),
             step("m0017_files", m0017_files::UP, m0017_files::DOWN),
             step("m0018_attachments", m0018_attachments::UP, m0018_attachments::DOWN),
+            step("m0019_subscriptions", m0019_subscriptions::UP, m0019_subscriptions::DOWN),
+            step("m0020_calls", m0020_calls::UP, m0020_calls::DOWN),
             step("m0021_active_hours", m0021_active_hours::UP, m0021_active_hours::DOWN),
         ]
     }

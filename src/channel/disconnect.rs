@@ -19,7 +19,7 @@ use crate::{
     idempotency::Repeatable,
     queue::{self, Work},
     signal::Signal,
-    webhook::{self, EventBody, NewEvent, event::AccountFacts},
+    webhook::{self, EventBody, NewEvent, event::AccountFacts, subscription::Topic, tell},
     workspace as workspaces,
 };
 
@@ -133,6 +133,7 @@ async fn end(
     let told =
         EventBody::AccountDisconnected { account: AccountFacts::from(&ended), at, reason: words(reason).to_owned() };
     webhook::emit(app, tx, &NewEvent::in_workspace(workspace, told)).await?;
+    tell::account(app, tx, Topic::AccountDisconnected, &ended).await?;
     Ok(Some(ended))
 }
 

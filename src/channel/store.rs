@@ -178,24 +178,23 @@ pub(crate) async fn suspend_of_user(
     tx: &DatabaseTransaction,
     workspace_id: WorkspaceId,
     user_id: UserId,
-) -> Result<Option<(AccountId, String)>> {
+) -> Result<Option<Model>> {
     let Some(channel) = connected_of_user(tx, workspace_id, user_id).await? else { return Ok(None) };
     set_suspended(app, tx, channel.account_id, true).await?;
-    Ok(Some((channel.account_id, channel.phone)))
+    Ok(Some(Model { suspended: true, ..channel }))
 }
 
-/// Switches the user's account on again.
+/// Switches the user's account on again; tells which.
 pub(crate) async fn resume_of_user(
     app: &App,
     tx: &DatabaseTransaction,
     workspace_id: WorkspaceId,
     user_id: UserId,
-) -> Result<()> {
-    if let Some(channel) = connected_of_user(tx, workspace_id, user_id).await? {
-        set_suspended(app, tx, channel.account_id, false).await?;
-        wake(app, tx, channel.account_id).await?;
-    }
-    Ok(())
+) -> Result<Option<Model>> {
+    let Some(channel) = connected_of_user(tx, workspace_id, user_id).await? else { return Ok(None) };
+    set_suspended(app, tx, channel.account_id, false).await?;
+    wake(app, tx, channel.account_id).await?;
+    Ok(Some(Model { suspended: false, ..channel }))
 }
 
 async fn set_suspended(app: &App, tx: &DatabaseTransaction, id: AccountId, suspended: bool) -> Result<()> {

@@ -10,7 +10,7 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
-use crate::quota::Period;
+use crate::{quota::Period, zone};
 
 /// ISO 8601 in UTC to the second, `2026-09-01T08:00:00Z`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,15 +18,15 @@ pub(super) struct IsoTime(String);
 
 impl From<Timestamp> for IsoTime {
     fn from(at: Timestamp) -> Self {
-        Self(written(at, &TimeZone::UTC, "%Y-%m-%dT%H:%M:%SZ"))
+        let instant = jiff::Timestamp::from_microsecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        Self(instant.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
     }
 }
 
 /// `2026-09-01 10:00:00 +0200` in a workspace's zone (`contracts/timelines.md` §3.3).
 #[must_use]
 pub(super) fn local_time(at: Timestamp, zone: &str) -> String {
-    let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
-    written(at, &zone, "%Y-%m-%d %H:%M:%S %z")
+    zone::local_time(at, zone)
 }
 
 thread_local! {
@@ -47,11 +47,6 @@ pub(super) fn local_period(period: Period, zone: &str) -> (String, String) {
             (start.clone(), end.clone())
         }
     })
-}
-
-fn written(at: Timestamp, zone: &TimeZone, format: &str) -> String {
-    let instant = jiff::Timestamp::from_microsecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    instant.to_zoned(zone.clone()).strftime(format).to_string()
 }
 
 impl Type for IsoTime {

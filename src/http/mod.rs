@@ -27,6 +27,7 @@ mod rendered;
 mod repeat;
 mod sandbox;
 mod server;
+mod subscription_docs;
 mod surface;
 mod webhook_docs;
 mod workspace_api;

@@ -8,7 +8,7 @@ use strum::IntoEnumIterator;
 use crate::{
     app::App,
     error::ErrorCode,
-    http::{failure::status_of, operator_api, partner_api, webhook_docs, workspace_api},
+    http::{failure::status_of, operator_api, partner_api, subscription_docs, webhook_docs, workspace_api},
 };
 
 /// File names and contents.
@@ -22,6 +22,7 @@ pub fn documents(app: &Arc<App>) -> Vec<(&'static str, String)> {
         ("operator-api.json", written(&parsed(&operator_api::service(app).spec()))),
         ("errors.md", errors()),
         ("webhooks.md", webhook_docs::document()),
+        ("workspace-webhooks.md", subscription_docs::document()),
     ]
 }
 

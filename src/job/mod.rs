@@ -14,6 +14,7 @@
 //! | changes of access | every minute | forgets those over a day old |
 //! | files | every minute | [`crate::file::purge`] |
 //! | billing periods | every minute | [`crate::quota::close`] |
+//! | deliveries of subscriptions | every minute | forgets those that ended over 10 days ago |
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,7 +30,7 @@ use crate::{
     quota::close,
     signal::Signal,
     token::access,
-    webhook::deliver,
+    webhook::{deliver, subscription::retention},
 };
 
 mod run;
@@ -93,6 +94,7 @@ async fn sweep(app: &App) {
     swept("changes of access forgotten", access::forget_old(app).await);
     swept("files removed", purge::sweep(app).await);
     swept("periods closed", close::close_ended(app).await);
+    swept("deliveries forgotten", retention::forget_old(app).await);
 }
 
 fn swept(what: &str, outcome: Result<u64>) {

@@ -26,7 +26,7 @@ use crate::{
     },
     queue::{self, Work},
     signal::Signal,
-    webhook::{self, EventBody, NewEvent},
+    webhook::{self, EventBody, NewEvent, subscription::Topic, tell},
 };
 
 /// Longest life of an attempt, in seconds.
@@ -165,7 +165,8 @@ async fn connected(
         .after(serde_json::json!({ "account_id": channel.account_id, "user_id": channel.user_id }));
     audit::record(app, tx, &Origin::provider(), entry).await?;
     let told = EventBody::AccountConnected((&channel).into());
-    webhook::emit(app, tx, &NewEvent::in_workspace(&workspace, told)).await.map(|_| ())
+    webhook::emit(app, tx, &NewEvent::in_workspace(&workspace, told)).await?;
+    tell::account(app, tx, Topic::AccountConnected, &channel).await
 }
 
 /// Ends an attempt that did not connect, and its session with it.

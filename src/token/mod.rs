@@ -50,6 +50,12 @@ pub enum Scope {
     /// Uploading and deleting files.
     #[strum(serialize = "files:write")]
     FilesWrite,
+    /// Webhooks and what was sent to them.
+    #[strum(serialize = "webhooks:read")]
+    WebhooksRead,
+    /// Subscribing, changing and ending webhooks, sending again.
+    #[strum(serialize = "webhooks:write")]
+    WebhooksWrite,
 }
 
 impl Scope {
@@ -65,6 +71,8 @@ impl Scope {
             Self::MessagesWrite => "messages:write",
             Self::FilesRead => "files:read",
             Self::FilesWrite => "files:write",
+            Self::WebhooksRead => "webhooks:read",
+            Self::WebhooksWrite => "webhooks:write",
         }
     }
 }

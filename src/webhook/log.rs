@@ -1,4 +1,4 @@
-//! The delivery log: what was sent to a partner, each try of it, and what became of it.
+//! The delivery log: what was sent to an endpoint, each try of it, and what became of it.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use entity::{
     delivery::{self, State},
     delivery_attempt, event,
-    id::{DeliveryId, EventId, PartnerId},
+    id::{DeliveryId, EventId},
     timestamp::Timestamp,
 };
 use sea_orm::ConnectionTrait;
@@ -17,7 +17,7 @@ use crate::{
     app::App,
     error::{Error, Result},
     page::{Page, PageRequest},
-    webhook::{event::EventType, store},
+    webhook::{Owner, event::EventType, store},
 };
 
 /// A delivery as an answer showed it. Answers are kept for replays, so what is added here later needs a default.
@@ -31,6 +31,9 @@ pub struct Delivery {
     pub event_type: String,
     /// The body, byte by byte.
     pub body: String,
+    /// Its number among the events of a subscription that numbers them.
+    #[serde(default)]
+    pub sequence: Option<i64>,
     /// How far it has come.
     pub state: State,
     /// When it is tried next.
@@ -69,6 +72,7 @@ impl Delivery {
             event_id: event.id,
             event_type: event.kind.clone(),
             body: event.body.clone(),
+            sequence: row.sequence,
             state: row.state,
             due_at: row.due_at,
             created_at: row.created_at,
@@ -124,30 +128,26 @@ impl Place {
     }
 }
 
-/// One page of a partner's deliveries, newest first.
+/// One page of an owner's deliveries, newest first.
 ///
 /// # Errors
 /// What the database says.
-pub async fn list(app: &App, partner_id: &PartnerId, filter: &Filter, place: &Place) -> Result<Page<Delivery>> {
+pub async fn list(app: &App, owner: &Owner, filter: &Filter, place: &Place) -> Result<Page<Delivery>> {
     let db = app.db.reader();
-    let mut rows = store::page(db, partner_id, filter, place).await?;
+    let mut rows = store::page(db, owner, filter, place).await?;
     let limit = usize::try_from(place.limit).unwrap_or(usize::MAX);
     let is_last = rows.len() <= limit;
     rows.truncate(limit);
     let next_cursor = rows.last().filter(|_| !is_last).map(|last| encode(last.id));
-    Ok(Page { items: with_attempts(db, partner_id, rows).await?, next_cursor })
+    Ok(Page { items: with_attempts(db, rows).await?, next_cursor })
 }
 
-async fn with_attempts(
-    db: &impl ConnectionTrait,
-    partner_id: &PartnerId,
-    rows: Vec<delivery::Model>,
-) -> Result<Vec<Delivery>> {
+async fn with_attempts(db: &impl ConnectionTrait, rows: Vec<delivery::Model>) -> Result<Vec<Delivery>> {
     let mut attempts: HashMap<DeliveryId, Vec<Attempt>> = HashMap::new();
     for row in store::attempts(db, rows.iter().map(|row| row.id).collect()).await? {
         attempts.entry(row.delivery_id).or_default().push(row.into());
     }
-    let events = store::events(db, partner_id, rows.iter().map(|row| row.event_id).collect()).await?;
+    let events = store::events(db, &rows).await?;
     let events: HashMap<EventId, event::Model> = events.into_iter().map(|event| (event.id, event)).collect();
     let delivery = |row: &delivery::Model| {
         let event = events.get(&row.event_id)?;

@@ -1,17 +1,23 @@
-//! Telling partners what happened: an outbox that commits with the change, delivered at least once.
+//! Telling what happened: an outbox that commits with the change, delivered at least once.
 //!
-//! `emit` stores an event, and its delivery if the partner has an endpoint, in the transaction of the change: what
-//! is rolled back is not told, what is committed is. Workers ([`deliver`]) lease due deliveries from the database,
+//! Partners have one endpoint each, which hears everything of theirs ([`admin`], [`emit`]); workspaces subscribe
+//! addresses to one type of event each ([`subscription`], [`tell`]). Both are an [`Owner`] to what is behind them:
+//! one outbox, one worker, one log.
+//!
+//! An event is stored, and its deliveries if somebody wants it, in the transaction of the change: what is rolled back
+//! is not told, what is committed is. Workers ([`deliver`]) lease due deliveries from the database,
 //! send them outside any transaction, and write down what came of it; a worker that dies loses its leases, not the
 //! deliveries. Each ends `delivered` or `dead`, and the log shows every try.
 //!
 //! - The same event keeps its `webhook-id` and its bytes over retries and resends; signatures are made for each try.
 //! - No endpoint slows the others, however long it takes: [`deliver::lanes`] sees to that.
 //! - What an endpoint answers is never trusted beyond its status and `Retry-After`.
-//! - Only 410 disables an endpoint. One that keeps failing is asked less, and `failing_since` says so.
+//! - Only 410 disables a partner's endpoint, and nothing a subscription. What keeps failing is asked less, and
+//!   `failing_since` and `errors_counter` say so.
 
 use entity::{
-    id::{EventId, PartnerId, WorkspaceId, WorkspaceSlug},
+    delivery,
+    id::{EventId, PartnerId, SubscriptionId, WorkspaceId, WorkspaceSlug},
     timestamp::Timestamp,
 };
 use sea_orm::DatabaseTransaction;
@@ -27,9 +33,41 @@ pub mod resend;
 pub mod retry;
 mod sample;
 mod store;
+pub mod subscription;
+pub mod tell;
 pub mod try_out;
 
 pub use event::{EventBody, EventType};
+
+/// Whose endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Owner {
+    /// A partner's only one.
+    Partner(PartnerId),
+    /// One of a workspace's.
+    Subscription(SubscriptionId),
+}
+
+impl Owner {
+    /// Who gets a delivery. A constraint holds that it is one of the two.
+    #[must_use]
+    pub fn of(delivery: &delivery::Model) -> Option<Self> {
+        Self::from_columns(delivery.partner_id.clone(), delivery.subscription_id)
+    }
+
+    fn from_columns(partner_id: Option<PartnerId>, subscription_id: Option<SubscriptionId>) -> Option<Self> {
+        partner_id.map(Self::Partner).or_else(|| subscription_id.map(Self::Subscription))
+    }
+}
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Partner(id) => write!(f, "partner:{id}"),
+            Self::Subscription(id) => write!(f, "subscription:{id}"),
+        }
+    }
+}
 
 /// Something that happened, to be stored with the change that made it happen.
 pub struct NewEvent {
@@ -84,7 +122,7 @@ pub(crate) async fn emit(app: &App, tx: &DatabaseTransaction, event: &NewEvent) 
         return Ok(false);
     }
     if store::endpoint(tx, &row.partner_id).await?.is_some_and(|endpoint| endpoint.enabled) {
-        store::insert_delivery(app, tx, &row).await?;
+        store::insert_delivery(app, tx, &row, &Owner::Partner(row.partner_id.clone()), None).await?;
     }
     Ok(true)
 }

@@ -1,6 +1,7 @@
 //! Sending an event again: a new delivery of the same event, with the same id and the same bytes.
 
 use entity::{delivery, id::DeliveryId};
+use sea_orm::DatabaseTransaction;
 
 use crate::{
     app::App,
@@ -10,7 +11,7 @@ use crate::{
     error::{Error, Result},
     idempotency::Repeatable,
     signal::Signal,
-    webhook::{admin, log::Delivery, store},
+    webhook::{Owner, admin, log::Delivery, store},
 };
 
 /// Sends the event of a delivery again, whatever became of that one.
@@ -18,7 +19,7 @@ use crate::{
 /// # Errors
 /// `delivery_not_found`, for another partner's too; `webhook_not_set`, `webhook_disabled`; `idempotency_key_reused`.
 pub async fn resend(app: &App, caller: &PartnerCaller, id: &str, request: &Repeatable) -> Result<Delivery> {
-    let id: DeliveryId = id.parse().map_err(|_| Error::DeliveryNotFound)?;
+    let id = parse_id(id)?;
     let made = db::retried(|| resend_once(app, caller, id, request)).await?;
     app.signals.publish(Signal::Event);
     Ok(made)
@@ -30,15 +31,36 @@ async fn resend_once(app: &App, caller: &PartnerCaller, id: DeliveryId, request:
         if let Some(done) = request.begin(app, tx).await? {
             return Ok(done);
         }
-        let first: delivery::Model = store::delivery(tx, partner_id, id).await?.ok_or(Error::DeliveryNotFound)?;
-        let event = store::event(tx, partner_id, first.event_id).await?.ok_or(Error::DeliveryNotFound)?;
+        let owner = Owner::Partner(partner_id.clone());
+        let first = find(tx, &owner, id).await?;
         admin::require(tx, partner_id).await?;
-        let row = store::insert_delivery(app, tx, &event).await?;
-        let entry = audit::Entry::of_partner("webhook.resend", partner_id).before(first.id).after(row.id);
+        let made = again(app, tx, &owner, &first).await?;
+        let entry = audit::Entry::of_partner("webhook.resend", partner_id).before(first.id).after(made.id);
         audit::record(app, tx, &Origin::from(caller), entry).await?;
-        let made = Delivery::new(&row, &event, Vec::new());
         request.finish(app, tx, &made).await?;
         Ok(made)
     })
     .await
+}
+
+/// Reads the id of a delivery as it stands in a path.
+pub(super) fn parse_id(text: &str) -> Result<DeliveryId> {
+    text.parse().map_err(|_| Error::DeliveryNotFound)
+}
+
+/// The owner's delivery of this id.
+pub(super) async fn find(tx: &DatabaseTransaction, owner: &Owner, id: DeliveryId) -> Result<delivery::Model> {
+    store::delivery(tx, owner, id).await?.ok_or(Error::DeliveryNotFound)
+}
+
+/// A new delivery of the event of another, with its number.
+pub(super) async fn again(
+    app: &App,
+    tx: &DatabaseTransaction,
+    owner: &Owner,
+    first: &delivery::Model,
+) -> Result<Delivery> {
+    let event = store::event(tx, first).await?.ok_or(Error::DeliveryNotFound)?;
+    let row = store::insert_delivery(app, tx, &event, owner, first.sequence).await?;
+    Ok(Delivery::new(&row, &event, Vec::new()))
 }

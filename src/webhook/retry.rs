@@ -1,11 +1,15 @@
 //! What follows from a try: delivered, tried again, or given up. Pure: the rules without database or network.
 //!
-//! | after try | pause |
-//! |---|---|
-//! | 1 to 4 | 5 s, 30 s, 2 min, 10 min |
-//! | 5 to 7 | 30 min, 2 h, 5 h |
-//! | 8 to 11 | 10 h, 14 h, 16 h, 24 h |
-//! | 12 | given up, about three days after the first |
+//! | after try | pause, for a partner | pause, for a subscription |
+//! |---|---|---|
+//! | 1 to 2 | 5 s, 30 s | 30 s, 5 min |
+//! | 3 to 4 | 2 min, 10 min | given up after the third |
+//! | 5 to 7 | 30 min, 2 h, 5 h | |
+//! | 8 to 11 | 10 h, 14 h, 16 h, 24 h | |
+//! | 12 | given up, about three days after the first | |
+//!
+//! Three tries of a subscription are the contract's; their pauses are ours: long enough for a receiver that is being
+//! restarted, short enough that what arrives is still of use to whoever answers a chat.
 //!
 //! Each pause is 20 % shorter or longer at random, so that what failed together does not come back together. A
 //! `Retry-After` of up to a day is waited for if it is longer than the pause.
@@ -14,11 +18,36 @@ use std::time::Duration;
 
 use entity::timestamp::Timestamp;
 
-/// Pauses between tries, in seconds.
+use crate::webhook::Owner;
+
+/// Pauses between tries for a partner, in seconds.
 pub const PAUSES_SECONDS: [i64; 11] = [5, 30, 120, 600, 1800, 7200, 18_000, 36_000, 50_400, 57_600, 86_400];
+/// Pauses between tries for a subscription, in seconds.
+pub const SUBSCRIPTION_PAUSES_SECONDS: [i64; 2] = [30, 300];
 /// Longest `Retry-After` that is waited for.
 pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 const GONE: u16 = 410;
+
+/// How patient we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Policy {
+    pauses_seconds: &'static [i64],
+    /// Whether 410 ends everything at once.
+    heeds_gone: bool,
+}
+
+impl Policy {
+    const PARTNER: Self = Self { pauses_seconds: &PAUSES_SECONDS, heeds_gone: true };
+    const SUBSCRIPTION: Self = Self { pauses_seconds: &SUBSCRIPTION_PAUSES_SECONDS, heeds_gone: false };
+
+    /// With this owner.
+    pub(super) const fn of(owner: &Owner) -> Self {
+        match owner {
+            Owner::Partner(_) => Self::PARTNER,
+            Owner::Subscription(_) => Self::SUBSCRIPTION,
+        }
+    }
+}
 
 /// What an endpoint made of a try.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,15 +79,15 @@ pub(super) enum Step {
 }
 
 /// What follows from an answer to try number `tries`; `chance` is any number.
-pub(super) fn step(answer: &Answer, tries: i32, now: Timestamp, chance: u32) -> Step {
+pub(super) fn step(policy: Policy, answer: &Answer, tries: i32, now: Timestamp, chance: u32) -> Step {
     let retry_after = match answer {
         Answer::Status { code: 200..=299, .. } => return Step::Delivered,
-        Answer::Status { code: GONE, .. } => return Step::Gone,
+        Answer::Status { code: GONE, .. } if policy.heeds_gone => return Step::Gone,
         Answer::Nobody(_) => return Step::Dead,
         Answer::Status { retry_after, .. } => *retry_after,
         Answer::Nothing(_) => None,
     };
-    let Some(pause) = usize::try_from(tries - 1).ok().and_then(|tried| PAUSES_SECONDS.get(tried)) else {
+    let Some(pause) = usize::try_from(tries - 1).ok().and_then(|tried| policy.pauses_seconds.get(tried)) else {
         return Step::Dead;
     };
     let thousandths = 800 + i64::from(chance % 401);
@@ -69,10 +98,12 @@ pub(super) fn step(answer: &Answer, tries: i32, now: Timestamp, chance: u32) -> 
 }
 
 /// Why an answer does not count, where its status does not say so already.
-pub(super) fn complaint(answer: &Answer) -> Option<String> {
+pub(super) fn complaint(policy: Policy, answer: &Answer) -> Option<String> {
     match answer {
         Answer::Status { code: 300..=399, .. } => Some("redirects are not followed".to_owned()),
-        Answer::Status { code: GONE, .. } => Some("the endpoint says that it is gone; it was disabled".to_owned()),
+        Answer::Status { code: GONE, .. } if policy.heeds_gone => {
+            Some("the endpoint says that it is gone; it was disabled".to_owned())
+        }
         Answer::Status { .. } => None,
         Answer::Nothing(reason) | Answer::Nobody(reason) => Some(reason.clone()),
     }
@@ -102,7 +133,7 @@ mod tests {
     }
 
     fn pause(answer: &Answer, tries: i32, chance: u32) -> Option<i64> {
-        match step(answer, tries, NOW, chance) {
+        match step(Policy::PARTNER, answer, tries, NOW, chance) {
             Step::Again(at) => Some((at.0 - NOW.0) / 1000),
             _ => None,
         }
@@ -119,16 +150,32 @@ mod tests {
                 assert_eq!(pause(&answer, tries, 401), Some(seconds * 800), "{tries}");
             }
         }
-        assert_eq!(step(&status(500), 12, NOW, 0), Step::Dead);
+        assert_eq!(step(Policy::PARTNER, &status(500), 12, NOW, 0), Step::Dead);
         let total: i64 = PAUSES_SECONDS.iter().sum();
         assert!((71 * 3600..=73 * 3600).contains(&total), "about three days: {total} s");
     }
 
     #[test]
     fn what_is_delivered_gone_or_without_an_address_ends_at_once() {
-        assert_eq!([200, 201, 204, 299].map(|code| step(&status(code), 1, NOW, 0)), [Step::Delivered; 4]);
-        assert_eq!(step(&status(410), 1, NOW, 0), Step::Gone);
-        assert_eq!(step(&Answer::Nobody("no webhook is set".to_owned()), 1, NOW, 0), Step::Dead);
+        assert_eq!(
+            [200, 201, 204, 299].map(|code| step(Policy::PARTNER, &status(code), 1, NOW, 0)),
+            [Step::Delivered; 4]
+        );
+        assert_eq!(step(Policy::PARTNER, &status(410), 1, NOW, 0), Step::Gone);
+        assert_eq!(step(Policy::PARTNER, &Answer::Nobody("no webhook is set".to_owned()), 1, NOW, 0), Step::Dead);
+    }
+
+    #[test]
+    fn a_subscription_is_tried_three_times_whatever_it_says() {
+        let step = |answer: &Answer, tries| step(Policy::SUBSCRIPTION, answer, tries, NOW, 200);
+        for answer in [status(500), status(302), status(410), Answer::Nothing("timeout".to_owned())] {
+            assert_eq!(step(&answer, 1), Step::Again(NOW.plus_seconds(30)));
+            assert_eq!(step(&answer, 2), Step::Again(NOW.plus_seconds(300)));
+            assert_eq!(step(&answer, 3), Step::Dead);
+        }
+        assert_eq!(step(&status(204), 3), Step::Delivered);
+        assert_eq!(step(&Answer::Nobody("it was deleted".to_owned()), 1), Step::Dead);
+        assert_eq!(complaint(Policy::SUBSCRIPTION, &status(410)), None);
     }
 
     #[test]
@@ -137,7 +184,7 @@ mod tests {
         assert_eq!(pause(&asked(100), 1, 0), Some(100_000));
         assert_eq!(pause(&asked(1), 1, 0), Some(4000), "never sooner than the table says");
         assert_eq!(pause(&asked(u64::MAX), 1, 0), Some(86_400_000));
-        assert_eq!(step(&asked(100), 12, NOW, 0), Step::Dead);
+        assert_eq!(step(Policy::PARTNER, &asked(100), 12, NOW, 0), Step::Dead);
     }
 
     #[test]

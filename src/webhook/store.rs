@@ -1,22 +1,26 @@
-//! SQL of endpoints, events and the log of their deliveries. The partner comes first. What workers do with deliveries
+//! SQL of endpoints, events and the log of their deliveries. The owner comes first. What workers do with deliveries
 //! is in [`crate::webhook::deliver`]'s own store.
 
 use entity::{
     delivery::{self, State},
     delivery_attempt, event,
-    id::{DeliveryId, EventId, PartnerId},
+    id::{DeliveryId, PartnerId},
     partner_webhook::{ActiveModel, Column, Entity, Model},
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Set, sea_query::OnConflict,
+    QuerySelect, QueryTrait, Select, Set,
+    sea_query::{Expr, ExprTrait, OnConflict},
 };
 
 use crate::{
     app::App,
     db,
     error::Result,
-    webhook::log::{Filter, Place},
+    webhook::{
+        Owner,
+        log::{Filter, Place},
+    },
 };
 
 /// Stores an event; tells whether it is new.
@@ -30,12 +34,20 @@ pub(super) async fn insert_delivery(
     app: &App,
     tx: &DatabaseTransaction,
     event: &event::Model,
+    owner: &Owner,
+    sequence: Option<i64>,
 ) -> Result<delivery::Model> {
     let now = app.clock.now();
+    let (partner_id, subscription_id) = match owner {
+        Owner::Partner(id) => (Some(id.clone()), None),
+        Owner::Subscription(id) => (None, Some(*id)),
+    };
     let row = delivery::ActiveModel {
         id: Set(DeliveryId(app.clock.uuid())),
         event_id: Set(event.id),
-        partner_id: Set(event.partner_id.clone()),
+        partner_id: Set(partner_id),
+        subscription_id: Set(subscription_id),
+        sequence: Set(sequence),
         state: Set(State::Pending),
         tries: Set(0),
         due_at: Set(Some(now)),
@@ -67,51 +79,49 @@ pub(super) async fn remove_endpoint(tx: &DatabaseTransaction, partner_id: &Partn
 
 pub(super) async fn delivery(
     db: &impl ConnectionTrait,
-    partner_id: &PartnerId,
+    owner: &Owner,
     id: DeliveryId,
 ) -> Result<Option<delivery::Model>> {
-    Ok(delivery::Entity::find_by_id(id).filter(delivery::Column::PartnerId.eq(partner_id.clone())).one(db).await?)
+    Ok(of_owner(owner).filter(delivery::Column::Id.eq(id)).one(db).await?)
 }
 
-pub(super) async fn event(
-    db: &impl ConnectionTrait,
-    partner_id: &PartnerId,
-    id: EventId,
-) -> Result<Option<event::Model>> {
-    Ok(event::Entity::find_by_id(id).filter(event::Column::PartnerId.eq(partner_id.clone())).one(db).await?)
+fn of_owner(owner: &Owner) -> Select<delivery::Entity> {
+    delivery::Entity::find().filter(match owner {
+        Owner::Partner(id) => delivery::Column::PartnerId.eq(id.clone()),
+        Owner::Subscription(id) => delivery::Column::SubscriptionId.eq(*id),
+    })
 }
 
-/// The partner's events of these ids.
-pub(super) async fn events(
-    db: &impl ConnectionTrait,
-    partner_id: &PartnerId,
-    ids: Vec<EventId>,
-) -> Result<Vec<event::Model>> {
-    Ok(event::Entity::find()
-        .filter(event::Column::PartnerId.eq(partner_id.clone()))
-        .filter(event::Column::Id.is_in(ids))
-        .all(db)
-        .await?)
+/// The event of a delivery that was found under its owner.
+pub(super) async fn event(db: &impl ConnectionTrait, delivery: &delivery::Model) -> Result<Option<event::Model>> {
+    Ok(event::Entity::find_by_id(delivery.event_id).one(db).await?)
 }
 
-/// A partner's deliveries, newest first, one more than the page holds.
+/// The events of deliveries that were found under their owner.
+pub(super) async fn events(db: &impl ConnectionTrait, deliveries: &[delivery::Model]) -> Result<Vec<event::Model>> {
+    let ids = deliveries.iter().map(|delivery| delivery.event_id);
+    Ok(event::Entity::find().filter(event::Column::Id.is_in(ids)).all(db).await?)
+}
+
+/// An owner's deliveries, newest first, one more than the page holds.
 pub(super) async fn page(
     db: &impl ConnectionTrait,
-    partner_id: &PartnerId,
+    owner: &Owner,
     filter: &Filter,
     place: &Place,
 ) -> Result<Vec<delivery::Model>> {
-    let mut query = delivery::Entity::find().filter(delivery::Column::PartnerId.eq(partner_id.clone()));
+    let mut query = of_owner(owner);
     if let Some(state) = filter.state {
         query = query.filter(delivery::Column::State.eq(state));
     }
     if let Some(event_type) = filter.event_type {
-        let events = event::Entity::find()
+        // For each delivery its event, and not all events of the type: there are many of others.
+        let is_of_type = event::Entity::find()
             .select_only()
             .column(event::Column::Id)
-            .filter(event::Column::PartnerId.eq(partner_id.clone()))
+            .filter(Expr::col((event::Entity, event::Column::Id)).equals((delivery::Entity, delivery::Column::EventId)))
             .filter(event::Column::Kind.eq(event_type.to_string()));
-        query = query.filter(delivery::Column::EventId.in_subquery(events.into_query()));
+        query = query.filter(Expr::exists(is_of_type.into_query()));
     }
     if let Some(before) = place.before {
         query = query.filter(delivery::Column::Id.lt(before));

@@ -15,7 +15,7 @@ use crate::{
     error::Result,
     idempotency::Repeatable,
     signal::Signal,
-    webhook::{admin, event::EventType, log::Delivery, render, sample, store},
+    webhook::{Owner, admin, event::EventType, log::Delivery, render, sample, store},
     workspace as workspaces,
 };
 
@@ -58,7 +58,7 @@ async fn try_out_once(app: &App, caller: &PartnerCaller, command: &TryOut, reque
             created_at: now,
         };
         store::insert_event(tx, &event).await?;
-        let row = store::insert_delivery(app, tx, &event).await?;
+        let row = store::insert_delivery(app, tx, &event, &Owner::Partner(partner_id.clone()), None).await?;
         let entry = audit::Entry::of_partner("webhook.test", partner_id).after(serde_json::json!({
             "event_type": event.kind, "workspace_id": slug, "delivery_id": row.id,
         }));

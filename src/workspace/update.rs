@@ -21,6 +21,7 @@ use crate::{
     signal::Signal,
     token::access::{self, Access, Changed},
     user as users,
+    webhook::{subscription::Topic, tell},
     workspace::{self, DisplayName, Seats, SuspendedMember, TimeZoneName, seats, store},
 };
 
@@ -125,7 +126,10 @@ async fn downgrade(
         // Links before accounts: a phone that is connecting holds the link's row and may add an account.
         links.extend(onboarding::revoke_of_user(app, tx, origin, before, user_id).await?);
         let account = channel::suspend_of_user(app, tx, before.id, user_id).await?;
-        suspended.push(SuspendedMember { user_id, account });
+        if let Some(account) = &account {
+            tell::account(app, tx, Topic::AccountSuspended, account).await?;
+        }
+        suspended.push(SuspendedMember { user_id, account: account.map(|found| (found.account_id, found.phone)) });
     }
     Ok((suspended, links))
 }
@@ -137,7 +141,9 @@ async fn upgrade(app: &App, tx: &DatabaseTransaction, before: &Model, total: Sea
     let restored: Vec<user::Model> = users::latest_suspended(tx, before.id, free).await?;
     for user in &restored {
         users::restore(app, tx, before.id, user.id).await?;
-        channel::resume_of_user(app, tx, before.id, user.id).await?;
+        if let Some(account) = channel::resume_of_user(app, tx, before.id, user.id).await? {
+            tell::account(app, tx, Topic::AccountResumed, &account).await?;
+        }
     }
     Ok(restored.into_iter().map(|user| user.id).collect())
 }

@@ -24,7 +24,7 @@
 //! | `000505` | the answer is lost, and so is the message |
 //!
 //! What is accepted arrives, is delivered after `sandbox_receipt_ms` and read after twice that. What simulated
-//! recipients write to a linked phone comes through [`inbound`].
+//! recipients write to a linked phone comes through [`inbound`], and calls through [`calls`].
 
 use async_trait::async_trait;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -42,6 +42,7 @@ use crate::{
     phone::Phone,
 };
 
+pub mod calls;
 pub mod inbound;
 pub mod phones;
 mod recipients;

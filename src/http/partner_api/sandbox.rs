@@ -12,7 +12,10 @@ use crate::{
     http::{
         body::JsonBody,
         partner_api::{auth::PartnerAuth, dialect::PartnerFailure},
-        sandbox::{self, InboundRequest, InboundView, LogoutRequest, PairRequest, PhoneView, ScanRequest},
+        sandbox::{
+            self, CallRequest, CallView, InboundRequest, InboundView, LogoutRequest, PairRequest, PhoneView,
+            ScanRequest,
+        },
     },
 };
 
@@ -100,5 +103,23 @@ impl SandboxApi {
         let scope = Scope::of_partner(&self.app, &caller.0.partner)?;
         let request = caller.repeatable(key.0.as_deref(), "write_to_sandbox_phone", &body.0)?;
         Ok(Json(sandbox::write(&self.app, &scope, &body.0, &request).await?))
+    }
+
+    /// Have a call with a linked simulated phone
+    ///
+    /// Every account of the partner's workspaces that is connected with the phone hears of the call, as if it had just
+    /// ended. 409 `phone_not_linked` without any.
+    #[oai(path = "/sandbox/call", method = "post", operation_id = "call_sandbox_phone")]
+    async fn call(
+        &self,
+        caller: PartnerAuth,
+        /// The same key and body returns the same answer for 30 days.
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<String>>,
+        body: JsonBody<CallRequest>,
+    ) -> Result<Json<CallView>, PartnerFailure> {
+        let scope = Scope::of_partner(&self.app, &caller.0.partner)?;
+        let request = caller.repeatable(key.0.as_deref(), "call_sandbox_phone", &body.0)?;
+        Ok(Json(sandbox::call(&self.app, &scope, &body.0, &request).await?))
     }
 }

@@ -20,6 +20,7 @@ use crate::{
         partner_api::{auth::PartnerAuth, dialect::PartnerFailure, views::Created},
     },
     webhook::{
+        Owner,
         admin::{self, SetWebhook, Switch, Webhook},
         event::EventType,
         log::{self, Attempt, Delivery, Filter, Place},
@@ -241,7 +242,7 @@ impl WebhooksApi {
     ) -> Result<Json<DeliveryList>, PartnerFailure> {
         let place = Place::parse(cursor.0.as_deref(), limit.0)?;
         let filter = Filter::parse(state.0.as_deref(), event_type.0.as_deref())?;
-        let page = log::list(&self.app, &caller.0.partner.id, &filter, &place).await?;
+        let page = log::list(&self.app, &Owner::Partner(caller.0.partner.id.clone()), &filter, &place).await?;
         let deliveries = page.items.iter().map(DeliveryView::from).collect();
         Ok(Json(DeliveryList { deliveries, next_cursor: page.next_cursor }))
     }

@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::{
     app::App,
     connector::sandbox::{
+        calls::{self, Heard},
         inbound::{self, Arrived, SentFile},
         phones::{self, Played, Scope},
     },
@@ -92,6 +93,36 @@ pub(super) struct InboundView {
     message_uids: Vec<String>,
 }
 
+/// A call of a linked phone that has ended.
+#[derive(Object, Serialize, Deserialize)]
+pub(super) struct CallRequest {
+    /// The linked phone's number, `+` and 7 to 15 digits.
+    phone: String,
+    /// The number of the other side, `+` and 7 to 15 digits.
+    with: String,
+    /// `incoming` or `outgoing`.
+    direction: String,
+    /// `Missed`, `Answered` or `Rejected` for one that came in; `Ended`, `No Answer` or `Rejected` for one that went
+    /// out.
+    status: String,
+    /// Whether it was a video call; false where absent.
+    is_video: Option<bool>,
+    /// How long they spoke, in seconds, 0 to 86400; only for `Answered` and `Ended`.
+    duration: Option<i64>,
+}
+
+/// What the phone's linked devices heard of.
+#[derive(Object)]
+#[oai(rename = "SandboxCall")]
+pub(super) struct CallView {
+    /// The linked phone's number.
+    phone: String,
+    /// The number of the other side.
+    with: String,
+    /// The call, once for each workspace that the phone is linked to.
+    call_uids: Vec<String>,
+}
+
 /// What the phone shows.
 #[derive(Object)]
 #[oai(rename = "SandboxPhone")]
@@ -157,6 +188,26 @@ fn sent_file(file: &InboundFile) -> Result<SentFile> {
     })
 }
 
+/// Plays a call that has ended.
+pub(super) async fn call(app: &App, scope: &Scope, command: &CallRequest, request: &Repeatable) -> Result<CallView> {
+    let direction = command.direction.parse();
+    let outcome = command.status.parse();
+    let command = calls::Call {
+        phone: Phone::parse(&command.phone)?,
+        with: Phone::parse(&command.with).map_err(|_| Error::field("with", "must be + and 7 to 15 digits"))?,
+        direction: direction.map_err(|_| Error::field("direction", "must be incoming or outgoing"))?,
+        outcome: outcome.map_err(|_| Error::field("status", "is not one that a call can end with"))?,
+        is_video: command.is_video.unwrap_or(false),
+        duration_seconds: command.duration,
+    };
+    let Heard { calls } = calls::hang_up(app, scope, &command, request).await?;
+    Ok(CallView {
+        phone: command.phone.as_str().to_owned(),
+        with: command.with.as_str().to_owned(),
+        call_uids: calls.iter().map(ToString::to_string).collect(),
+    })
+}
+
 /// Draws the conclusions at once. The work is stored as well, so a failure here is made good by a worker.
 async fn conclude(app: &App, phone: &Phone, played: Played) -> PhoneView {
     for session in played.sessions {
@@ -173,7 +224,8 @@ pub(super) fn loopback_endpoint(app: &Arc<App>) -> impl Endpoint<Output = Respon
         .at("/scan", post(loopback_scan))
         .at("/pair", post(loopback_pair))
         .at("/logout", post(loopback_log_out))
-        .at("/inbound", post(loopback_write));
+        .at("/inbound", post(loopback_write))
+        .at("/call", post(loopback_call));
     surface::surface::<Problem, _>(app, routes)
 }
 
@@ -199,6 +251,12 @@ async fn loopback_log_out(app: Data<&Arc<App>>, request: &Request, body: Vec<u8>
 async fn loopback_write(app: Data<&Arc<App>>, request: &Request, body: Vec<u8>) -> poem::Result<Json<Value>> {
     let (scope, command) = opened(&app, request, &body)?;
     Ok(shown(&write(&app, &scope, &command, &Repeatable::never()).await?))
+}
+
+#[handler]
+async fn loopback_call(app: Data<&Arc<App>>, request: &Request, body: Vec<u8>) -> poem::Result<Json<Value>> {
+    let (scope, command) = opened(&app, request, &body)?;
+    Ok(shown(&call(&app, &scope, &command, &Repeatable::never()).await?))
 }
 
 fn opened<T: DeserializeOwned>(app: &App, request: &Request, body: &[u8]) -> Result<(Scope, T)> {

@@ -65,6 +65,8 @@ const fn word(code: ErrorCode) -> &'static str {
         (ErrorCode::InsufficientScope, _) => "insufficient_scope",
         (ErrorCode::ApiCallsExhausted, _) | (_, Kind::Exhausted) => "quota_exceeded",
         (ErrorCode::ChannelNotConnected, _) => "account_inactive",
+        // More than there are in the plan is an add-on of the contract's vendor.
+        (ErrorCode::WebhookLimitReached, _) => "plan_feature_unavailable",
         (_, Kind::Unauthenticated) => "invalid_token",
         (_, Kind::Forbidden) => "permission_denied",
         (_, Kind::NotFound | Kind::Gone) => "not_found",

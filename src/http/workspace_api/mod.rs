@@ -1,7 +1,7 @@
 //! The Workspace API (`contracts/timelines.md` §3, there called Public API): `{status, data}` envelopes, bearer tokens,
 //! times in the workspace's zone.
 //!
-//! So far: the workspace, its teammates, its accounts, its chats, messages and files.
+//! So far: the workspace, its teammates, its accounts, its webhooks, its chats, messages and files.
 
 use std::sync::Arc;
 
@@ -29,6 +29,7 @@ mod messages;
 mod sending;
 mod teammates;
 mod uploads;
+mod webhooks;
 mod workspace;
 
 pub(super) const BASE: &str = "/integrations/api";
@@ -54,6 +55,7 @@ pub(super) fn service(app: &Arc<App>) -> OpenApiService<impl OpenApi + use<>, ()
         messages::MessagesApi { app: Arc::clone(app) },
         files::FilesApi { app: Arc::clone(app) },
         attachments::AttachmentsApi { app: Arc::clone(app) },
+        webhooks::WebhooksApi { app: Arc::clone(app) },
     );
     OpenApiService::new(operations, "Quartermaster Workspace API", "1")
         .description(

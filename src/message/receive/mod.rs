@@ -3,7 +3,10 @@
 //! Providers repeat themselves; their own id of a message, unique for the account, says what is known. A chat that
 //! gets a message is open and unread again.
 
-use entity::id::{AttemptId, ChatId, FileId, MessageId};
+use entity::{
+    id::{AttemptId, ChatId, FileId, MessageId},
+    message::Direction,
+};
 use sea_orm::DatabaseTransaction;
 
 use crate::{
@@ -12,9 +15,12 @@ use crate::{
     error::{Error, Result},
     file,
     message::{Jid, Text},
+    webhook::tell::{self, Written},
 };
 
 mod store;
+
+pub(crate) use store::open_chat;
 
 /// A text or a file from outside.
 #[derive(Clone, Debug)]
@@ -63,12 +69,19 @@ pub(crate) async fn store_incoming(app: &App, tx: &DatabaseTransaction, incoming
     {
         return Err(Error::FileNotFound(id.to_string()));
     }
-    let chat = store::open_chat(app, tx, &channel, &incoming.from).await?;
+    let (chat, is_new_chat) = store::open_chat(app, tx, &channel, &incoming.from).await?;
     let message_id = MessageId(app.clock.uuid());
     if !store::insert(app, tx, message_id, &chat, incoming).await? {
         // Somebody brought the same at the same time; the repeated operation finds it.
         return Err(Error::Contention);
     }
     store::set_unread(app, tx, &chat, message_id).await?;
+    let written = Written {
+        workspaces: vec![chat.workspace_id],
+        direction: Direction::Received,
+        new_chats: is_new_chat.then_some(chat.id).into_iter().collect(),
+        messages: vec![message_id],
+    };
+    tell::written(app, tx, &written).await?;
     Ok(Received { message_id, chat_id: chat.id, is_new: true })
 }

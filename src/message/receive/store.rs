@@ -35,15 +35,16 @@ pub(super) async fn by_provider_ref(
         .await?)
 }
 
-/// The chat with this id on the network, made if there is none. A new one is named after the number.
-pub(super) async fn open_chat(
+/// The chat with this id on the network, made if there is none, and whether it was made. A new one is named after the
+/// number.
+pub(crate) async fn open_chat(
     app: &App,
     tx: &DatabaseTransaction,
     channel: &channel::Model,
     jid: &Jid,
-) -> Result<chat::Model> {
+) -> Result<(chat::Model, bool)> {
     if let Some(known) = find_chat(tx, channel, jid).await? {
-        return Ok(known);
+        return Ok((known, false));
     }
     let phone = jid.phone();
     let name = phone.as_ref().map_or_else(|| jid.as_str().to_owned(), |phone| phone.as_str().to_owned());
@@ -63,7 +64,8 @@ pub(super) async fn open_chat(
         ..Default::default()
     };
     let insert = chat::Entity::insert(row).on_conflict_do_nothing_on([chat::Column::AccountId, chat::Column::Jid]);
-    db::insert_or_none(insert, tx).await?.ok_or(Error::Contention)
+    let made = db::insert_or_none(insert, tx).await?.ok_or(Error::Contention)?;
+    Ok((made, true))
 }
 
 async fn find_chat(tx: &DatabaseTransaction, channel: &channel::Model, jid: &Jid) -> Result<Option<chat::Model>> {

@@ -18,6 +18,7 @@ use crate::{
     credit, db,
     error::{Error, Result},
     message::state::{Event, next},
+    webhook::tell,
 };
 
 mod store;
@@ -136,6 +137,7 @@ pub(crate) async fn step(
     if matches!(status, Status::Sent | Status::Delivered | Status::Read | Status::Failed) {
         store::record(app, tx, message.id, &change).await?;
     }
+    tell::status(app, tx, message, status, change.reason).await?;
     Ok(Some(status))
 }
 

@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use entity::id::{ChatId, MessageId, WorkspaceId};
+use entity::{
+    id::{ChatId, MessageId, WorkspaceId},
+    message::Direction,
+};
 use sea_orm::DatabaseTransaction;
 
 use crate::{
@@ -23,6 +26,7 @@ use crate::{
         },
     },
     quota::Period,
+    webhook::tell::{self, Written},
 };
 
 /// What came of a batch.
@@ -174,6 +178,7 @@ async fn write(
     };
     let messages: Vec<NewMessage> = accepted.iter().map(message).collect::<Result<_>>()?;
     store::write(tx, &messages, &accounts.entries, &accounts.taken(), period.start, now).await?;
+    told(app, tx, accounts, accepted, &messages).await?;
     let answers: Vec<_> = accepted.iter().map(|one| (&sendings[one.index].request, one.id)).collect();
     idempotency::keep(app, tx, &answers).await?;
     let addressed = |one: &Accepted| {
@@ -186,6 +191,37 @@ async fn write(
         Some(((one.route.account_id, jid.as_str().to_owned()), *id))
     };
     Ok(accepted.iter().filter_map(addressed).collect())
+}
+
+/// Tells those of the workspaces that have webhooks; the others cost nothing.
+async fn told(
+    app: &App,
+    tx: &DatabaseTransaction,
+    accounts: &Accounts,
+    accepted: &[Accepted],
+    messages: &[NewMessage],
+) -> Result<()> {
+    let is_subscribed = accounts.held().filter(|held| held.is_subscribed);
+    let workspaces: BTreeSet<WorkspaceId> = is_subscribed.map(|held| held.workspace_id).collect();
+    if workspaces.is_empty() {
+        return Ok(());
+    }
+    let (mut new_chats, mut ids) = (BTreeSet::new(), Vec::new());
+    for (one, message) in accepted.iter().zip(messages) {
+        if workspaces.contains(&message.workspace_id) {
+            ids.push(message.id);
+            if matches!(one.route.chat, Chat::New(..)) {
+                new_chats.insert(message.chat_id);
+            }
+        }
+    }
+    let written = Written {
+        workspaces: workspaces.into_iter().collect(),
+        direction: Direction::Sent,
+        new_chats: new_chats.into_iter().collect(),
+        messages: ids,
+    };
+    tell::written(app, tx, &written).await
 }
 
 /// The ids of all chats, after making those that were not there.

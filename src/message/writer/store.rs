@@ -28,6 +28,8 @@ pub(super) struct Held {
     pub(super) revision: i64,
     pub(super) balance: Credits,
     channels: Option<String>,
+    /// Whether it has a webhook.
+    pub(super) is_subscribed: bool,
 }
 
 /// An account that a message may go through.
@@ -53,7 +55,8 @@ impl Held {
 pub(super) async fn hold(tx: &DatabaseTransaction, ids: &[WorkspaceId], period_start: Timestamp) -> Result<Vec<Held>> {
     const SELECT: &str = "SELECT q.workspace_id, q.recurring_granted, q.recurring_used, q.non_recurring_used, \
         q.messages_notified, q.revision, w.balance, (SELECT {accounts} FROM channels c \
-        WHERE c.workspace_id = q.workspace_id) AS channels \
+        WHERE c.workspace_id = q.workspace_id) AS channels, EXISTS (SELECT 1 FROM webhook_subscriptions s \
+        WHERE s.workspace_id = q.workspace_id AND s.enabled AND s.deleted_at IS NULL) AS is_subscribed \
         FROM quota_periods q JOIN wallets w ON w.workspace_id = q.workspace_id \
         WHERE q.workspace_id {one_of} AND q.period_start = $1 ORDER BY q.workspace_id";
     let usable = "CASE WHEN c.state = 'connected' AND NOT c.suspended THEN 1 ELSE 0 END";

@@ -1,8 +1,9 @@
 //! How much may be under way, so that no endpoint slows the others.
 //!
-//! A lane is one partner's endpoint as this worker sees it. At most [`IN_FLIGHT`] requests are open in all,
-//! [`PER_PARTNER`] to one partner, one to an endpoint that fails, and [`TO_FAILING`] to failing endpoints together; the
-//! slots are given out in the order in which they were asked for. How many deliveries a lane may hold leased follows
+//! A lane is one owner's endpoint as this worker sees it. At most [`IN_FLIGHT`] requests are open in all,
+//! [`PER_PARTNER`] to one partner, [`PER_SUBSCRIPTION`] to one subscription, one to an endpoint that fails, and
+//! [`TO_FAILING`] to failing endpoints together; the slots are given out in the order in which they were asked for. All
+//! subscriptions of one workspace together cannot take all slots, not even in the moment in which they begin to fail. How many deliveries a lane may hold leased follows
 //! from how fast its endpoint answers: a fast one gets enough to be kept busy, a slow one no more than it works on.
 
 use std::{
@@ -13,18 +14,21 @@ use std::{
     },
 };
 
-use entity::id::PartnerId;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
-use crate::webhook::deliver::store::{Room, Waiting};
+use crate::webhook::{
+    Owner,
+    deliver::store::{Room, Waiting},
+};
 
 /// Most requests open at once.
 pub const IN_FLIGHT: usize = 64;
 /// Most requests open to one partner.
 pub const PER_PARTNER: i64 = 8;
+/// Most requests open to one subscription.
+pub const PER_SUBSCRIPTION: i64 = 4;
 /// Most requests open to endpoints that fail.
 pub const TO_FAILING: usize = 32;
-const SLOTS_OF_A_LANE: usize = 8;
 /// Most lanes that one lease fills.
 const LANES_AT_ONCE: usize = 64;
 /// Milliseconds of an endpoint's work that are leased ahead.
@@ -35,15 +39,16 @@ const IDLE_LANES: usize = 4096;
 
 /// All lanes of a worker.
 pub(super) struct Lanes {
-    lanes: Mutex<HashMap<PartnerId, Arc<Lane>>>,
+    lanes: Mutex<HashMap<Owner, Arc<Lane>>>,
     slots: Semaphore,
     slots_of_failing: Semaphore,
     /// Rings when deliveries have been settled, so that more may be leased.
     pub(super) settled: Notify,
 }
 
-/// One partner's endpoint.
+/// One owner's endpoint.
 pub(super) struct Lane {
+    most: i64,
     slots: Semaphore,
     slot_of_failing: Semaphore,
     /// Deliveries that are leased and not settled.
@@ -80,13 +85,14 @@ impl Lanes {
             lanes.retain(|_, lane| lane.pending.load(Ordering::Relaxed) > 0);
         }
         for one in waiting {
-            lanes.entry(one.partner_id.clone()).or_insert_with(Lane::new).hear(one.is_failing);
+            let lane = lanes.entry(one.owner.clone()).or_insert_with(|| Lane::of(&one.owner));
+            lane.hear(one.is_failing);
         }
         let busy_failing = lanes.values().filter(|lane| lane.is_failing() && lane.pending() > 0).count();
         let (mut failing, mut rooms) = (Vec::new(), Vec::new());
         for one in waiting {
-            let Some(lane) = lanes.get(&one.partner_id) else { continue };
-            let room = Room { partner_id: one.partner_id.clone(), count: lane.room() };
+            let Some(lane) = lanes.get(&one.owner) else { continue };
+            let room = Room { owner: one.owner.clone(), count: lane.room() };
             match room.count {
                 ..=0 => {}
                 _ if lane.is_failing() => failing.push(room),
@@ -104,9 +110,9 @@ impl Lanes {
     }
 
     /// A place for a delivery that was leased.
-    pub(super) fn ticket(&self, partner_id: &PartnerId) -> Ticket {
+    pub(super) fn ticket(&self, owner: &Owner) -> Ticket {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        let lane = Arc::clone(lanes.entry(partner_id.clone()).or_insert_with(Lane::new));
+        let lane = Arc::clone(lanes.entry(owner.clone()).or_insert_with(|| Lane::of(owner)));
         lane.pending.fetch_add(1, Ordering::Relaxed);
         Ticket(lane)
     }
@@ -131,9 +137,14 @@ impl Lanes {
 }
 
 impl Lane {
-    fn new() -> Arc<Self> {
+    fn of(owner: &Owner) -> Arc<Self> {
+        let most = match owner {
+            Owner::Partner(_) => PER_PARTNER,
+            Owner::Subscription(_) => PER_SUBSCRIPTION,
+        };
         Arc::new(Self {
-            slots: Semaphore::new(SLOTS_OF_A_LANE),
+            most,
+            slots: Semaphore::new(usize::try_from(most).unwrap_or(1)),
             slot_of_failing: Semaphore::new(1),
             pending: AtomicI64::new(0),
             is_failing: AtomicBool::new(false),
@@ -160,7 +171,7 @@ impl Lane {
         let most = if self.is_failing() {
             1
         } else {
-            PER_PARTNER * (AHEAD_MS / self.last_ms.load(Ordering::Relaxed).max(1)).clamp(1, MOST_AHEAD)
+            self.most * (AHEAD_MS / self.last_ms.load(Ordering::Relaxed).max(1)).clamp(1, MOST_AHEAD)
         };
         most - self.pending()
     }
@@ -182,14 +193,31 @@ impl Drop for Ticket {
 
 #[cfg(test)]
 mod tests {
+    use entity::id::{PartnerId, SubscriptionId};
+
     use super::*;
 
     fn waiting(id: &str, is_failing: bool) -> Waiting {
-        Waiting { partner_id: PartnerId::parse(id).expect("an id"), is_failing }
+        Waiting { owner: Owner::Partner(PartnerId::parse(id).expect("an id")), is_failing }
     }
 
     fn counts(rooms: &[Room]) -> Vec<(&str, i64)> {
-        rooms.iter().map(|room| (room.partner_id.as_str(), room.count)).collect()
+        let id = |room: &Room| match &room.owner {
+            Owner::Partner(id) => id.as_str().to_owned(),
+            Owner::Subscription(id) => id.to_string(),
+        };
+        rooms.iter().map(|room| (&*id(room).leak(), room.count)).collect()
+    }
+
+    #[test]
+    fn ten_subscriptions_that_begin_to_fail_leave_slots_to_others() {
+        let lanes = Lanes::new();
+        let ten: Vec<Waiting> =
+            (0..10).map(|id| Waiting { owner: Owner::Subscription(SubscriptionId(id)), is_failing: false }).collect();
+        let rooms = lanes.rooms(&ten, 0);
+        assert!(rooms.iter().all(|room| room.count == PER_SUBSCRIPTION));
+        let most: i64 = rooms.iter().map(|room| room.count).sum();
+        assert!(most + PER_PARTNER <= i64::try_from(IN_FLIGHT).expect("a number"));
     }
 
     #[test]
@@ -197,16 +225,16 @@ mod tests {
         let lanes = Lanes::new();
         let both = [waiting("fast", false), waiting("slow", false)];
         assert_eq!(counts(&lanes.rooms(&both, 0)), [("fast", 8), ("slow", 8)]);
-        let fast = lanes.ticket(&both[0].partner_id);
+        let fast = lanes.ticket(&both[0].owner);
         assert!(!fast.note(true, 0));
-        let slow = lanes.ticket(&both[1].partner_id);
+        let slow = lanes.ticket(&both[1].owner);
         assert!(!slow.note(true, 3000));
         assert_eq!(counts(&lanes.rooms(&both, 0)), [("fast", 255), ("slow", 7)]);
         assert!(!slow.note(false, 5000));
         assert_eq!(counts(&lanes.rooms(&both, 0)), [("fast", 255)], "one at a time to an endpoint that fails");
         drop(slow);
         assert_eq!(counts(&lanes.rooms(&[waiting("slow", true)], 0)), [("slow", 1)]);
-        let slow = lanes.ticket(&both[1].partner_id);
+        let slow = lanes.ticket(&both[1].owner);
         assert!(slow.note(true, 20), "it had failed");
         assert_eq!(counts(&lanes.rooms(&both, 0)), [("fast", 255), ("slow", 31)]);
     }
@@ -217,7 +245,7 @@ mod tests {
         let many: Vec<Waiting> = (0..100).map(|n| waiting(&format!("p{n}"), true)).collect();
         let first = lanes.rooms(&many, 0);
         assert_eq!(first.len(), TO_FAILING);
-        let held: Vec<Ticket> = first.iter().take(30).map(|room| lanes.ticket(&room.partner_id)).collect();
+        let held: Vec<Ticket> = first.iter().take(30).map(|room| lanes.ticket(&room.owner)).collect();
         let mut all = many;
         all.push(waiting("healthy", false));
         let more = lanes.rooms(&all, 50);
@@ -229,7 +257,7 @@ mod tests {
     #[tokio::test]
     async fn no_more_requests_are_open_than_the_limits() {
         let lanes = Lanes::new();
-        let tickets: Vec<Ticket> = (0..20).map(|_| lanes.ticket(&waiting("acme", false).partner_id)).collect();
+        let tickets: Vec<Ticket> = (0..20).map(|_| lanes.ticket(&waiting("acme", false).owner)).collect();
         let mut open = Vec::new();
         for ticket in &tickets[..8] {
             open.push(lanes.enter(ticket).await.expect("a slot"));

@@ -1,6 +1,6 @@
 //! The delivery worker: leases what is due, sends it, writes down what came of it. Any number of workers, no leader.
 //!
-//! A round looks whose deliveries are due, leases as many of each partner as its lane has room for, and reads events,
+//! A round looks whose deliveries are due, leases as many of each owner as its lane has room for, and reads events,
 //! addresses and secrets once for all of them. Each delivery is sent by a task of its own, outside any transaction;
 //! one more task writes down what has come in, many at a time. A lease is 15 s: a delivery that does not get its turn
 //! in time is given back untried, and those of a worker that died go to another.
@@ -14,10 +14,7 @@ use std::{
     time::Duration,
 };
 
-use entity::{
-    id::{LeaseId, PartnerId},
-    timestamp::Timestamp,
-};
+use entity::{id::LeaseId, timestamp::Timestamp};
 use futures_util::future::join_all;
 use tokio::sync::{
     broadcast::{self, error::RecvError},
@@ -28,16 +25,16 @@ use crate::{
     app::App,
     db,
     error::Result,
-    partner::rotate_secret,
     signal::Signal,
     webhook::{
+        Owner,
         deliver::{
             lanes::Lanes,
-            send::{Parcel, Place, Target},
+            send::{Parcel, Place, Tried},
             settle::Outcome,
             store::Leased,
         },
-        retry::{self, Step},
+        retry::{self, Answer, Policy, Step},
     },
 };
 
@@ -46,11 +43,14 @@ mod send;
 mod settle;
 mod sign;
 mod store;
+mod target;
 
 /// How long a worker has deliveries for itself, in seconds.
 pub const LEASE_SECONDS: i64 = 15;
 /// What must be left of a lease to begin a request: its longest time, and some to write the outcome down.
 const NEEDED_SECONDS: i64 = 7;
+/// How long a delivery may have waited for its turn before it is looked whether it is still wanted.
+const STALE_AFTER: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 const OUTCOMES_WAITING: usize = 1024;
@@ -150,19 +150,20 @@ async fn pack(app: &App, lanes: &Lanes, leased: Vec<Leased>, until: Timestamp) -
         return Ok(Vec::new());
     }
     // From here on they count, so that one round does not lease for the room of another.
-    let tickets: Vec<_> = leased.iter().map(|one| lanes.ticket(&one.partner_id)).collect();
-    let partners: BTreeSet<PartnerId> = leased.iter().map(|one| one.partner_id.clone()).collect();
+    let tickets: Vec<_> = leased.iter().map(|one| lanes.ticket(&one.owner)).collect();
+    let owners: BTreeSet<Owner> = leased.iter().map(|one| one.owner.clone()).collect();
     let (events, targets) = tokio::try_join!(
         store::events(app.db.reader(), leased.iter().map(|one| one.event_id).collect()),
-        targets(app, partners.into_iter().collect()),
+        target::all(app, owners),
     )?;
     let events: HashMap<_, _> = events.into_iter().map(|event| (event.id, Arc::new(event))).collect();
     let mut parcels = Vec::with_capacity(leased.len());
     for (one, ticket) in leased.into_iter().zip(tickets) {
-        let (Some(event), Some(target)) = (events.get(&one.event_id), targets.get(&one.partner_id)) else { continue };
+        let (Some(event), Some(target)) = (events.get(&one.event_id), targets.get(&one.owner)) else { continue };
         parcels.push(Parcel {
             delivery_id: one.id,
             tries: one.tries,
+            sequence: one.sequence,
             event: Arc::clone(event),
             target: Arc::clone(target),
             leased_until: until,
@@ -172,52 +173,43 @@ async fn pack(app: &App, lanes: &Lanes, leased: Vec<Leased>, until: Timestamp) -
     Ok(parcels)
 }
 
-/// Where the events of these partners go.
-async fn targets(app: &App, partners: Vec<PartnerId>) -> Result<HashMap<PartnerId, Arc<Target>>> {
-    let (endpoints, mut secrets) = tokio::try_join!(
-        store::endpoints(app.db.reader(), partners.clone()),
-        rotate_secret::verifying_of(app, app.db.reader(), &partners),
-    )?;
-    let mut endpoints: HashMap<_, _> = endpoints.into_iter().map(|one| (one.partner_id.clone(), one)).collect();
-    let target = |id: PartnerId| {
-        let place = match endpoints.remove(&id) {
-            Some(found) if found.enabled => Place::Endpoint {
-                url: found.url,
-                is_failing: found.failing_since.is_some(),
-                secrets: secrets.remove(&id).unwrap_or_default(),
-            },
-            Some(found) => {
-                let reason = found.disabled_reason.unwrap_or_default();
-                Place::Nobody(format!("the webhook is disabled: {reason}"))
-            }
-            None => Place::Nobody("no webhook is set".to_owned()),
-        };
-        (id.clone(), Arc::new(Target { partner_id: id, place }))
-    };
-    Ok(partners.into_iter().map(target).collect())
-}
-
 /// Sends one delivery when it is its turn.
 async fn carry(app: &App, lanes: &Lanes, parcel: Parcel) -> Outcome {
     let tried = match &parcel.target.place {
         Place::Nobody(_) => Some(send::send(app, &parcel).await),
-        Place::Endpoint { .. } => match lanes.enter(&parcel.ticket).await {
-            Some(_slots) if app.clock.now().plus_seconds(NEEDED_SECONDS) <= parcel.leased_until => {
-                Some(send::send(app, &parcel).await)
+        Place::Endpoint { .. } => {
+            let waiting = app.clock.stopwatch();
+            match lanes.enter(&parcel.ticket).await {
+                Some(_slots) if app.clock.now().plus_seconds(NEEDED_SECONDS) <= parcel.leased_until => {
+                    Some(send_if_wanted(app, &parcel, waiting.elapsed()).await)
+                }
+                _ => None,
             }
-            _ => None,
-        },
+        }
     };
     let mut had_failed = false;
     let tried = tried.map(|tried| {
         let chance = u32::from_be_bytes(app.clock.random());
-        let step = retry::step(&tried.answer, parcel.tries + 1, app.clock.now(), chance);
-        if matches!(parcel.target.place, Place::Endpoint { .. }) {
+        let policy = Policy::of(&parcel.target.owner);
+        let step = retry::step(policy, &tried.answer, parcel.tries + 1, app.clock.now(), chance);
+        if !matches!(tried.answer, Answer::Nobody(_)) {
             had_failed = parcel.ticket.note(step == Step::Delivered, tried.duration_ms);
         }
         (tried, step)
     });
     Outcome { delivery_id: parcel.delivery_id, target: parcel.target, tried, had_failed, _ticket: parcel.ticket }
+}
+
+/// Sends, unless the subscription has been deleted or switched off while the delivery waited for its turn.
+async fn send_if_wanted(app: &App, parcel: &Parcel, waited: Duration) -> Tried {
+    if let Owner::Subscription(id) = &parcel.target.owner
+        && waited > STALE_AFTER
+        && let Ok(found) = store::subscriptions(app.db.reader(), vec![*id]).await
+        && let Some(reason) = target::closed(found.first())
+    {
+        return Tried { at: app.clock.now(), duration_ms: 0, answer: Answer::Nobody(reason.to_owned()) };
+    }
+    send::send(app, parcel).await
 }
 
 /// How long until something becomes due, a second at most.

@@ -2,11 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use entity::{
-    event,
-    id::{DeliveryId, PartnerId},
-    timestamp::Timestamp,
-};
+use entity::{event, id::DeliveryId, timestamp::Timestamp};
 use reqwest::{
     Method, Response,
     header::{CONTENT_TYPE, RETRY_AFTER},
@@ -17,6 +13,7 @@ use crate::{
     app::App,
     error::Result,
     webhook::{
+        Owner,
         deliver::{lanes::Ticket, sign},
         retry::{self, Answer},
     },
@@ -31,6 +28,8 @@ pub(super) struct Parcel {
     pub(super) delivery_id: DeliveryId,
     /// Tries before this one.
     pub(super) tries: i32,
+    /// The event's number, where its subscription numbers them.
+    pub(super) sequence: Option<i64>,
     pub(super) event: Arc<event::Model>,
     pub(super) target: Arc<Target>,
     /// When it stops being ours.
@@ -38,16 +37,24 @@ pub(super) struct Parcel {
     pub(super) ticket: Ticket,
 }
 
-/// Where a partner's events go, as read after the lease was taken.
+/// Where an owner's events go, as read after the lease was taken.
 pub(super) struct Target {
-    pub(super) partner_id: PartnerId,
+    pub(super) owner: Owner,
     pub(super) place: Place,
 }
 
 /// An endpoint that can be sent to, or why there is none.
 pub(super) enum Place {
-    Endpoint { url: String, is_failing: bool, secrets: Vec<SecretString> },
+    Endpoint { url: String, is_failing: bool, dialect: Dialect },
     Nobody(String),
+}
+
+/// Which headers an endpoint gets.
+pub(super) enum Dialect {
+    /// Both signatures, under the partner's secrets, the one that signs first.
+    Partner { secrets: Vec<SecretString> },
+    /// A signature for each secret, if there is one, and the event's number, if it has one.
+    Subscription { secrets: Vec<SecretString> },
 }
 
 /// What came of a try.
@@ -63,7 +70,7 @@ pub(super) async fn send(app: &App, parcel: &Parcel) -> Tried {
     let watch = app.clock.stopwatch();
     let answer = match &parcel.target.place {
         Place::Nobody(reason) => Answer::Nobody(reason.clone()),
-        Place::Endpoint { url, secrets, .. } => post(app, parcel, url, secrets).await.unwrap_or_else(|error| {
+        Place::Endpoint { url, dialect, .. } => post(app, parcel, url, dialect).await.unwrap_or_else(|error| {
             tracing::warn!(%error, delivery.id = %parcel.delivery_id, "a webhook could not be sent");
             Answer::Nothing(error.description())
         }),
@@ -71,12 +78,16 @@ pub(super) async fn send(app: &App, parcel: &Parcel) -> Tried {
     Tried { at, duration_ms: i64::try_from(watch.elapsed_ms()).unwrap_or(i64::MAX), answer }
 }
 
-async fn post(app: &App, parcel: &Parcel, url: &str, secrets: &[SecretString]) -> Result<Answer> {
-    let event = &parcel.event;
-    let signed = sign::headers(app.clock.now(), &event.partner_id, secrets, event.id, &event.body)?;
-    let mut request = app.outbound.request(Method::POST, url)?;
-    request = request.header(CONTENT_TYPE, "application/json").header("X-TL-Partner-Id", event.partner_id.as_str());
-    for (name, value) in signed {
+async fn post(app: &App, parcel: &Parcel, url: &str, dialect: &Dialect) -> Result<Answer> {
+    let (event, now) = (&parcel.event, app.clock.now());
+    let headers = match dialect {
+        Dialect::Partner { secrets } => sign::for_partner(now, &event.partner_id, secrets, event.id, &event.body)?,
+        Dialect::Subscription { secrets } => {
+            sign::for_subscription(now, secrets, event.id, &event.body, parcel.sequence)?
+        }
+    };
+    let mut request = app.outbound.request(Method::POST, url)?.header(CONTENT_TYPE, "application/json");
+    for (name, value) in headers {
         request = request.header(name, value);
     }
     Ok(match request.body(event.body.clone()).send().await {

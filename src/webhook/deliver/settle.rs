@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use entity::{
     delivery::State,
     delivery_attempt,
-    id::{DeliveryId, LeaseId, PartnerId},
+    id::{DeliveryId, LeaseId, PartnerId, SubscriptionId},
     timestamp::Timestamp,
 };
 use sea_orm::{DatabaseTransaction, Set};
@@ -17,12 +17,13 @@ use crate::{
     db,
     error::Result,
     webhook::{
+        Owner,
         deliver::{
             lanes::Ticket,
             send::{Place, Target, Tried},
             store,
         },
-        retry::{self, Answer, Step},
+        retry::{self, Answer, Policy, Step},
     },
 };
 
@@ -60,16 +61,16 @@ pub(super) async fn settle(app: &App, lease: LeaseId, outcomes: &[Outcome]) {
 
 /// What changed about an endpoint.
 enum News {
-    Fails(PartnerId),
-    Works(PartnerId),
-    Gone(PartnerId),
+    Fails(Owner),
+    Works(Owner),
+    Gone(Owner),
 }
 
 fn log(news: &News) {
     match news {
-        News::Fails(id) => tracing::warn!(partner.id = %id, "a webhook endpoint fails"),
-        News::Works(id) => tracing::info!(partner.id = %id, "a webhook endpoint works again"),
-        News::Gone(id) => tracing::warn!(partner.id = %id, "a webhook endpoint is gone and was disabled"),
+        News::Fails(owner) => tracing::warn!(webhook.owner = %owner, "a webhook endpoint fails"),
+        News::Works(owner) => tracing::info!(webhook.owner = %owner, "a webhook endpoint works again"),
+        News::Gone(owner) => tracing::warn!(webhook.owner = %owner, "a webhook endpoint is gone and was disabled"),
     }
 }
 
@@ -91,7 +92,9 @@ async fn settle_once(app: &App, lease: LeaseId, outcomes: &[Outcome]) -> Result<
                 store::postpone(tx, lease, outcome.delivery_id, due_at).await?;
             }
         }
-        endpoints(app, tx, outcomes, now).await
+        let mut news = endpoints(app, tx, outcomes, now).await?;
+        news.extend(subscriptions(tx, outcomes).await?);
+        Ok(news)
     })
     .await
 }
@@ -107,27 +110,28 @@ fn attempt(outcome: &Outcome) -> Option<delivery_attempt::ActiveModel> {
         at: Set(tried.at),
         duration_ms: Set(tried.duration_ms),
         status: Set(status),
-        error: Set(retry::complaint(&tried.answer)),
+        error: Set(retry::complaint(Policy::of(&outcome.target.owner), &tried.answer)),
         ..Default::default()
     })
 }
 
-/// Remembers how the endpoints do: the last try of each counts. Partners come in the order of their ids, so that
+/// Remembers how the partners' endpoints do: the last try of each counts. Partners come in the order of their ids, so that
 /// workers never wait for each other in a circle.
 async fn endpoints(app: &App, tx: &DatabaseTransaction, outcomes: &[Outcome], now: Timestamp) -> Result<Vec<News>> {
     let mut last: BTreeMap<&PartnerId, (&Outcome, Step)> = BTreeMap::new();
     for outcome in outcomes {
-        if let Some((_, step)) = outcome.tried {
-            last.insert(&outcome.target.partner_id, (outcome, step));
+        if let (Some((_, step)), Owner::Partner(id)) = (&outcome.tried, &outcome.target.owner) {
+            last.insert(id, (outcome, *step));
         }
     }
     let mut news = Vec::new();
     for (id, (outcome, step)) in last {
         let Place::Endpoint { url, is_failing, .. } = &outcome.target.place else { continue };
+        let owner = || Owner::Partner(id.clone());
         match step {
             Step::Delivered => {
                 if (*is_failing || outcome.had_failed) && store::set_working(tx, id).await? {
-                    news.push(News::Works(id.clone()));
+                    news.push(News::Works(owner()));
                 }
             }
             Step::Gone => {
@@ -135,14 +139,57 @@ async fn endpoints(app: &App, tx: &DatabaseTransaction, outcomes: &[Outcome], no
                     let origin = Origin { actor: Actor::Endpoint(id.clone()), request_id: None };
                     let entry = audit::Entry::of_partner("webhook.disable", id).after(GONE);
                     audit::record(app, tx, &origin, entry).await?;
-                    news.push(News::Gone(id.clone()));
+                    news.push(News::Gone(owner()));
                 }
             }
             Step::Again(_) | Step::Dead => {
                 if store::set_failing(tx, id, url, now).await? {
-                    news.push(News::Fails(id.clone()));
+                    news.push(News::Fails(owner()));
                 }
             }
+        }
+    }
+    Ok(news)
+}
+
+/// What tries of a subscription's address came to, in their order.
+struct Count<'a> {
+    url: &'a str,
+    /// Failures since the last success, or since the last that was written down.
+    errors: i64,
+    has_succeeded: bool,
+    /// Whether failures are written down already, as far as this worker knows.
+    had_failed: bool,
+}
+
+/// Counts the failures of subscriptions since their last success. They come in the order of their ids, after the
+/// partners.
+async fn subscriptions(tx: &DatabaseTransaction, outcomes: &[Outcome]) -> Result<Vec<News>> {
+    let mut counts: BTreeMap<SubscriptionId, Count<'_>> = BTreeMap::new();
+    for outcome in outcomes {
+        let (Some((tried, step)), Owner::Subscription(id)) = (&outcome.tried, &outcome.target.owner) else { continue };
+        let Place::Endpoint { url, is_failing, .. } = &outcome.target.place else { continue };
+        if matches!(tried.answer, Answer::Nobody(_)) {
+            continue;
+        }
+        let nothing = Count { url, errors: 0, has_succeeded: false, had_failed: false };
+        let count = counts.entry(*id).or_insert(nothing);
+        count.had_failed |= *is_failing || outcome.had_failed;
+        match step {
+            Step::Delivered => (count.errors, count.has_succeeded) = (0, true),
+            Step::Again(_) | Step::Dead | Step::Gone => count.errors += 1,
+        }
+    }
+    let mut news = Vec::new();
+    for (id, count) in counts {
+        if count.errors == 0 && !count.had_failed {
+            continue;
+        }
+        store::count_errors(tx, id, count.url, count.errors, count.has_succeeded).await?;
+        match (count.errors > 0, count.had_failed) {
+            (true, false) => news.push(News::Fails(Owner::Subscription(id))),
+            (false, true) => news.push(News::Works(Owner::Subscription(id))),
+            _ => {}
         }
     }
     Ok(news)

@@ -1,4 +1,5 @@
-//! How a partner knows that a webhook is ours and what it says: two signatures over the same bytes.
+//! How a receiver knows that a webhook is ours and what it says: for a partner two signatures over the same bytes, for
+//! a subscription the second of them, if it asked for it.
 //!
 //! `X-TL-Signature` is the contract's JWT with a digest of the body added; it is signed with the secret that signs.
 //! `webhook-signature` follows Standard Webhooks, with one signature for each secret that verifies. Both are made anew
@@ -12,15 +13,15 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use standardwebhooks::Webhook;
+use standardwebhooks::{Webhook, WebhookError};
 
 use crate::error::{Error, Result};
 
 /// How long a signature is valid before and after the instant of signing, in seconds.
 const VALID_SECONDS: i64 = 180;
 
-/// The headers that differ from try to try, by name.
-pub(super) type Headers = [(&'static str, String); 4];
+/// Headers by name.
+pub(super) type Headers = Vec<(&'static str, String)>;
 
 #[derive(Serialize)]
 struct Claims<'a> {
@@ -30,11 +31,11 @@ struct Claims<'a> {
     body_sha256: String,
 }
 
-/// Signs a body with the secrets that verify now, the one that signs first.
+/// Signs a body with the partner's secrets that verify now, the one that signs first.
 ///
 /// # Errors
 /// `internal_error` if there is no secret.
-pub(super) fn headers(
+pub(super) fn for_partner(
     now: Timestamp,
     partner_id: &PartnerId,
     secrets: &[SecretString],
@@ -53,19 +54,47 @@ pub(super) fn headers(
     let key = EncodingKey::from_secret(signing.expose_secret().as_bytes());
     let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key);
     let token = token.map_err(|error| unsigned(error.to_string()))?;
+    let mut headers = vec![("X-TL-Partner-Id", partner_id.to_string()), ("X-TL-Signature", token)];
+    let webhooks = secrets.iter().map(|secret| Webhook::from_bytes(secret.expose_secret().as_bytes().to_vec()));
+    headers.extend(standard(seconds, webhooks, event_id, body).map_err(|error| unsigned(error.to_string()))?);
+    Ok(headers)
+}
+
+/// What a subscription asked for: signatures with its secrets, the event's number, or nothing.
+///
+/// # Errors
+/// `internal_error` if a secret is not one.
+pub(super) fn for_subscription(
+    now: Timestamp,
+    secrets: &[SecretString],
+    event_id: EventId,
+    body: &str,
+    sequence: Option<i64>,
+) -> Result<Headers> {
+    let mut headers = Headers::new();
+    if !secrets.is_empty() {
+        let seconds = now.0.div_euclid(Timestamp::SECOND);
+        let webhooks = secrets.iter().map(|secret| Webhook::new(secret.expose_secret()));
+        let signed = standard(seconds, webhooks, event_id, body);
+        headers.extend(signed.map_err(|error| Error::Internal(format!("signing a webhook: {error}")))?);
+    } else if sequence.is_some() {
+        headers.push(("webhook-id", event_id.to_string()));
+    }
+    headers.extend(sequence.map(|sequence| ("webhook-sequence", sequence.to_string())));
+    Ok(headers)
+}
+
+/// The headers of Standard Webhooks, with a signature for each secret.
+fn standard(
+    seconds: i64,
+    webhooks: impl Iterator<Item = Result<Webhook, WebhookError>>,
+    event_id: EventId,
+    body: &str,
+) -> Result<[(&'static str, String); 3], WebhookError> {
     let id = event_id.to_string();
-    let standard = |secret: &SecretString| {
-        let webhook = Webhook::from_bytes(secret.expose_secret().as_bytes().to_vec())?;
-        webhook.sign(&id, seconds, body.as_bytes())
-    };
-    let standard = secrets.iter().map(standard).collect::<Result<Vec<String>, _>>();
-    let standard = standard.map_err(|error| unsigned(error.to_string()))?.join(" ");
-    Ok([
-        ("X-TL-Signature", token),
-        ("webhook-id", id),
-        ("webhook-timestamp", seconds.to_string()),
-        ("webhook-signature", standard),
-    ])
+    let signatures = webhooks.map(|webhook| webhook?.sign(&id, seconds, body.as_bytes()));
+    let signatures = signatures.collect::<Result<Vec<String>, _>>()?.join(" ");
+    Ok([("webhook-id", id), ("webhook-timestamp", seconds.to_string()), ("webhook-signature", signatures)])
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -82,7 +111,10 @@ mod tests {
         let event = EventId("0198f000-0000-7000-8000-000000000001".parse().expect("an id"));
         let old: SecretString = "qmps_old".into();
         let signed = |seconds: i64, body: &str, secrets: &[SecretString]| {
-            headers(Timestamp(seconds * Timestamp::SECOND + 999_999), &partner, secrets, event, body).expect("headers")
+            let at = Timestamp(seconds * Timestamp::SECOND + 999_999);
+            let headers = for_partner(at, &partner, secrets, event, body).expect("headers");
+            assert_eq!(headers[0], ("X-TL-Partner-Id", "acme".to_owned()));
+            headers[1..].to_vec()
         };
         let secrets = [old.clone()];
         let first = signed(1_700_000_000, "{}", &secrets);
@@ -98,7 +130,23 @@ mod tests {
         let (of_old, of_new) = both[3].1.split_once(' ').expect("two signatures");
         assert_eq!(of_old, first[3].1);
         assert!(of_new.starts_with("v1,") && of_new != of_old);
-        assert!(headers(Timestamp(0), &partner, &[], event, "{}").is_err());
+        assert!(for_partner(Timestamp(0), &partner, &[], event, "{}").is_err());
+    }
+
+    #[test]
+    fn a_subscription_gets_the_headers_that_it_asked_for() {
+        let event = EventId("0198f000-0000-7000-8000-000000000001".parse().expect("an id"));
+        let names = |secrets: &[SecretString], sequence| -> Vec<&'static str> {
+            let headers = for_subscription(Timestamp(0), secrets, event, "{}", sequence).expect("headers");
+            headers.into_iter().map(|(name, _)| name).collect()
+        };
+        let secret: SecretString = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into();
+        assert_eq!(names(&[], None), [] as [&str; 0]);
+        assert_eq!(names(&[], Some(7)), ["webhook-id", "webhook-sequence"]);
+        let signed = ["webhook-id", "webhook-timestamp", "webhook-signature"];
+        assert_eq!(names(std::slice::from_ref(&secret), None), signed);
+        assert_eq!(names(&[secret.clone(), secret], Some(7)), [&signed[..], &["webhook-sequence"]].concat());
+        assert!(for_subscription(Timestamp(0), &["whsec_%".into()], event, "{}", None).is_err());
     }
 
     #[test]

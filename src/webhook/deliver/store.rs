@@ -6,65 +6,102 @@
 use entity::{
     delivery::{Column, Entity, State},
     delivery_attempt, event,
-    id::{DeliveryId, EventId, LeaseId, PartnerId},
+    id::{DeliveryId, EventId, LeaseId, PartnerId, SubscriptionId},
     partner_webhook as endpoint,
     timestamp::Timestamp,
+    webhook_subscription as subscription,
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
     QueryOrder, QuerySelect, Statement, UpdateMany, Value, sea_query::Expr,
 };
 
-use crate::error::Result;
+use crate::{error::Result, webhook::Owner};
 
-/// A partner that has due deliveries.
-#[derive(Debug, FromQueryResult)]
+/// An owner that has due deliveries.
+#[derive(Debug)]
 pub(super) struct Waiting {
-    pub(super) partner_id: PartnerId,
+    pub(super) owner: Owner,
     /// Whether its endpoint fails.
     pub(super) is_failing: bool,
 }
 
 /// A delivery that is ours until the lease ends.
-#[derive(Debug, FromQueryResult)]
+#[derive(Debug)]
 pub(super) struct Leased {
     pub(super) id: DeliveryId,
     pub(super) event_id: EventId,
-    pub(super) partner_id: PartnerId,
+    pub(super) owner: Owner,
+    pub(super) sequence: Option<i64>,
     pub(super) tries: i32,
 }
 
-/// How many deliveries of a partner to lease.
+/// How many deliveries of an owner to lease.
 pub(super) struct Room {
-    pub(super) partner_id: PartnerId,
+    pub(super) owner: Owner,
     pub(super) count: i64,
 }
 
-/// All partners with due deliveries, those that wait longest first. It goes from partner to partner through the index,
-/// so a long queue of one partner costs no more than a short one.
+#[derive(FromQueryResult)]
+struct WaitingRow {
+    partner_id: Option<PartnerId>,
+    subscription_id: Option<SubscriptionId>,
+    is_failing: bool,
+}
+
+#[derive(FromQueryResult)]
+struct LeasedRow {
+    id: DeliveryId,
+    event_id: EventId,
+    partner_id: Option<PartnerId>,
+    subscription_id: Option<SubscriptionId>,
+    sequence: Option<i64>,
+    tries: i32,
+}
+
+/// All owners with due deliveries, those that wait longest first. It goes from owner to owner through the indices, so
+/// a long queue of one costs no more than a short one.
 const WAITING: &str = "
     WITH RECURSIVE partner(id) AS (
-        SELECT MIN(partner_id) FROM deliveries WHERE due_at IS NOT NULL
+        SELECT MIN(partner_id) FROM deliveries WHERE due_at IS NOT NULL AND partner_id IS NOT NULL
         UNION ALL
         SELECT (SELECT MIN(d.partner_id) FROM deliveries d WHERE d.due_at IS NOT NULL AND d.partner_id > partner.id)
         FROM partner WHERE partner.id IS NOT NULL
+    ), subscription(id) AS (
+        SELECT MIN(subscription_id) FROM deliveries WHERE due_at IS NOT NULL AND subscription_id IS NOT NULL
+        UNION ALL
+        SELECT (SELECT MIN(d.subscription_id) FROM deliveries d
+            WHERE d.due_at IS NOT NULL AND d.subscription_id > subscription.id)
+        FROM subscription WHERE subscription.id IS NOT NULL
     ), waiting AS (
-        SELECT partner.id AS partner_id, (
+        SELECT partner.id AS partner_id, CAST(NULL AS BIGINT) AS subscription_id, (
             SELECT MIN(d.due_at) FROM deliveries d WHERE d.due_at IS NOT NULL AND d.partner_id = partner.id
         ) AS oldest
         FROM partner WHERE partner.id IS NOT NULL
+        UNION ALL
+        SELECT NULL, subscription.id, (
+            SELECT MIN(d.due_at) FROM deliveries d WHERE d.due_at IS NOT NULL AND d.subscription_id = subscription.id
+        )
+        FROM subscription WHERE subscription.id IS NOT NULL
     )
-    SELECT waiting.partner_id, (w.failing_since IS NOT NULL) AS is_failing
+    SELECT waiting.partner_id, waiting.subscription_id,
+        (w.failing_since IS NOT NULL OR COALESCE(s.errors_counter, 0) > 0) AS is_failing
     FROM waiting LEFT JOIN partner_webhooks w ON w.partner_id = waiting.partner_id
+    LEFT JOIN webhook_subscriptions s ON s.id = waiting.subscription_id
     WHERE waiting.oldest <= $1
-    ORDER BY waiting.oldest, waiting.partner_id";
+    ORDER BY waiting.oldest, waiting.partner_id, waiting.subscription_id";
 
 pub(super) async fn waiting(db: &impl ConnectionTrait, now: Timestamp) -> Result<Vec<Waiting>> {
     let statement = Statement::from_sql_and_values(db.get_database_backend(), WAITING, [now.into()]);
-    Ok(Waiting::find_by_statement(statement).all(db).await?)
+    let rows = WaitingRow::find_by_statement(statement).all(db).await?;
+    let waiting = |row: WaitingRow| {
+        let owner = Owner::from_columns(row.partner_id, row.subscription_id)?;
+        Some(Waiting { owner, is_failing: row.is_failing })
+    };
+    Ok(rows.into_iter().filter_map(waiting).collect())
 }
 
-/// Takes due deliveries, the oldest of each partner, for the turn `lease` until `until`. What another worker is taking
+/// Takes due deliveries, the oldest of each owner, for the turn `lease` until `until`. What another worker is taking
 /// at this moment is passed over.
 pub(super) async fn lease(
     tx: &DatabaseTransaction,
@@ -78,22 +115,31 @@ pub(super) async fn lease(
     let mut values: Vec<Value> = vec![now.into(), until.into(), lease.into()];
     let mut parts = Vec::with_capacity(rooms.len());
     for room in rooms {
-        let (partner, count) = (values.len() + 1, values.len() + 2);
-        values.extend([room.partner_id.clone().into(), room.count.into()]);
+        let (place, count) = (values.len() + 1, values.len() + 2);
+        let (column, owner): (_, Value) = match &room.owner {
+            Owner::Partner(id) => ("partner_id", id.clone().into()),
+            Owner::Subscription(id) => ("subscription_id", (*id).into()),
+        };
+        values.extend([owner, room.count.into()]);
         parts.push(format!(
             "SELECT id FROM (
-                SELECT id FROM deliveries WHERE due_at IS NOT NULL AND partner_id = ${partner} AND due_at <= $1
+                SELECT id FROM deliveries WHERE due_at IS NOT NULL AND {column} = ${place} AND due_at <= $1
                 ORDER BY due_at, id LIMIT ${count} {skip}
-            ) AS of_{partner}"
+            ) AS of_{place}"
         ));
     }
     let sql = format!(
         "WITH taken AS MATERIALIZED ({})
         UPDATE deliveries SET due_at = $2, lease = $3 WHERE id IN (SELECT id FROM taken)
-        RETURNING id, event_id, partner_id, tries",
+        RETURNING id, event_id, partner_id, subscription_id, sequence, tries",
         parts.join(" UNION ALL ")
     );
-    Ok(Leased::find_by_statement(Statement::from_sql_and_values(backend, sql, values)).all(tx).await?)
+    let rows = LeasedRow::find_by_statement(Statement::from_sql_and_values(backend, sql, values)).all(tx).await?;
+    let leased = |row: LeasedRow| {
+        let owner = Owner::from_columns(row.partner_id, row.subscription_id)?;
+        Some(Leased { id: row.id, event_id: row.event_id, owner, sequence: row.sequence, tries: row.tries })
+    };
+    Ok(rows.into_iter().filter_map(leased).collect())
 }
 
 /// The first due date after `now`.
@@ -108,6 +154,37 @@ pub(super) async fn events(db: &impl ConnectionTrait, ids: Vec<EventId>) -> Resu
 
 pub(super) async fn endpoints(db: &impl ConnectionTrait, ids: Vec<PartnerId>) -> Result<Vec<endpoint::Model>> {
     Ok(endpoint::Entity::find().filter(endpoint::Column::PartnerId.is_in(ids)).all(db).await?)
+}
+
+/// Subscriptions of these ids; the owner is known from their deliveries.
+pub(super) async fn subscriptions(
+    db: &impl ConnectionTrait,
+    ids: Vec<SubscriptionId>,
+) -> Result<Vec<subscription::Model>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(subscription::Entity::find().filter(subscription::Column::Id.is_in(ids)).all(db).await?)
+}
+
+/// Counts tries of a subscription's address that failed, unless it has another by now: from nothing again if one of
+/// them did not.
+pub(super) async fn count_errors(
+    tx: &DatabaseTransaction,
+    id: SubscriptionId,
+    url: &str,
+    count: i64,
+    is_from_nothing: bool,
+) -> Result<()> {
+    let counter =
+        if is_from_nothing { Expr::value(count) } else { Expr::col(subscription::Column::ErrorsCounter).add(count) };
+    subscription::Entity::update_many()
+        .col_expr(subscription::Column::ErrorsCounter, counter)
+        .filter(subscription::Column::Id.eq(id))
+        .filter(subscription::Column::Url.eq(url))
+        .exec(tx)
+        .await?;
+    Ok(())
 }
 
 pub(super) async fn insert_attempts(tx: &DatabaseTransaction, rows: Vec<delivery_attempt::ActiveModel>) -> Result<()> {

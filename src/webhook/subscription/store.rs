@@ -1,0 +1,114 @@
+//! SQL of subscriptions; the workspace comes first. What workers do with them is in `deliver`'s own store.
+
+use entity::{
+    delivery, delivery_attempt, event,
+    id::{DeliveryId, EventId, SubscriptionId, WorkspaceId},
+    timestamp::Timestamp,
+    webhook_subscription::{ActiveModel, Column, Entity, Model},
+};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, NotSet, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait,
+    sea_query::{Expr, ExprTrait},
+};
+
+use crate::{error::Result, secret};
+
+pub(super) async fn all(db: &impl ConnectionTrait, workspace_id: WorkspaceId) -> Result<Vec<Model>> {
+    let live = Entity::find().filter(Column::WorkspaceId.eq(workspace_id)).filter(Column::DeletedAt.is_null());
+    Ok(live.order_by_asc(Column::Id).all(db).await?)
+}
+
+pub(super) async fn find(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    id: SubscriptionId,
+) -> Result<Option<Model>> {
+    let live = Entity::find_by_id(id).filter(Column::WorkspaceId.eq(workspace_id)).filter(Column::DeletedAt.is_null());
+    Ok(live.one(db).await?)
+}
+
+/// The deleted one of this type and address that was deleted last.
+pub(super) async fn deleted(
+    tx: &DatabaseTransaction,
+    workspace_id: WorkspaceId,
+    event_type: &str,
+    url: &str,
+) -> Result<Option<Model>> {
+    Ok(Entity::find()
+        .filter(Column::WorkspaceId.eq(workspace_id))
+        .filter(Column::EventType.eq(event_type))
+        .filter(Column::UrlDigest.eq(secret::digest(url)))
+        .filter(Column::DeletedAt.is_not_null())
+        .order_by_desc(Column::DeletedAt)
+        .order_by_desc(Column::Id)
+        .one(tx)
+        .await?)
+}
+
+/// Writes a new one; its id is the database's.
+pub(super) async fn insert(tx: &DatabaseTransaction, row: &Model) -> Result<Model> {
+    let row = ActiveModel { id: NotSet, ..ActiveModel::from(row.clone()).reset_all() };
+    Ok(row.insert(tx).await?)
+}
+
+/// Writes what the API can change. Counters belong to those who deliver and tell; the row may have been read before
+/// they changed them.
+pub(super) async fn save(tx: &DatabaseTransaction, row: &Model, counters: Counters) -> Result<Model> {
+    let all = ActiveModel::from(row.clone()).reset_all();
+    let errors_counter = match counters {
+        Counters::Keep => NotSet,
+        Counters::Reset => sea_orm::Set(0),
+    };
+    let change = ActiveModel {
+        id: sea_orm::Unchanged(row.id),
+        workspace_id: NotSet,
+        last_sequence: NotSet,
+        created_at: NotSet,
+        errors_counter,
+        ..all
+    };
+    Ok(change.update(tx).await?)
+}
+
+/// Forgets deliveries that ended before `before`, with their tries, and the events that no delivery is left of; returns
+/// how many deliveries.
+pub(super) async fn forget(tx: &DatabaseTransaction, before: Timestamp, limit: u64) -> Result<u64> {
+    let old: Vec<(DeliveryId, EventId)> = delivery::Entity::find()
+        .select_only()
+        .columns([delivery::Column::Id, delivery::Column::EventId])
+        .filter(delivery::Column::FinishedAt.lt(before))
+        .filter(delivery::Column::FinishedAt.is_not_null())
+        .filter(delivery::Column::SubscriptionId.is_not_null())
+        .order_by_asc(delivery::Column::FinishedAt)
+        .limit(limit)
+        .into_tuple()
+        .all(tx)
+        .await?;
+    if old.is_empty() {
+        return Ok(0);
+    }
+    let (ids, events): (Vec<DeliveryId>, Vec<EventId>) = old.into_iter().unzip();
+    let of_them = delivery_attempt::Column::DeliveryId.is_in(ids.iter().copied());
+    delivery_attempt::Entity::delete_many().filter(of_them).exec(tx).await?;
+    let gone = delivery::Entity::delete_many().filter(delivery::Column::Id.is_in(ids)).exec(tx).await?.rows_affected;
+    let is_left = delivery::Entity::find()
+        .select_only()
+        .column(delivery::Column::Id)
+        .filter(Expr::col((delivery::Entity, delivery::Column::EventId)).equals((event::Entity, event::Column::Id)));
+    event::Entity::delete_many()
+        .filter(event::Column::Id.is_in(events))
+        .filter(Expr::exists(is_left.into_query()).not())
+        .exec(tx)
+        .await?;
+    Ok(gone)
+}
+
+/// What happens to the counted errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counters {
+    /// They stay.
+    Keep,
+    /// They begin anew: the address is another.
+    Reset,
+}
