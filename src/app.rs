@@ -11,6 +11,7 @@ use crate::{
     connector::Connectors,
     db::Database,
     file::Files,
+    mail::Mailer,
     message::writer::{self, Queue, Writer},
     meter::Meter,
     outbound::Outbound,
@@ -45,6 +46,8 @@ pub struct App {
     pub figures: Reader,
     /// Messages, committed many at once.
     pub writer: Writer,
+    /// Sends mail to people.
+    pub mailer: Mailer,
     /// Dials addresses that customers gave.
     pub outbound: Outbound,
     /// Where contents of files are.
@@ -86,6 +89,7 @@ impl App {
             None => Signals::local(),
         };
         let files = Files::open(&config)?;
+        let mailer = config.mailer()?;
         let outbound = Outbound::new(config.allow_private_targets);
         let meter = match &config.redis_url {
             Some(url) => Meter::shared(url, &config.redis_prefix)?,
@@ -104,6 +108,7 @@ impl App {
             meter,
             figures,
             writer,
+            mailer,
             outbound,
             files,
             stop: watch::Sender::new(false),

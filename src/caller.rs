@@ -1,7 +1,7 @@
 //! Who asks. A value of these types is the proof that the credentials were checked.
 
 use entity::{
-    id::{LinkId, OperatorTokenId, PartnerId, TokenId},
+    id::{LinkId, OperatorTokenId, PartnerId, TokenId, UserId},
     partner, plan, user, workspace,
 };
 
@@ -54,6 +54,8 @@ pub enum Actor {
     Token(TokenId),
     /// Whoever opened an onboarding link.
     Link(LinkId),
+    /// Whoever opened the invitation of this user.
+    Invitation(UserId),
     /// A provider, through its connector.
     Provider,
     /// Whoever answers at a partner's webhook address.
@@ -103,6 +105,7 @@ impl std::fmt::Display for Actor {
             Self::OperatorToken(id) => write!(f, "operator_token:{id}"),
             Self::Token(id) => write!(f, "token:{id}"),
             Self::Link(id) => write!(f, "link:{id}"),
+            Self::Invitation(id) => write!(f, "invitation:{id}"),
             Self::Provider => f.write_str("provider"),
             Self::Endpoint(id) => write!(f, "endpoint:{id}"),
         }

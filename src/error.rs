@@ -63,6 +63,8 @@ pub enum Error {
     WorkspaceSuspended,
     #[error("the token lacks the scope {0}")]
     InsufficientScope(&'static str),
+    #[error("{0}")]
+    PermissionDenied(&'static str),
 
     // Provisioning.
     #[error("there is no such workspace")]
@@ -75,6 +77,16 @@ pub enum Error {
     UserNotActive,
     #[error("No free seats: {requested} asked for, {available} left")]
     SeatsFull { requested: i32, available: i32 },
+    #[error("there is no team with the title \"{0}\"")]
+    TeamNotFound(String),
+    #[error("there is no such invitation")]
+    InvitationNotFound,
+    #[error("the invitation has been accepted already")]
+    InvitationAccepted,
+    #[error("the invitation has expired")]
+    InvitationExpired,
+    #[error("there are {0} invitations that nobody has accepted, which is as many as there can be")]
+    TooManyInvitations(u64),
     #[error("the partner {0} exists already")]
     PartnerExists(String),
     #[error("there is no such plan")]
@@ -123,6 +135,10 @@ pub enum Error {
     WrongPhoneNumber(String),
     #[error("Whatsapp chat_id \"{0}\" not found")]
     ChatNotFound(String),
+    #[error("Chat name \"{name}\" is taken by chat {chat}")]
+    ChatNameTaken { name: String, chat: entity::id::ChatId },
+    #[error("There is no teammate with the e-mail address \"{0}\"")]
+    ResponsibleNotFound(String),
     #[error("Message uid \"{0}\" not found")]
     MessageNotFound(String),
     #[error("File uid \"{0}\" not found")]
@@ -135,6 +151,12 @@ pub enum Error {
     DownloadLinkExpired,
     #[error("Attachment template {0} not found")]
     TemplateNotFound(i64),
+    #[error("Text template {0} not found")]
+    TextTemplateNotFound(String),
+    #[error("there are {0} templates already, which is as many as there can be")]
+    TooManyTemplates(u64),
+    #[error("notes and messages that failed take no reactions")]
+    ReactionRefused,
     #[error("there is no account with the number {0}")]
     AccountNotFound(String),
     #[error("No connected WhatsApp account")]
@@ -289,11 +311,17 @@ codes! {
     MemberNotFound, Forbidden, "The token's user holds no seat", "Buy a seat or use a token of another user.";
     WorkspaceSuspended, Forbidden, "The workspace is suspended", "Ask the partner.";
     InsufficientScope, Forbidden, "The token lacks a scope", "Use a token with the scope that the description names.";
+    PermissionDenied, Forbidden, "The token's user may not do this", "Use a token of the owner or an admin.";
     WorkspaceNotFound, NotFound, "No such workspace", "Check the id with GET /workspaces.";
     WorkspaceCreationFailed, Conflict, "The workspace id is taken", "Choose another display name.";
     UserNotFound, NotFound, "No such user", "Check the id with GET /workspaces/{id}/users.";
     UserNotActive, Conflict, "The user holds no seat", "Raise the seats; the latest suspended is restored first.";
     SeatsFull, Conflict, "No free seats", "Raise seats_purchased.";
+    TeamNotFound, NotFound, "No such team", "Check the title with GET /workspace/teammates.";
+    InvitationNotFound, NotFound, "No such invitation", "Check the address, or ask for a new invitation.";
+    InvitationAccepted, Conflict, "The invitation has been accepted", "Nothing is left to do.";
+    InvitationExpired, Gone, "The invitation has expired", "Ask for a new invitation.";
+    TooManyInvitations, Conflict, "There are too many open invitations", "Take some back first.";
     PartnerExists, Conflict, "The partner exists already", "Choose another id.";
     PlanNotFound, NotFound, "No such plan", "See plan list.";
     TokenNotFound, NotFound, "No such token", "See token list.";
@@ -316,12 +344,17 @@ codes! {
     PhoneNotLinked, Conflict, "The phone has no linked device", "Scan a code with it first.";
     WrongPhoneNumber, Invalid, "The number is not one", "Send + and 7 to 15 digits, without punctuation.";
     ChatNotFound, NotFound, "No such chat", "Check the id with GET /chats.";
+    ChatNameTaken, Invalid, "Another chat has this name", "Choose another name.";
+    ResponsibleNotFound, NotFound, "No teammate has this address", "Check the address with GET /workspace/teammates.";
     MessageNotFound, NotFound, "No such message", "Check the uid.";
     FileNotFound, NotFound, "No such file", "Check the uid with GET /files.";
     FileTooLarge, TooLarge, "The file is too large for its type", "Send at most 16 MiB, of documents 100 MiB.";
     DownloadLinkInvalid, NotFound, "No such download link", "Take the whole link from the file or the message.";
     DownloadLinkExpired, Gone, "The download link has run out", "Ask for the file or the message again; links live 15 minutes.";
     TemplateNotFound, NotFound, "No such template", "Send text; templates cannot be stored yet.";
+    TextTemplateNotFound, NotFound, "No such text template", "Check the id with GET /templates.";
+    TooManyTemplates, Conflict, "There are too many templates", "Delete one first.";
+    ReactionRefused, Conflict, "Nobody can react to this", "React to messages that were sent or received.";
     AccountNotFound, NotFound, "No such account", "Check the number with GET /whatsapp_accounts.";
     ChannelNotConnected, Conflict, "The account is not connected", "Connect it with a QR link.";
     QuotaExceeded, Exhausted, "The message credits are used up", "Ask the partner for credits or seats.";
@@ -363,11 +396,17 @@ impl Error {
             Self::MemberNotFound => ErrorCode::MemberNotFound,
             Self::WorkspaceSuspended => ErrorCode::WorkspaceSuspended,
             Self::InsufficientScope(_) => ErrorCode::InsufficientScope,
+            Self::PermissionDenied(_) => ErrorCode::PermissionDenied,
             Self::WorkspaceNotFound => ErrorCode::WorkspaceNotFound,
             Self::WorkspaceCreationFailed { .. } => ErrorCode::WorkspaceCreationFailed,
             Self::UserNotFound => ErrorCode::UserNotFound,
             Self::UserNotActive => ErrorCode::UserNotActive,
             Self::SeatsFull { .. } => ErrorCode::SeatsFull,
+            Self::TeamNotFound(_) => ErrorCode::TeamNotFound,
+            Self::InvitationNotFound => ErrorCode::InvitationNotFound,
+            Self::InvitationAccepted => ErrorCode::InvitationAccepted,
+            Self::InvitationExpired => ErrorCode::InvitationExpired,
+            Self::TooManyInvitations(_) => ErrorCode::TooManyInvitations,
             Self::PartnerExists(_) => ErrorCode::PartnerExists,
             Self::PlanNotFound => ErrorCode::PlanNotFound,
             Self::TokenNotFound => ErrorCode::TokenNotFound,
@@ -390,12 +429,17 @@ impl Error {
             Self::PhoneNotLinked => ErrorCode::PhoneNotLinked,
             Self::WrongPhoneNumber(_) => ErrorCode::WrongPhoneNumber,
             Self::ChatNotFound(_) => ErrorCode::ChatNotFound,
+            Self::ChatNameTaken { .. } => ErrorCode::ChatNameTaken,
+            Self::ResponsibleNotFound(_) => ErrorCode::ResponsibleNotFound,
             Self::MessageNotFound(_) => ErrorCode::MessageNotFound,
             Self::FileNotFound(_) => ErrorCode::FileNotFound,
             Self::FileTooLarge { .. } => ErrorCode::FileTooLarge,
             Self::DownloadLinkInvalid => ErrorCode::DownloadLinkInvalid,
             Self::DownloadLinkExpired => ErrorCode::DownloadLinkExpired,
             Self::TemplateNotFound(_) => ErrorCode::TemplateNotFound,
+            Self::TextTemplateNotFound(_) => ErrorCode::TextTemplateNotFound,
+            Self::TooManyTemplates(_) => ErrorCode::TooManyTemplates,
+            Self::ReactionRefused => ErrorCode::ReactionRefused,
             Self::AccountNotFound(_) => ErrorCode::AccountNotFound,
             Self::ChannelNotConnected => ErrorCode::ChannelNotConnected,
             Self::QuotaExceeded { .. } => ErrorCode::QuotaExceeded,

@@ -34,11 +34,12 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`app`], [`config`], [`clock`], [`db`], [`error`], [`secret`], [`signal`], [`caller`], [`page`], [`phone`], [`queue`], [`timespan`], [`zone`], [`outbound`] | the base, free of frameworks |
+//! | [`app`], [`config`], [`clock`], [`db`], [`error`], [`secret`], [`signal`], [`caller`], [`page`], [`phone`], [`queue`], [`timespan`], [`zone`], [`outbound`], [`mail`] | the base, free of frameworks |
 //! | [`partner`], [`workspace`], [`user`], [`token`], [`plan`] | who is who |
 //! | [`credit`], [`quota`], [`meter`] | the ledger; billing periods and thresholds; admission of calls |
 //! | [`channel`], [`onboarding`], [`connector`] | accounts; links and attempts; providers |
-//! | [`chat`], [`message`], [`call`] | conversations of an account, what is said in them, and calls |
+//! | [`chat`], [`message`], [`call`], [`search`] | conversations of an account, what is said in them, calls, and finding it |
+//! | [`template`], [`invitation`] | texts that are sent often; people who are asked into a workspace |
 //! | [`mod@file`] | files of a workspace, and where their contents are kept |
 //! | [`webhook`] | events: the outbox, its deliveries, the partners' endpoints, the workspaces' subscriptions |
 //! | [`audit`], [`idempotency`] | who did what; the same request twice |
@@ -89,6 +90,12 @@
 //! - A window holds `rate + burst` calls for a token and `rate` for workspaces and partners, and refills at `rate`.
 //! - Standard Webhooks signatures use the partner secret as their key, so a partner has one secret to keep and rotate.
 //! - The writer hands each statement a whole batch as one JSON document, whose text is prepared once on both databases.
+//! - The index of words follows the messages instead of being written with them: a batch of messages is one statement,
+//!   and stays one ([`search::index`]).
+//! - Notes are rows of `messages`, so that history is one query; they wait in no queue and are the newest message of no
+//!   chat.
+//! - Names of chats are unique where they are given, not in the table: chats that come by themselves are named after
+//!   numbers, and two accounts may talk to one.
 //! - Messages and ledger entries have no foreign keys, which would cost more than the rows; `quartermaster audit` looks
 //!   for strays.
 //! - Idempotency keeps the operation's outcome, not the bytes of the answer, so the core knows no HTTP.
@@ -98,7 +105,7 @@
 //!
 //! # What is not here yet
 //!
-//! Notes and labels of the Workspace API, the channels and connect dialects, real connectors, partner
+//! Bots of the Workspace API, the channels and connect dialects, real connectors, partner
 //! pools of credits, and most of the Operator API.
 
 pub mod app;
@@ -117,7 +124,9 @@ pub mod error;
 pub mod file;
 pub mod http;
 pub mod idempotency;
+pub mod invitation;
 pub mod job;
+pub mod mail;
 pub mod message;
 pub mod meter;
 pub mod onboarding;
@@ -128,8 +137,10 @@ pub mod phone;
 pub mod plan;
 pub mod queue;
 pub mod quota;
+pub mod search;
 pub mod secret;
 pub mod signal;
+pub mod template;
 pub mod timespan;
 pub mod token;
 pub mod user;

@@ -92,6 +92,24 @@ impl Outbound {
         Ok(url)
     }
 
+    /// Where a host is reached that is not spoken to over HTTP, if that is allowed.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub async fn address_of(&self, host: &str, port: u16) -> Result<SocketAddr, String> {
+        let host = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host);
+        let found = tokio::time::timeout(LOOKUP_TIMEOUT, tokio::net::lookup_host((host, port))).await;
+        let found: Vec<SocketAddr> = match found {
+            Ok(Ok(found)) => found.collect(),
+            Ok(Err(error)) => return Err(error.to_string()),
+            Err(_) => return Err("the name could not be looked up in time".to_owned()),
+        };
+        if !self.allow_private && !found.iter().all(|address| is_public(address.ip())) {
+            return Err(format!("the name {PRIVATE}"));
+        }
+        found.first().copied().ok_or_else(|| "the name leads nowhere".to_owned())
+    }
+
     /// A request to an address of a customer.
     ///
     /// # Errors
@@ -346,7 +364,11 @@ mod tests {
         let request = guard.request(Method::POST, "http://localhost:1/").expect("a request");
         let refusal = request.send().await.expect_err("a refusal");
         assert_eq!(guard.describe(&refusal), "the address leads to an address that is not public");
+        for host in ["localhost", "127.0.0.1", "[::1]"] {
+            assert!(guard.address_of(host, 25).await.is_err_and(|reason| reason.contains("not public")), "{host}");
+        }
         let lenient = Outbound::new(true);
+        assert!(lenient.address_of("[::1]", 25).await.is_ok_and(|address| address.port() == 25));
         assert!(lenient.parse_and_look_up("http://localhost:1/").await.is_ok());
         let unanswered = lenient.request(Method::POST, "http://localhost:1/").expect("a request");
         let unanswered = unanswered.send().await.expect_err("nobody listens there");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use entity::{
     channel::ConnectorKind,
-    id::{AttemptId, JobId, PlanId},
+    id::{AttemptId, JobId, MessageId, PlanId, UserId, WorkspaceId},
     job,
     timestamp::Timestamp,
 };
@@ -46,6 +46,20 @@ pub enum Work {
     MessageStatus {
         /// What it says.
         receipt: Receipt,
+    },
+    /// The account's own reaction to a message has changed: its provider is to have it.
+    SendReaction {
+        /// Whose message.
+        workspace: WorkspaceId,
+        /// Which message.
+        message: MessageId,
+    },
+    /// Somebody is to be told by mail that they are invited.
+    SendInvitation {
+        /// Where to.
+        workspace: WorkspaceId,
+        /// Who.
+        user: UserId,
     },
 }
 

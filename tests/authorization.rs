@@ -115,6 +115,46 @@ fn workspace_rows() -> Vec<(&'static str, Method, &'static str, Value, Foreign)>
         get("get_message", "/messages/{m}", NotFound("not_found")),
         get("get_status_history", "/messages/{m}/status_history", NotFound("not_found")),
         get("get_quotas", "/workspace/quotas", OwnOnly),
+        get("list_labels", "/chats/{c}/labels", NotFound("not_found")),
+        get("list_reactions", "/messages/{m}/reactions", NotFound("not_found")),
+        get("search_chats", "/chats/search?q=ann", OwnOnly),
+        get("list_templates", "/templates", OwnOnly),
+        get("get_template", "/templates/{t}", NotFound("not_found")),
+        get("list_templates_with_usage", "/v2/templates", OwnOnly),
+        get("list_chats_of_member", "/v2/chats?with_msg=true", OwnOnly),
+        get("list_messages_of_member", "/v2/chats/{c}/messages", NotFound("not_found")),
+        get("list_whatsapp_accounts_of_member", "/v2/whatsapp_accounts", OwnOnly),
+        (
+            "update_chat",
+            Method::PATCH,
+            "/chats/{c}",
+            json!({ "name": "Mine now", "responsible": "", "closed": true, "read": true }),
+            NotFound("not_found"),
+        ),
+        ("add_labels", Method::PUT, "/chats/{c}/labels", json!({ "labels": ["mine"] }), NotFound("not_found")),
+        ("react", Method::PATCH, "/messages/{m}/reactions", json!({ "reaction": "👍" }), NotFound("not_found")),
+        ("update_template", Method::PATCH, "/templates/{t}", json!({ "name": "x" }), NotFound("not_found")),
+        ("delete_template", Method::DELETE, "/templates/{t}", json!(null), NotFound("not_found")),
+        ("withdraw_invitation", Method::DELETE, "/workspace/invitations/{i}", json!(null), NotFound("not_found")),
+        (
+            "invite_teammate",
+            Method::POST,
+            "/workspace/invitations",
+            json!({ "email": "guest@example.com", "role": "admin" }),
+            OwnOnly,
+        ),
+        ("create_template", Method::POST, "/templates", json!({ "name": "x", "text": "x" }), OwnOnly),
+        post("replace_labels", "/chats/{c}/labels", json!({ "labels": [] })),
+        post("write_note", "/chats/{c}/notes", json!({ "text": "x" })),
+        post("track_template_usage", "/templates/{t}/track_usage", json!({})),
+        post("track_usage_of_template", "/v2/templates", json!({ "template_id": 1 })),
+        post("send_message_to_chat_name", "/messages/to_chat_name", json!({ "chat_name": "Secret Ann", "text": "x" })),
+        post("send_message_in_chat_of_member", "/v2/chats/{c}/messages", json!({ "text": "x" })),
+        post(
+            "send_message_as_member",
+            "/v2/messages",
+            json!({ "phone": "+19990000000", "text": "x", "whatsapp_account_phone": "+15550001111" }),
+        ),
         post(
             "send_message",
             "/messages",
@@ -220,6 +260,12 @@ async fn no_token_reads_or_writes_in_another_workspace() {
     let victim = Conversations::start(&app, "victim", "+15550001111").await;
     let chat = victim.chat("Secret Ann", |row| row).await;
     let message = victim.message(chat, START, |row| row).await;
+    victim.label(chat, "secret").await;
+    let template = json!({ "name": "Secret", "text": "secret" });
+    let template = victim.token.post("/templates", template).await.expect(200)["data"]["id"].clone();
+    assert_eq!(template, 1, "a row says which template is counted");
+    let invited = json!({ "email": "guest@example.com", "first_name": "Secret" });
+    let invited = victim.token.post("/workspace/invitations", invited).await.expect(200)["data"]["user_id"].clone();
     let file = victim.token.picture("secret.png", &png(1000, 1)).await;
     let webhook = json!({ "event_type": "message:received:new", "url": "https://1.1.1.1/secret" });
     let webhook = victim.token.post("/webhooks", webhook).await.expect(200)["data"]["id"].clone();
@@ -228,8 +274,11 @@ async fn no_token_reads_or_writes_in_another_workspace() {
     let log = format!("/webhooks/{webhook}/deliveries");
     let deliveries = victim.token.get(&log).await.expect(200);
     let delivery = deliveries["data"]["deliveries"][0]["delivery_id"].as_str().expect("a delivery").to_owned();
-    let webhooks = victim.token.get("/webhooks").await.expect(200);
-    let before = victim.token.get("/chats?with_msg=true").await.expect(200);
+    let all = ["/chats?with_msg=true", "/templates", "/v2/templates", "/workspace/teammates", "/webhooks", &log];
+    let mut before = Vec::new();
+    for path in all {
+        before.push(victim.token.get(path).await.expect(200));
+    }
     let stranger = app.partner("stranger").await;
     let mine = stranger.workspace("Mine", 1).await;
     let token = stranger.get(&format!("/workspaces/{mine}/api-token")).await.expect(200);
@@ -239,6 +288,7 @@ async fn no_token_reads_or_writes_in_another_workspace() {
     assert_eq!(operations(&app, "workspace-api.json"), covered, "add a row to workspace_rows for each operation");
     for (operation, method, path, body, expected) in rows {
         let path = path.replace("{c}", &chat.to_string()).replace("{m}", &message.to_string());
+        let path = path.replace("{t}", &template.to_string()).replace("{i}", &invited.to_string());
         let path = path.replace("{f}", &file);
         let path = path.replace("{h}", &webhook.to_string()).replace("{d}", &delivery);
         let with_body = |request: reqwest::RequestBuilder| if body.is_null() { request } else { request.json(&body) };
@@ -258,8 +308,8 @@ async fn no_token_reads_or_writes_in_another_workspace() {
             }
         }
     }
-    assert_eq!(victim.token.get("/chats?with_msg=true").await.expect(200), before, "nothing of the victim changed");
+    for (path, before) in all.into_iter().zip(before) {
+        assert_eq!(victim.token.get(path).await.expect(200), before, "{path}: nothing of the victim changed");
+    }
     victim.token.get(&format!("/files/{file}")).await.expect(200);
-    assert_eq!(victim.token.get("/webhooks").await.expect(200), webhooks);
-    assert_eq!(victim.token.get(&log).await.expect(200), deliveries);
 }

@@ -44,6 +44,8 @@ fn every_key_has_its_variable() {
         ("redis_prefix", "blue", json!("blue")),
         ("sandbox_receipt_ms", "0", json!(0)),
         ("allow_private_targets", "true", json!(true)),
+        ("mail_from", "us@example.com", json!("us@example.com")),
+        ("smtp_url", "smtp://u:secret@h", json!("smtp://redacted@h")),
         ("log_format", "json", json!("json")),
         ("log_filter", "warn", json!("warn")),
         ("database_pool_size", "3", json!(3)),
@@ -57,7 +59,13 @@ fn every_key_has_its_variable() {
         ("shutdown_grace_ms", "0", json!(0)),
     ] {
         let variable = format!("QM_{}", key.to_uppercase());
-        let output = config(&[], &[(&variable, value)]);
+        // Where mail goes and whom it comes from are set together.
+        let other = match key {
+            "mail_from" => ("QM_SMTP_URL", "smtp://h"),
+            "smtp_url" => ("QM_MAIL_FROM", "us@example.com"),
+            _ => ("UNUSED", ""),
+        };
+        let output = config(&[], &[(&variable, value), other]);
         assert_eq!(line(&output, key), (shown, format!("environment {variable}")));
         assert!(!String::from_utf8_lossy(&output.stdout).contains("hunter2"), "{key}");
     }

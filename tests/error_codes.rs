@@ -28,10 +28,20 @@ fn every_code_is_shown_by_a_test() {
                 | ErrorCode::MessageNotFound
                 | ErrorCode::FileNotFound
                 | ErrorCode::TemplateNotFound
+                | ErrorCode::TextTemplateNotFound
+                | ErrorCode::ResponsibleNotFound
+                | ErrorCode::TeamNotFound
                 | ErrorCode::AccountNotFound
                 | ErrorCode::WebhookNotFound,
                 _,
             ) => "not_found".to_owned(),
+            (
+                ErrorCode::TooManyTemplates
+                | ErrorCode::TooManyInvitations
+                | ErrorCode::InvitationAccepted
+                | ErrorCode::ReactionRefused,
+                _,
+            ) => "validation_error".to_owned(),
             (ErrorCode::ChannelNotConnected, _) => "account_inactive".to_owned(),
             (ErrorCode::ApiCallsExhausted, _) => "quota_exceeded".to_owned(),
             (ErrorCode::WebhookExists, _) => "validation_error".to_owned(),

@@ -32,6 +32,10 @@ pub struct Model {
     pub closed: bool,
     /// Whether it has been read.
     pub read: bool,
+    /// Whether it is answered automatically.
+    pub autoresponse: bool,
+    /// Whether somebody has written in it since, so that it is not until it is switched on again.
+    pub autoresponse_locked: bool,
     /// Who looks after it.
     pub responsible_user_id: Option<UserId>,
     /// Its newest message.
@@ -44,6 +48,14 @@ pub struct Model {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+}
+
+impl Model {
+    /// Whether what comes is answered automatically now.
+    #[must_use]
+    pub const fn is_answered_automatically(&self) -> bool {
+        self.autoresponse && !self.autoresponse_locked
+    }
 }
 
 /// Relations are followed by the stores, not by the ORM.

@@ -147,6 +147,8 @@ integer_id! {
     ChatId;
     /// An entry of the ledger.
     CreditEntryId;
+    /// A text that is written once and sent often.
+    TemplateId;
     /// A change of a message's status.
     MessageStatusId;
     /// One try to deliver an event.

@@ -48,6 +48,18 @@ pub enum Status {
     Received,
 }
 
+/// What it is, where it is not something that goes through a network.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize, strum::Display,
+)]
+#[sea_orm(rs_type = "String", db_type = "String(StringLen::None)", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Kind {
+    /// Written for the team; never sent.
+    Note,
+}
+
 /// One message.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "messages")]
@@ -65,6 +77,10 @@ pub struct Model {
     pub direction: Direction,
     /// How far it has come.
     pub status: Status,
+    /// What it is, where it is not a message of the network.
+    pub kind: Option<Kind>,
+    /// Whether a note is for the team only.
+    pub is_private: Option<bool>,
     /// Its text.
     pub text: Option<String>,
     /// Where it was written, as the wire names it.

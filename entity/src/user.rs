@@ -16,6 +16,8 @@ use crate::{
 pub enum Role {
     /// Made with the workspace; never suspended by a downgrade.
     Owner,
+    /// Sees and arranges everything, as the owner does.
+    Admin,
     /// Made by the partner to hang a channel on.
     Agent,
 }
@@ -30,6 +32,8 @@ pub enum Status {
     Activated,
     /// Lost its seat in a downgrade.
     Suspended,
+    /// Has not accepted its invitation yet, and holds no seat.
+    Invited,
 }
 
 /// A user of a workspace.
@@ -47,7 +51,7 @@ pub struct Model {
     pub role: Role,
     /// Name for people.
     pub display_name: String,
-    /// System address that cannot log in.
+    /// System address that cannot log in, or the address that was invited, folded.
     pub email: String,
     /// Whether it holds a seat.
     pub status: Status,
@@ -57,6 +61,14 @@ pub struct Model {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+impl Model {
+    /// Whether it sees and arranges what belongs to others in its workspace.
+    #[must_use]
+    pub const fn is_in_charge(&self) -> bool {
+        matches!(self.role, Role::Owner | Role::Admin)
+    }
 }
 
 /// Relations are followed by the stores, not by the ORM.

@@ -2,8 +2,8 @@
 //!
 //! Steps are SQL text and not builder calls: named CHECK constraints and partial unique indices are the guards that
 //! the invariants stand on, and they read best as what they are. The few words in which the databases differ are
-//! spelled `{serial}`, `{uuid}`, `{bytes}` and `{text}` and filled in by `apply`; a statement that begins with
-//! `{postgres}` is for PostgreSQL only. Text is compared and ordered by bytes on both.
+//! spelled `{serial}`, `{uuid}`, `{bytes}` and `{text}` and filled in by `apply`. Text is compared and ordered by
+//! bytes on both. What only one of them has, such as its index of words, begins with `sqlite: ` or `postgres: `.
 //!
 //! A step is never edited once released, is safe while the previous release still runs, and has a way down.
 
@@ -26,6 +26,9 @@ mod m0010_conversations;
 mod m0011_webhooks;
 mod m0012_access;
 mod m0013_replies;
+mod m0014_chat_details;
+mod m0015_members;
+mod m0016_search;
 mod m0017_files;
 mod m0018_attachments;
 mod m0019_subscriptions;
@@ -52,6 +55,9 @@ impl MigratorTrait for Migrator {
             step("m0011_webhooks", m0011_webhooks::UP, m0011_webhooks::DOWN),
             step("m0012_access", m0012_access::UP, m0012_access::DOWN),
             step("m0013_replies", m0013_replies::UP, m0013_replies::DOWN),
+            step("m0014_chat_details", m0014_chat_details::UP, m0014_chat_details::DOWN),
+            step("m0015_members", m0015_members::UP, m0015_members::DOWN),
+            step("m0016_search", m0016_search::UP, m0016_search::DOWN),
             step("m0017_files", m0017_files::UP, m0017_files::DOWN),
             step("m0018_attachments", m0018_attachments::UP, m0018_attachments::DOWN),
             step("m0019_subscriptions", m0019_subscriptions::UP, m0019_subscriptions::DOWN),
@@ -105,13 +111,12 @@ async fn apply(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), D
             ("{text}", "TEXT COLLATE \"C\""),
         ],
     };
-    for statement in statements {
-        let sql = match statement.strip_prefix("{postgres} ") {
-            Some(_) if manager.get_database_backend() == DbBackend::Sqlite => continue,
-            Some(rest) => rest,
-            None => statement,
-        };
-        let mut sql = sql.to_owned();
+    let (own, foreign) = match manager.get_database_backend() {
+        DbBackend::Sqlite => ("sqlite: ", "postgres: "),
+        _ => ("postgres: ", "sqlite: "),
+    };
+    for statement in statements.iter().filter(|statement| !statement.starts_with(foreign)) {
+        let mut sql = statement.strip_prefix(own).unwrap_or(statement).to_owned();
         for (word, spelling) in words {
             sql = sql.replace(word, spelling);
         }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Chats with all that they are shown with, and with those of `last_messages` that are theirs.
-pub(super) async fn details(
+pub(crate) async fn details(
     db: &impl ConnectionTrait,
     workspace_id: WorkspaceId,
     chats: Vec<Model>,

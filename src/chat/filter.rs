@@ -4,6 +4,7 @@
 use entity::timestamp::Timestamp;
 
 use crate::{
+    chat::visibility::View,
     error::{Error, Result},
     phone::Phone,
     timespan::TimeSpan,
@@ -56,8 +57,10 @@ pub struct Filter {
     pub read: Option<bool>,
     /// Whether it is a group.
     pub group: Option<bool>,
-    /// Whether it is answered automatically, which no chat is.
+    /// Whether it is answered automatically now.
     pub autoresponse: Option<bool>,
+    /// Which chats the caller sees.
+    pub view: View,
     /// Made at this instant or later.
     pub created_from: Option<Timestamp>,
     /// Made at this instant or earlier.

@@ -30,10 +30,6 @@ pub async fn list(
     last_messages: LastMessages,
     page: PageNumber,
 ) -> Result<NumberedPage<ChatDetails>> {
-    // No chat is answered automatically.
-    if filter.autoresponse == Some(true) {
-        return Ok(NumberedPage::of(Vec::new()));
-    }
     let db = app.db.reader();
     let NumberedPage { items, has_more_pages } = NumberedPage::of(store::page(db, workspace_id, filter, page).await?);
     let last = match last_messages {

@@ -1,7 +1,8 @@
 //! Chats: conversations of a workspace's account with a person or a group.
 //!
 //! A chat belongs to the account that it is held with for good; that account sends what is sent to it. Here they are
-//! read; sending and receiving make them.
+//! read and changed; sending and receiving make them. What comes leaves a chat unread and open; what is sent leaves it
+//! read, and stops its automatic answers until they are switched on again.
 
 use entity::{
     channel,
@@ -17,14 +18,18 @@ use crate::{
     app::App,
     error::{Error, Result},
     message::read,
+    workspace::fold,
 };
 
 pub(crate) mod details;
 pub mod filter;
+pub mod labels;
 pub mod list;
 mod store;
+pub mod update;
+pub mod visibility;
 
-pub(crate) use store::find;
+pub(crate) use store::{by_ids, find, matching};
 
 /// Networks' words, behind the `@` of an id, for what only its owner can write to.
 const ONE_WAY_SERVERS: [&str; 2] = ["broadcast", "newsletter"];
@@ -90,6 +95,15 @@ pub struct LastMessage {
 pub fn parse_id(text: &str) -> Result<ChatId> {
     let number = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
     number.ok_or_else(|| Error::ChatNotFound(text.to_owned()))
+}
+
+/// The chat of this name, without regard to case; where several have it, the one with the newest message.
+///
+/// # Errors
+/// `chat_not_found`.
+pub async fn by_name(app: &App, workspace_id: WorkspaceId, name: &str) -> Result<ChatId> {
+    let found = store::by_name(app.db.reader(), workspace_id, &fold(name.trim())).await?;
+    found.ok_or_else(|| Error::ChatNotFound(name.to_owned()))
 }
 
 /// One chat.

@@ -4,18 +4,23 @@ use std::collections::HashMap;
 
 use entity::{
     channel,
-    chat::{Column, Entity, Model},
+    chat::{ActiveModel, Column, Entity, Model},
     chat_label,
     id::{ChatId, WorkspaceId},
     user,
 };
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    Select, sea_query::NullOrdering,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, Order,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Set, Unchanged,
+    sea_query::{LockType, NullOrdering, OnConflict},
 };
 
 use crate::{
-    chat::filter::{Filter, PhoneFilter},
+    app::App,
+    chat::{
+        filter::{Filter, PhoneFilter},
+        visibility::View,
+    },
     db,
     error::Result,
     page::PageNumber,
@@ -24,6 +29,91 @@ use crate::{
 
 pub(crate) async fn find(db: &impl ConnectionTrait, workspace_id: WorkspaceId, id: ChatId) -> Result<Option<Model>> {
     Ok(Entity::find_by_id(id).filter(Column::WorkspaceId.eq(workspace_id)).one(db).await?)
+}
+
+/// Those of these chats that are the workspace's.
+pub(crate) async fn by_ids(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    ids: impl IntoIterator<Item = ChatId>,
+) -> Result<HashMap<ChatId, Model>> {
+    let query = Entity::find().filter(Column::WorkspaceId.eq(workspace_id)).filter(Column::Id.is_in(ids));
+    Ok(query.all(db).await?.into_iter().map(|chat| (chat.id, chat)).collect())
+}
+
+/// Takes the chat's row for this transaction. On SQLite the whole database is taken already.
+pub(super) async fn lock(tx: &DatabaseTransaction, workspace_id: WorkspaceId, id: ChatId) -> Result<Option<Model>> {
+    let mut query = Entity::find_by_id(id).filter(Column::WorkspaceId.eq(workspace_id));
+    if tx.get_database_backend() == DbBackend::Postgres {
+        query = query.lock(LockType::NoKeyUpdate);
+    }
+    Ok(query.one(tx).await?)
+}
+
+/// The chat's id, if it is seen.
+pub(super) async fn visible(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    view: View,
+    id: ChatId,
+) -> Result<Option<ChatId>> {
+    let query = Entity::find_by_id(id).filter(Column::WorkspaceId.eq(workspace_id));
+    Ok(seen(query, workspace_id, view).one(db).await?.map(|chat| chat.id))
+}
+
+/// Chats whose name or number contains one of these, the ones with the newest messages first.
+pub(crate) async fn matching(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    name: &str,
+    digits: Option<&str>,
+    most: u64,
+) -> Result<Vec<Model>> {
+    let mut is_one = Condition::any().add(db::contains(Column::NameFolded, name));
+    if let Some(digits) = digits {
+        is_one = is_one.add(db::contains(Column::Phone, digits));
+    }
+    Ok(Entity::find()
+        .filter(Column::WorkspaceId.eq(workspace_id))
+        .filter(is_one)
+        .order_by_with_nulls(Column::LastMessageAt, Order::Desc, NullOrdering::Last)
+        .order_by_asc(Column::Id)
+        .limit(most)
+        .all(db)
+        .await?)
+}
+
+/// The chat of this name, of several the one with the newest message.
+pub(super) async fn by_name(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    folded: &str,
+) -> Result<Option<ChatId>> {
+    let found = Entity::find()
+        .filter(Column::WorkspaceId.eq(workspace_id))
+        .filter(Column::NameFolded.eq(folded))
+        .order_by_with_nulls(Column::LastMessageAt, Order::Desc, NullOrdering::Last)
+        .order_by_asc(Column::Id)
+        .one(db)
+        .await?;
+    Ok(found.map(|chat| chat.id))
+}
+
+/// Another chat of the workspace with this name.
+pub(super) async fn other_of_name(tx: &DatabaseTransaction, chat: &Model, folded: &str) -> Result<Option<ChatId>> {
+    let other = Entity::find()
+        .filter(Column::WorkspaceId.eq(chat.workspace_id))
+        .filter(Column::NameFolded.eq(folded))
+        .filter(Column::Id.ne(chat.id))
+        .order_by_asc(Column::Id)
+        .one(tx)
+        .await?;
+    Ok(other.map(|chat| chat.id))
+}
+
+pub(super) async fn save(app: &App, tx: &DatabaseTransaction, before: &Model, change: ActiveModel) -> Result<Model> {
+    let row = ActiveModel { id: Unchanged(before.id), updated_at: Set(app.clock.now()), ..change };
+    Ok(row.update(tx).await?)
 }
 
 /// One row more than the page holds.
@@ -68,7 +158,11 @@ fn about_itself(mut query: Select<Entity>, filter: &Filter) -> Select<Entity> {
     {
         query = query.apply_if(wanted, |query, wanted| query.filter(column.eq(wanted)));
     }
+    let answered = Condition::all().add(Column::Autoresponse.eq(true)).add(Column::AutoresponseLocked.eq(false));
     query
+        .apply_if(filter.autoresponse, |query, wanted| {
+            query.filter(if wanted { answered.clone() } else { answered.clone().not() })
+        })
         .apply_if(filter.created_from, |query, from| query.filter(Column::CreatedAt.gte(from)))
         .apply_if(filter.created_until, |query, until| query.filter(Column::CreatedAt.lte(until)))
 }
@@ -99,7 +193,58 @@ fn among_others(mut query: Select<Entity>, workspace_id: WorkspaceId, filter: &F
             .filter(user::Column::Email.is_in(&filter.responsible));
         query = query.filter(Column::ResponsibleUserId.in_subquery(users.into_query()));
     }
-    query
+    seen(query, workspace_id, filter.view)
+}
+
+/// Leaves what the caller sees.
+fn seen(query: Select<Entity>, workspace_id: WorkspaceId, view: View) -> Select<Entity> {
+    let View::Of(user_id) = view else { return query };
+    let own = channel::Entity::find()
+        .select_only()
+        .column(channel::Column::AccountId)
+        .filter(channel::Column::WorkspaceId.eq(workspace_id))
+        .filter(channel::Column::UserId.eq(user_id));
+    let is_one = Condition::any()
+        .add(Column::ResponsibleUserId.eq(user_id))
+        .add(Column::AccountId.in_subquery(own.into_query()));
+    query.filter(is_one)
+}
+
+pub(super) async fn drop_labels(
+    tx: &DatabaseTransaction,
+    chat: &Model,
+    labels: impl Iterator<Item = &String>,
+) -> Result<()> {
+    let labels: Vec<&str> = labels.map(String::as_str).collect();
+    if !labels.is_empty() {
+        chat_label::Entity::delete_many()
+            .filter(chat_label::Column::WorkspaceId.eq(chat.workspace_id))
+            .filter(chat_label::Column::ChatId.eq(chat.id))
+            .filter(chat_label::Column::Label.is_in(labels))
+            .exec(tx)
+            .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn put_labels(
+    tx: &DatabaseTransaction,
+    chat: &Model,
+    labels: impl Iterator<Item = &String>,
+) -> Result<()> {
+    let row = |label: &String| chat_label::ActiveModel {
+        chat_id: Set(chat.id),
+        label: Set(label.clone()),
+        workspace_id: Set(chat.workspace_id),
+    };
+    let rows: Vec<_> = labels.map(row).collect();
+    if !rows.is_empty() {
+        // A message that is being sent may put the same label on the chat.
+        let known =
+            OnConflict::columns([chat_label::Column::ChatId, chat_label::Column::Label]).do_nothing().to_owned();
+        chat_label::Entity::insert_many(rows).on_conflict(known).try_insert().exec_without_returning(tx).await?;
+    }
+    Ok(())
 }
 
 /// Labels of these chats, in order.

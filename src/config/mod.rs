@@ -12,7 +12,7 @@ use figment::{
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::{clock::Clock, secret::Vault};
+use crate::{clock::Clock, mail::Mailer, secret::Vault};
 
 mod flags;
 mod master_key;
@@ -43,6 +43,10 @@ pub struct Config {
     pub sandbox_receipt_ms: u64,
     /// Whether addresses that customers give may lie in private ranges.
     pub allow_private_targets: bool,
+    /// `smtp://` or `smtps://` address of the server that mail goes through; absent where no mail is sent.
+    pub smtp_url: Option<SecretString>,
+    /// Address that mail comes from; required with `smtp_url`.
+    pub mail_from: Option<String>,
     /// How logs are written.
     pub log_format: LogFormat,
     /// What is logged, in the syntax of `tracing`'s filters.
@@ -102,6 +106,10 @@ struct Keys {
     sandbox_receipt_ms: u64,
     #[serde(deserialize_with = "read::switch")]
     allow_private_targets: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "read::secret")]
+    smtp_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mail_from: Option<String>,
     log_format: LogFormat,
     log_filter: String,
     database_pool_size: u32,
@@ -134,6 +142,8 @@ impl Default for Keys {
             sandbox: false,
             sandbox_receipt_ms: 1000,
             allow_private_targets: false,
+            smtp_url: None,
+            mail_from: None,
             log_format: LogFormat::Text,
             log_filter: "info".to_owned(),
             database_pool_size: 16,
@@ -155,7 +165,7 @@ impl Default for Keys {
 const LONGEST_UPLOAD_MS: u64 = 3_600_000;
 
 /// Names of all keys, in the order in which they are documented.
-pub const KEYS: [&str; 23] = [
+pub const KEYS: [&str; 25] = [
     "listen",
     "public_url",
     "data_dir",
@@ -166,6 +176,8 @@ pub const KEYS: [&str; 23] = [
     "sandbox",
     "sandbox_receipt_ms",
     "allow_private_targets",
+    "smtp_url",
+    "mail_from",
     "log_format",
     "log_filter",
     "database_pool_size",
@@ -284,6 +296,8 @@ impl Config {
                 return Err(value(key, "must be at least 1"));
             }
         }
+        let smtp_url = keys.smtp_url.map(SecretString::from);
+        Mailer::parse(smtp_url.as_ref(), keys.mail_from.as_deref()).map_err(|(key, reason)| value(key, reason))?;
         Ok(Self {
             listen: keys.listen,
             public_url,
@@ -295,6 +309,8 @@ impl Config {
             sandbox: keys.sandbox,
             sandbox_receipt_ms: keys.sandbox_receipt_ms,
             allow_private_targets: keys.allow_private_targets,
+            smtp_url,
+            mail_from: keys.mail_from,
             log_format: keys.log_format,
             log_filter: keys.log_filter,
             database_pool_size: keys.database_pool_size,
@@ -340,6 +356,15 @@ impl Config {
     pub fn is_embedded(&self) -> bool {
         use secrecy::ExposeSecret;
         self.database_url.expose_secret().starts_with("sqlite://")
+    }
+
+    /// What sends mail.
+    ///
+    /// # Errors
+    /// Names the key that is unfit.
+    pub fn mailer(&self) -> Result<Mailer, ConfigError> {
+        let mailer = Mailer::parse(self.smtp_url.as_ref(), self.mail_from.as_deref());
+        mailer.map_err(|(key, reason)| value(key, reason))
     }
 
     /// The host of `public_url`, without port.
@@ -394,8 +419,8 @@ fn derived_default(key: &str) -> serde_json::Value {
 fn redacted(key: &str, value: serde_json::Value) -> serde_json::Value {
     match (key, value) {
         ("master_key" | "s3_secret_access_key", _) => "redacted".into(),
-        ("database_url" | "redis_url", serde_json::Value::String(url)) => redacted_url(&url).into(),
-        ("database_url" | "redis_url", _) => "redacted".into(),
+        ("database_url" | "redis_url" | "smtp_url", serde_json::Value::String(url)) => redacted_url(&url).into(),
+        ("database_url" | "redis_url" | "smtp_url", _) => "redacted".into(),
         (_, value) => value,
     }
 }

@@ -86,6 +86,23 @@ pub struct Outgoing {
     pub attachment: Option<Attachment>,
 }
 
+/// The account's own reaction to a message, as it is to be at the provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutgoingReaction {
+    /// Our id of the message.
+    pub message_id: MessageId,
+    /// The provider's own id of it.
+    pub provider_ref: Option<String>,
+    /// The account's session.
+    pub session: AttemptId,
+    /// Id on the network of the chat that the message is in.
+    pub chat: String,
+    /// Whether the message was sent from the account itself.
+    pub is_to_own_message: bool,
+    /// The emoji; `None` takes the reaction back.
+    pub emoji: Option<String>,
+}
+
 /// What came of handing a message over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery {
@@ -133,6 +150,15 @@ pub trait Connector: Send + Sync {
 
     /// Hands one message over. Whoever cannot tell whether it left says [`Delivery::Lost`].
     async fn send(&self, app: &App, outgoing: &Outgoing) -> Delivery;
+
+    /// Makes the account's own reaction to a message what it is to be. Repeating it is harmless. Where a provider has
+    /// no reactions, nothing happens.
+    ///
+    /// # Errors
+    /// `provider_unavailable` if it is to be tried again.
+    async fn react(&self, _app: &App, _outgoing: &OutgoingReaction) -> Result<()> {
+        Ok(())
+    }
 
     /// Ends a session; one that has ended stays so.
     ///

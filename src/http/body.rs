@@ -85,6 +85,63 @@ impl<'a, T: Type + DeserializeOwned + Send> ApiExtractor<'a> for UnreadJson<T> {
     }
 }
 
+/// A JSON object, or plain text in its place; read when the handler asks for it.
+pub(super) struct JsonOrText<T>(Result<Either<T>, Error>);
+
+/// What was sent.
+pub(super) enum Either<T> {
+    /// A JSON object.
+    Object(T),
+    /// Plain text.
+    Text(String),
+}
+
+impl<T> JsonOrText<T> {
+    /// What was sent, or why it is neither.
+    pub(super) fn read(self) -> Result<Either<T>, Error> {
+        self.0
+    }
+}
+
+impl<'a, T: Type + DeserializeOwned + Send> ApiExtractor<'a> for JsonOrText<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        let content = vec![
+            MetaMediaType { content_type: "application/json", schema: T::schema_ref() },
+            MetaMediaType { content_type: "text/plain", schema: String::schema_ref() },
+        ];
+        Some(MetaRequest { description: None, content, required: true })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        options: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let is_text = request.content_type().is_some_and(|kind| {
+            kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/plain"))
+        });
+        if !is_text {
+            let UnreadJson(read) = UnreadJson::<T>::from_request(request, body, options).await?;
+            return Ok(Self(read.map(Either::Object)));
+        }
+        let bytes = <Vec<u8> as FromRequest>::from_request(request, body).await?;
+        let text = String::from_utf8(bytes).map_err(|_| {
+            let reason = "the body is not text in UTF-8".to_owned();
+            Error::InvalidBody { field: None, reason }
+        });
+        Ok(Self(text.map(Either::Text)))
+    }
+}
+
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {

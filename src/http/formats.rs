@@ -29,6 +29,14 @@ pub(super) fn local_time(at: Timestamp, zone: &str) -> String {
     zone::local_time(at, zone)
 }
 
+/// `2026-09-01 10:00` in a workspace's zone.
+#[must_use]
+pub(super) fn local_minute(at: Timestamp, zone: &str) -> String {
+    let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
+    let instant = jiff::Timestamp::from_microsecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    instant.to_zoned(zone).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
 thread_local! {
     /// The period that was written last, for whom, and how: nearly always the one that is asked for next.
     static LAST: RefCell<Option<(Period, String, [String; 2])>> = const { RefCell::new(None) };

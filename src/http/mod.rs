@@ -17,6 +17,7 @@ mod downloads;
 pub mod edge;
 pub mod failure;
 mod formats;
+mod invitation_page;
 mod machine;
 mod onboarding_page;
 mod openapi;
@@ -44,6 +45,8 @@ fn fail(path: &str, error: poem::Error) -> Response {
         workspace_api::fail(error)
     } else if is_under(operator_api::BASE) {
         operator_api::fail(error)
+    } else if is_under(invitation_page::BASE) {
+        invitation_page::fail(error)
     } else if is_under(onboarding_page::BASE) {
         onboarding_page::fail(error)
     } else {
@@ -59,6 +62,7 @@ pub fn routes(app: &Arc<App>) -> impl Endpoint + use<> {
         .nest(operator_api::BASE, operator_api::endpoint(app))
         .nest(onboarding_page::BASE, onboarding_page::endpoint(app))
         .nest(crate::file::link::BASE, downloads::endpoint(app))
+        .nest(invitation_page::BASE, invitation_page::endpoint(app))
         .nest("/sandbox", sandbox::loopback_endpoint(app))
         .at("/assets/:name", get(assets::asset))
         .at("/docs/:name", get(docs::document).data(Arc::clone(app)))

@@ -9,6 +9,7 @@
 //! | [`crate::message::dispatch`] | when a channel is due | hands messages over, in a loop of its own |
 //! | messages of unknown fate | a day later | [`crate::message::status::give_up_unknown`] |
 //! | attempts | when their code runs out | [`crate::onboarding::advance`] |
+//! | messages without words in the index | every second | [`crate::search::index`], in a loop of its own |
 //! | deliveries | when due | [`crate::webhook::deliver`], in a loop of its own |
 //! | idempotency keys | every minute | forgets those over 30 days old |
 //! | changes of access | every minute | forgets those over a day old |
@@ -28,6 +29,7 @@ use crate::{
     message::{dispatch, status},
     onboarding::advance,
     quota::close,
+    search::index,
     signal::Signal,
     token::access,
     webhook::{deliver, subscription::retention},
@@ -44,7 +46,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 pub async fn work(app: Arc<App>, stop: watch::Receiver<bool>) {
     let dispatching = Box::pin(dispatch::work(Arc::clone(&app), stop.clone()));
     let delivering = Box::pin(deliver::run(Arc::clone(&app), stop.clone()));
-    tokio::join!(Box::pin(do_jobs(&app, stop)), dispatching, delivering);
+    let indexing = Box::pin(index::work(Arc::clone(&app), stop.clone()));
+    tokio::join!(Box::pin(do_jobs(&app, stop)), dispatching, delivering, indexing);
 }
 
 async fn do_jobs(app: &App, mut stop: watch::Receiver<bool>) {
@@ -86,6 +89,7 @@ pub async fn run_due(app: &App) -> Result<usize> {
 /// What the database says.
 pub async fn drain(app: &App) -> Result<()> {
     while run_due(app).await? + dispatch::run_due(app).await? + deliver::run_due(app).await? > 0 {}
+    while index::index_due(app).await? > 0 {}
     Ok(())
 }
 

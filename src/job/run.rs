@@ -6,8 +6,9 @@ use crate::{
     app::App,
     db,
     error::{Error, Result},
+    invitation,
     job::store,
-    message::status,
+    message::{reaction, status},
     onboarding,
     queue::Work,
     quota,
@@ -40,6 +41,8 @@ async fn perform(app: &App, job: &job::Model) -> Result<()> {
         Work::SessionChanged { connector, session } => onboarding::session_changed(app, connector, session).await,
         Work::PlanChanged { plan } => quota::notify::plan_changed(app, plan).await,
         Work::MessageStatus { receipt } => status::received(app, &receipt).await.map(|_| ()),
+        Work::SendReaction { workspace, message } => reaction::send_own(app, workspace, message).await,
+        Work::SendInvitation { workspace, user } => invitation::mail::send(app, workspace, user).await,
     }
 }
 

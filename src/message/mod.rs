@@ -13,7 +13,10 @@ use crate::{
     phone::Phone,
 };
 
+pub mod aim;
 pub mod dispatch;
+pub mod note;
+pub mod reaction;
 pub mod read;
 pub mod receive;
 pub mod send;

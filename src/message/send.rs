@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
-use entity::id::MessageId;
+use entity::{credits::Credits, id::MessageId};
 
 use crate::{
-    app::App, caller::WorkspaceCaller, error::Result, idempotency::Repeatable, message::SendMessage,
-    meter::admission::Hold,
+    app::App,
+    caller::WorkspaceCaller,
+    error::Result,
+    idempotency::Repeatable,
+    message::SendMessage,
+    meter::{Settlement, admission::Hold},
+    quota::Period,
 };
 
 /// A message to be accepted.
@@ -19,6 +24,21 @@ pub struct Sending {
     pub command: SendMessage,
     /// The request, which may come again.
     pub request: Repeatable,
+}
+
+/// Gives back what the meter holds for a message that is not handed in after all.
+pub fn give_up(app: &App, caller: &WorkspaceCaller, hold: Option<Hold>) {
+    let now = app.clock.now();
+    let (Some(hold), Ok(period)) = (hold, Period::containing(now)) else { return };
+    let ended = Settlement {
+        now,
+        period,
+        snapshot: None,
+        generation: hold.generation,
+        held: hold.credits,
+        held_before: Credits::ZERO,
+    };
+    app.meter.settle(&caller.workspace.partner_id, caller.workspace.id, &ended);
 }
 
 /// Accepts a message: once this returns `Ok`, it is stored, charged, and waits for its turn.

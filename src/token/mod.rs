@@ -29,19 +29,22 @@ pub enum Scope {
     /// Workspace, quotas, teammates.
     #[strum(serialize = "workspace:read")]
     WorkspaceRead,
+    /// Inviting teammates.
+    #[strum(serialize = "workspace:write")]
+    WorkspaceWrite,
     /// Connected accounts.
     #[strum(serialize = "accounts:read")]
     AccountsRead,
     /// Chats.
     #[strum(serialize = "chats:read")]
     ChatsRead,
-    /// Changing chats: their names and labels.
+    /// Changing chats: their names, labels and notes, and who looks after them.
     #[strum(serialize = "chats:write")]
     ChatsWrite,
-    /// Messages and what became of them.
+    /// Messages and what became of them, and text templates.
     #[strum(serialize = "messages:read")]
     MessagesRead,
-    /// Sending.
+    /// Sending, reacting, and writing text templates.
     #[strum(serialize = "messages:write")]
     MessagesWrite,
     /// Files.
@@ -64,6 +67,7 @@ impl Scope {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::WorkspaceRead => "workspace:read",
+            Self::WorkspaceWrite => "workspace:write",
             Self::AccountsRead => "accounts:read",
             Self::ChatsRead => "chats:read",
             Self::ChatsWrite => "chats:write",

@@ -58,6 +58,7 @@ pub(crate) async fn insert(
     let ids: Vec<UserId> = inserted.into_iter().map(|user| user.id).collect();
     let title = match new.role {
         Role::Owner => "Owner ",
+        Role::Admin => "Admin ",
         Role::Agent => "Agent ",
     };
     let number = || Expr::col(Column::Id).cast_as("text");
@@ -79,6 +80,15 @@ pub(crate) async fn insert(
 
 pub(crate) async fn find(db: &impl ConnectionTrait, workspace_id: WorkspaceId, id: UserId) -> Result<Option<Model>> {
     Ok(Entity::find_by_id(id).filter(Column::WorkspaceId.eq(workspace_id)).one(db).await?)
+}
+
+/// The user with this address, which is folded.
+pub(crate) async fn by_email(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    email: &str,
+) -> Result<Option<Model>> {
+    Ok(Entity::find().filter(Column::WorkspaceId.eq(workspace_id)).filter(Column::Email.eq(email)).one(db).await?)
 }
 
 /// Takes the user's row for this transaction. On SQLite the whole database is taken already.
@@ -125,6 +135,19 @@ pub(crate) async fn groups(db: &impl ConnectionTrait, workspace_id: WorkspaceId)
         .order_by_asc(group::Column::Id)
         .all(db)
         .await?)
+}
+
+pub(crate) async fn group_of_title(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    title: &str,
+) -> Result<group::Model> {
+    let found = group::Entity::find()
+        .filter(group::Column::WorkspaceId.eq(workspace_id))
+        .filter(group::Column::Name.eq(title))
+        .one(db)
+        .await?;
+    found.ok_or_else(|| Error::TeamNotFound(title.to_owned()))
 }
 
 /// Users that hold a seat, with whether an account is connected for them.

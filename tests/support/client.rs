@@ -208,6 +208,18 @@ impl TokenClient {
         Answer::of(self.request(Method::POST, path).header("Idempotency-Key", key).json(&body)).await
     }
 
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::PATCH, path).json(&body)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::PUT, path).json(&body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::DELETE, path)).await
+    }
+
     /// Waits until the token is refused: other replicas hear of it at once, and within seconds without Redis.
     pub(crate) async fn until_refused(&self) {
         let refused = async {

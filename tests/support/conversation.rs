@@ -3,15 +3,24 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use entity::{
-    chat, chat_label,
+    audit_entry, chat, chat_label,
     id::{AccountId, ChatId, MessageId, PartnerId, UserId, WorkspaceId, WorkspaceSlug},
     message::{self, Direction, Status},
     message_status,
     timestamp::Timestamp,
     workspace,
 };
-use quartermaster::{clock::Clock, db};
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, Set, Unchanged};
+use quartermaster::{
+    caller::Origin,
+    clock::Clock,
+    db,
+    token::{
+        Scopes,
+        admin::{self, CreateToken},
+    },
+};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Set, Unchanged};
+use secrecy::ExposeSecret;
 
 use crate::support::{PartnerClient, START, TestApp, TokenClient};
 
@@ -53,6 +62,35 @@ impl<'a> Conversations<'a> {
             token: app.token(token["token"].as_str().expect("a token")),
             next_phone: AtomicU32::new(0),
         }
+    }
+
+    /// A token that acts as this user.
+    pub(crate) async fn token_of(&self, user_id: UserId, scopes: &str) -> TokenClient {
+        let command = CreateToken {
+            partner_id: PartnerId::parse(&self.partner.id).expect("an id"),
+            workspace: self.slug.clone(),
+            name: "a member".to_owned(),
+            scopes: Scopes::parse(scopes).expect("scopes"),
+            user_id: Some(user_id),
+        };
+        let made = admin::create(&self.app.app, &Origin::operator(), &command).await.expect("a token");
+        self.app.token(made.token.expose_secret())
+    }
+
+    /// What stands in the audit of the workspace, oldest first.
+    pub(crate) async fn audit(&self) -> Vec<(String, String)> {
+        let rows = audit_entry::Entity::find()
+            .filter(audit_entry::Column::WorkspaceId.eq(self.workspace_id))
+            .order_by_asc(audit_entry::Column::Id)
+            .all(self.app.app.db.reader())
+            .await
+            .expect("entries");
+        rows.into_iter().map(|row| (row.action, row.actor)).collect()
+    }
+
+    /// How often something stands in the audit of the workspace.
+    pub(crate) async fn audited(&self, action: &str) -> usize {
+        self.audit().await.iter().filter(|(done, _)| done == action).count()
     }
 
     /// A direct chat of this name, made at [`START`] with a number of its own, but for what `change` says.
@@ -113,6 +151,8 @@ impl<'a> Conversations<'a> {
             chat_id: Set(chat_id),
             direction: Set(Direction::Received),
             status: Set(Status::Received),
+            kind: Set(None),
+            is_private: Set(None),
             text: Set(Some("hello".to_owned())),
             origin: Set("synced from WhatsApp".to_owned()),
             user_id: Set(None),

@@ -36,7 +36,7 @@ use entity::{
 
 use crate::{
     app::App,
-    connector::{Account, Connector, Delivery, Observation, Outgoing, PairingCode, Qr},
+    connector::{Account, Connector, Delivery, Observation, Outgoing, OutgoingReaction, PairingCode, Qr},
     db,
     error::{Error, Result},
     phone::Phone,
@@ -112,6 +112,16 @@ impl Connector for Sandbox {
 
     async fn send(&self, app: &App, outgoing: &Outgoing) -> Delivery {
         recipients::send(app, outgoing).await
+    }
+
+    async fn react(&self, app: &App, outgoing: &OutgoingReaction) -> Result<()> {
+        db::write(&app.db, "sandbox.react", async |tx| {
+            if !store::is_linked(tx, outgoing.session).await? {
+                return Err(Error::ProviderUnavailable);
+            }
+            store::set_reaction(app, tx, outgoing).await
+        })
+        .await
     }
 
     async fn end(&self, app: &App, session: AttemptId) -> Result<()> {

@@ -3,19 +3,19 @@
 use entity::{
     file::Kind,
     id::{AttemptId, MessageId, PartnerId},
-    sandbox_code, sandbox_message,
+    sandbox_code, sandbox_message, sandbox_reaction,
     sandbox_session::{ActiveModel, Column, Entity, Model, State},
     timestamp::Timestamp,
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, QueryOrder, Select, Set,
-    sea_query::Expr,
+    sea_query::{Expr, OnConflict},
 };
 use serde::Serialize;
 
 use crate::{
     app::App,
-    connector::{Outgoing, sandbox::phones::Scope},
+    connector::{Outgoing, OutgoingReaction, sandbox::phones::Scope},
     db,
     error::{Error, Result},
     phone::Phone,
@@ -205,6 +205,24 @@ pub(super) async fn count_try(
     count(tx, outgoing.message_id, Column::Tries).await?;
     let row = Entity::find_by_id(outgoing.message_id).one(tx).await?;
     row.map(|row| row.tries).ok_or_else(|| Error::Internal("a simulated message is gone".to_owned()))
+}
+
+/// Notes the account's own reaction to a message.
+pub(super) async fn set_reaction(app: &App, tx: &DatabaseTransaction, outgoing: &OutgoingReaction) -> Result<()> {
+    use sandbox_reaction::{ActiveModel, Column, Entity};
+    let row = ActiveModel {
+        message_id: Set(outgoing.message_id),
+        session_id: Set(outgoing.session),
+        emoji: Set(outgoing.emoji.clone()),
+        changes: Set(1),
+        updated_at: Set(app.clock.now()),
+    };
+    let earlier = OnConflict::column(Column::MessageId)
+        .update_columns([Column::SessionId, Column::Emoji, Column::UpdatedAt])
+        .value(Column::Changes, Expr::col((Entity, Column::Changes)).add(1))
+        .to_owned();
+    Entity::insert(row).on_conflict(earlier).exec_without_returning(tx).await?;
+    Ok(())
 }
 
 /// Notes that a message reached its recipient; once more each time, so that a message sent twice shows.

@@ -37,6 +37,8 @@ mod qr_image;
 mod streams;
 mod view;
 
+pub(super) use page::{DEFAULT_COLOR, ink_on};
+
 /// Where the pages live.
 pub(super) const BASE: &str = "/qr";
 const ACTIONS_PER_SECOND: NonZeroU32 = NonZeroU32::new(2).expect("not zero");
@@ -88,7 +90,7 @@ pub(super) fn fail(error: poem::Error) -> Response {
 }
 
 /// The address holds a secret: nothing keeps, refers or indexes it.
-fn discreet(mut response: Response) -> Response {
+pub(super) fn discreet(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

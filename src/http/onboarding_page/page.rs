@@ -24,7 +24,7 @@ use crate::{
     partner::{self, brand},
 };
 
-const DEFAULT_COLOR: &str = "#1f6f54";
+pub(in crate::http) const DEFAULT_COLOR: &str = "#1f6f54";
 
 #[derive(Deserialize)]
 struct PageQuery {
@@ -114,7 +114,7 @@ fn html(status: StatusCode, page: &impl Template, policy: &str, frame_ancestors:
 }
 
 /// Black or white, whichever reads better on the colour (WCAG relative luminance, in integers).
-fn ink_on(color: &str) -> &'static str {
+pub(in crate::http) fn ink_on(color: &str) -> &'static str {
     let channel = |range| color.get(range).and_then(|digits| u32::from_str_radix(digits, 16).ok()).unwrap_or(0);
     // The square is close enough to the curve of sRGB to choose between two inks.
     let luminance = 2126 * channel(1..3).pow(2) + 7152 * channel(3..5).pow(2) + 722 * channel(5..7).pow(2);

@@ -24,7 +24,7 @@ pub(super) struct AccountsApi {
 /// An account on WhatsApp.
 #[derive(Object)]
 #[oai(rename = "WhatsappAccount")]
-struct AccountView {
+pub(super) struct AccountView {
     /// Its id on WhatsApp, `<digits>@s.whatsapp.net`.
     id: String,
     /// Its number, `+` and digits.
@@ -42,7 +42,7 @@ struct AccountView {
 }
 
 impl AccountView {
-    fn new(channel: &channel::Model, owner: Option<&user::Model>, zone: &str) -> Self {
+    pub(super) fn new(channel: &channel::Model, owner: Option<&user::Model>, zone: &str) -> Self {
         let is_active = channel.state == channel::State::Connected && !channel.suspended;
         Self {
             id: channel.external_id.clone(),

@@ -78,7 +78,8 @@ impl TokenAuth {
 
     /// Who is written into the audit.
     pub(super) fn origin(&self) -> Origin {
-        Origin { actor: Actor::Token(self.0.caller.token_id), request_id: Some(self.0.request_id.clone()) }
+        let actor = Actor::Token(self.0.caller.token_id);
+        Origin { actor, request_id: Some(self.0.request_id.clone()) }
     }
 
     async fn metered(&self, scope: Scope, need: Need) -> Result<Admitted> {

@@ -8,21 +8,25 @@ use poem_openapi::{
     param::{Path, Query},
     payload::Json,
 };
+use serde::Deserialize;
 
 use crate::{
     app::App,
+    caller::WorkspaceCaller,
     chat::{
         self, ChatDetails,
         filter::{Filter, FilterText},
         list::{self, LastMessages},
+        update::{self, Name, Responsible, UpdateChat},
     },
     error::Result,
     http::{
         assets,
+        body::UnreadJson,
         formats::local_time,
         workspace_api::{Envelope, auth::TokenAuth, dialect::WorkspaceFailure, messages::SummaryView, ok},
     },
-    page::PageNumber,
+    page::{NumberedPage, PageNumber},
     token::Scope,
 };
 
@@ -48,7 +52,7 @@ struct GroupMemberView {
 /// A chat.
 #[derive(Object)]
 #[oai(rename = "ChatInfo")]
-struct ChatView {
+pub(super) struct ChatView {
     /// Its number.
     id: i64,
     /// Name for people.
@@ -66,8 +70,11 @@ struct ChatView {
     read: bool,
     /// Its labels, in order.
     labels: Vec<String>,
-    /// Always `false`: no chat is answered automatically.
+    /// Whether it is answered automatically. Somebody's own reply stops that until it is switched on again.
     chatgpt_autoresponse_enabled: bool,
+    /// E-mail address of who looks after it, as `responsible_email` has it.
+    #[oai(nullable)]
+    responsible: Option<String>,
     /// E-mail address of who looks after it.
     #[oai(nullable)]
     responsible_email: Option<String>,
@@ -101,7 +108,7 @@ struct ChatView {
 }
 
 impl ChatView {
-    fn new(app: &App, details: &ChatDetails, zone: &str) -> Self {
+    pub(super) fn new(app: &App, details: &ChatDetails, zone: &str) -> Self {
         let ChatDetails { held, labels, responsible, last_message } = details;
         let chat = &held.chat;
         let of_responsible = |field: fn(&user::Model) -> &String| responsible.as_ref().map(field).cloned();
@@ -114,7 +121,8 @@ impl ChatView {
             closed: chat.closed,
             read: chat.read,
             labels: labels.clone(),
-            chatgpt_autoresponse_enabled: false,
+            chatgpt_autoresponse_enabled: chat.is_answered_automatically(),
+            responsible: of_responsible(|user| &user.email),
             responsible_email: of_responsible(|user| &user.email),
             responsible_name: of_responsible(|user| &user.display_name),
             whatsapp_account_id: held.channel.external_id.clone(),
@@ -137,11 +145,54 @@ impl ChatView {
 /// One page of chats.
 #[derive(Object)]
 #[oai(rename = "Chats")]
-struct ChatList {
+pub(super) struct ChatList {
     /// Whether there is a page after this one.
     has_more_pages: bool,
     /// The chats with the newest messages first, by name among equals.
     chats: Vec<ChatView>,
+}
+
+impl ChatList {
+    pub(super) fn new(app: &App, page: &NumberedPage<ChatDetails>, zone: &str) -> Self {
+        let chats = page.items.iter().map(|details| ChatView::new(app, details, zone)).collect();
+        Self { has_more_pages: page.has_more_pages, chats }
+    }
+}
+
+/// What to change of a chat; absent members stay as they are, unknown ones are ignored.
+#[derive(Object, Deserialize)]
+#[oai(rename = "UpdateChat")]
+struct UpdateChatRequest {
+    /// What it is called, 1 to 256 characters; no other chat of the workspace may be called so.
+    name: Option<String>,
+    /// E-mail address of the teammate who is to look after it; empty for nobody.
+    responsible: Option<String>,
+    /// Whether it is closed.
+    closed: Option<bool>,
+    /// Whether it has been read.
+    read: Option<bool>,
+    /// Whether it is answered automatically.
+    chatgpt_autoresponse_enabled: Option<bool>,
+}
+
+impl UpdateChatRequest {
+    fn into_command(self) -> Result<UpdateChat> {
+        Ok(UpdateChat {
+            name: self.name.as_deref().map(Name::parse).transpose()?,
+            responsible: self.responsible.as_deref().map(Responsible::parse),
+            closed: self.closed,
+            read: self.read,
+            autoresponse: self.chatgpt_autoresponse_enabled,
+        })
+    }
+}
+
+/// Whether chats come with their newest messages, for which a caller needs a right of its own.
+pub(super) fn last_messages(caller: &WorkspaceCaller, wanted: Option<bool>) -> Result<LastMessages> {
+    match wanted {
+        Some(true) => caller.scopes.require(Scope::MessagesRead).map(|()| LastMessages::With),
+        _ => Ok(LastMessages::Without),
+    }
 }
 
 #[OpenApi]
@@ -185,10 +236,7 @@ impl ChatsApi {
         with_msg: Query<Option<bool>>,
     ) -> Result<Json<Envelope<ChatList>>, WorkspaceFailure> {
         let caller = caller.admit(Scope::ChatsRead).await?;
-        let last_messages = match with_msg.0 {
-            Some(true) => caller.scopes.require(Scope::MessagesRead).map(|()| LastMessages::With)?,
-            _ => LastMessages::Without,
-        };
+        let last_messages = last_messages(caller, with_msg.0)?;
         let (page, zone) = (PageNumber::parse(page.0)?, &caller.workspace.time_zone);
         let text = FilterText {
             name: name.0,
@@ -208,8 +256,7 @@ impl ChatsApi {
             ..Filter::parse(&text, zone)?
         };
         let page = list::list(&self.app, caller.workspace.id, &filter, last_messages, page).await?;
-        let chats = page.items.iter().map(|details| ChatView::new(&self.app, details, zone)).collect();
-        Ok(ok(ChatList { has_more_pages: page.has_more_pages, chats }))
+        Ok(ok(ChatList::new(&self.app, &page, zone)))
     }
 
     /// Get a chat
@@ -222,6 +269,23 @@ impl ChatsApi {
     ) -> Result<Json<Envelope<ChatView>>, WorkspaceFailure> {
         let caller = caller.admit(Scope::ChatsRead).await?;
         let details = chat::get(&self.app, caller.workspace.id, &chat_id.0).await?;
+        Ok(ok(ChatView::new(&self.app, &details, &caller.workspace.time_zone)))
+    }
+    /// Change a chat
+    ///
+    /// Fields that are absent stay as they are, unknown ones are ignored.
+    #[oai(path = "/chats/:chat_id", method = "patch", operation_id = "update_chat")]
+    async fn update(
+        &self,
+        caller: TokenAuth,
+        /// Number of the chat.
+        chat_id: Path<String>,
+        body: UnreadJson<UpdateChatRequest>,
+    ) -> Result<Json<Envelope<ChatView>>, WorkspaceFailure> {
+        let command = body.read().and_then(UpdateChatRequest::into_command);
+        let command = caller.understand(Scope::ChatsWrite, command).await?;
+        let (origin, caller) = (caller.origin(), caller.admit(Scope::ChatsWrite).await?);
+        let details = update::update(&self.app, caller, &origin, &chat_id.0, &command).await?;
         Ok(ok(ChatView::new(&self.app, &details, &caller.workspace.time_zone)))
     }
 }

@@ -1,11 +1,11 @@
 //! Messages, read (`contracts/timelines.md` §3.6).
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use entity::{
     file,
-    message::{Direction, Model, Status},
-    message_status, user,
+    message::{Direction, Kind, Model, Status},
+    message_status, reaction, user,
 };
 use poem_openapi::{
     Object, OpenApi,
@@ -27,11 +27,12 @@ use crate::{
             auth::TokenAuth,
             dialect::WorkspaceFailure,
             ok,
+            reactions::ReactionsView,
             sending::{self, SendInChatRequest, SentView},
         },
     },
     message::read::{
-        self,
+        self, Messages,
         filter::{Filter, FilterText},
     },
     page::PageNumber,
@@ -44,10 +45,12 @@ pub(super) struct MessagesApi {
 
 /// What else is known of a message.
 #[derive(Object)]
-#[oai(rename = "MessageData")]
+#[oai(rename = "MessageData", skip_serializing_if_is_none)]
 struct DataView {
     /// Whether it was sent from the workspace's account.
     whatsapp_from_me: bool,
+    /// Whether a note is for the team only.
+    is_private: Option<bool>,
 }
 
 /// Why a message of a Cloud API account failed.
@@ -99,7 +102,7 @@ pub(super) struct SummaryView {
     status: String,
     /// Where it was written.
     origin: String,
-    /// Always `whatsapp`.
+    /// `whatsapp`, or `note`.
     message_type: String,
     /// What else is known of it.
     data: DataView,
@@ -115,7 +118,11 @@ impl SummaryView {
         let from_me = message.direction == Direction::Sent;
         let account = (held.channel.phone.clone(), held.owner.display_name.clone());
         let other = (held.chat.phone.clone().unwrap_or_default(), held.chat.name.clone());
+        let is_note = message.kind == Some(Kind::Note);
+        let created_by = author.map(|author| author.display_name.clone()).unwrap_or_default();
         let (sender, recipient) = match (from_me, held.chat.is_group) {
+            // Written by a teammate to nobody in particular.
+            _ if is_note => ((String::new(), created_by.clone()), (String::new(), String::new())),
             (true, _) => (account, other),
             (false, false) => (other, account),
             // The group's name is known, not which of its members wrote.
@@ -137,9 +144,9 @@ impl SummaryView {
             has_attachment: message.file_id.is_some(),
             status: word(message.status).to_owned(),
             origin: message.origin.clone(),
-            message_type: "whatsapp".to_owned(),
-            data: DataView { whatsapp_from_me: from_me },
-            created_by: author.map(|author| author.display_name.clone()).unwrap_or_default(),
+            message_type: if is_note { "note" } else { "whatsapp" }.to_owned(),
+            data: DataView { whatsapp_from_me: from_me && !is_note, is_private: message.is_private },
+            created_by,
             failure_reason: None,
         }
     }
@@ -166,32 +173,6 @@ const fn word(status: Status) -> &'static str {
     }
 }
 
-/// A reaction to a message.
-#[derive(Object)]
-#[oai(rename = "Reaction")]
-struct ReactionView {
-    /// Name of whose it is.
-    name: String,
-    /// Number of whose it is.
-    phone: String,
-    /// The emoji.
-    reaction: String,
-    /// Whether it is the workspace's own account's.
-    current: bool,
-}
-
-/// Reactions to a message. There are none: they are not kept.
-#[derive(Default, Object)]
-#[oai(rename = "Reactions")]
-struct ReactionsView {
-    /// Who reacted.
-    users: Vec<ReactionView>,
-    /// How often each emoji was used.
-    reactions: HashMap<String, i64>,
-    /// How many there are.
-    total: i64,
-}
-
 /// A message.
 #[derive(Object)]
 #[oai(rename = "MessageInfo")]
@@ -203,19 +184,33 @@ struct MessageView {
 }
 
 impl MessageView {
-    fn new(summary: SummaryView) -> Self {
-        Self { summary, reactions: ReactionsView::default() }
+    fn new(summary: SummaryView, reactions: &[reaction::Model]) -> Self {
+        Self { summary, reactions: ReactionsView::new(reactions) }
     }
 }
 
 /// One page of messages.
 #[derive(Object)]
 #[oai(rename = "Messages")]
-struct MessageList {
+pub(super) struct MessageList {
     /// Whether there is a page after this one.
     has_more_pages: bool,
     /// The messages, in the order that was asked for.
     messages: Vec<MessageView>,
+}
+
+impl MessageList {
+    pub(super) fn new(app: &App, found: &Messages, zone: &str) -> Self {
+        let view = |message: &Model| {
+            let author = message.user_id.and_then(|id| found.authors.get(&id));
+            let reactions = found.reactions.get(&message.id).map_or(&[][..], Vec::as_slice);
+            let file = message.file_id.and_then(|id| found.files.get(&id));
+            let summary = SummaryView::new(&found.held, message, author, zone).carrying(app, file);
+            MessageView::new(summary, reactions)
+        };
+        let messages = found.page.items.iter().map(view).collect();
+        Self { has_more_pages: found.page.has_more_pages, messages }
+    }
 }
 
 /// A step of a message on its way.
@@ -239,6 +234,11 @@ impl StatusView {
             failure_reason: step.reason.clone().filter(|_| step.status == Status::Failed),
         }
     }
+}
+
+/// Which way messages go.
+pub(super) const fn direction(from_me: bool) -> Direction {
+    if from_me { Direction::Sent } else { Direction::Received }
 }
 
 #[OpenApi]
@@ -278,16 +278,9 @@ impl MessagesApi {
             before_message: before_message.0,
             sorting_order: sorting_order.0,
         };
-        let direction = from_me.0.map(|from_me| if from_me { Direction::Sent } else { Direction::Received });
-        let filter = Filter { direction, ..Filter::parse(&text, zone)? };
+        let filter = Filter { direction: from_me.0.map(direction), ..Filter::parse(&text, zone)? };
         let found = read::of_chat(&self.app, workspace.id, &chat_id.0, &filter, page).await?;
-        let view = |message: &Model| {
-            let author = message.user_id.and_then(|id| found.authors.get(&id));
-            let file = message.file_id.and_then(|id| found.files.get(&id));
-            MessageView::new(SummaryView::new(&found.held, message, author, zone).carrying(&self.app, file))
-        };
-        let messages = found.page.items.iter().map(view).collect();
-        Ok(ok(MessageList { has_more_pages: found.page.has_more_pages, messages }))
+        Ok(ok(MessageList::new(&self.app, &found, zone)))
     }
 
     /// Send a message in a chat
@@ -319,7 +312,7 @@ impl MessagesApi {
         let workspace = &caller.admit(Scope::MessagesRead).await?.workspace;
         let found = read::get(&self.app, workspace.id, &message_uid.0).await?;
         let summary = SummaryView::new(&found.held, &found.message, found.author.as_ref(), &workspace.time_zone);
-        Ok(ok(MessageView::new(summary.carrying(&self.app, found.file.as_ref()))))
+        Ok(ok(MessageView::new(summary.carrying(&self.app, found.file.as_ref()), &found.reactions)))
     }
 
     /// Get what became of a message

@@ -1,7 +1,9 @@
 //! The Workspace API (`contracts/timelines.md` §3, there called Public API): `{status, data}` envelopes, bearer tokens,
 //! times in the workspace's zone.
 //!
-//! So far: the workspace, its teammates, its accounts, its webhooks, its chats, messages and files.
+//! Workspace, teammates and their invitations, accounts, webhooks; chats with labels, notes and search; messages with
+//! files and reactions; text templates; and what `/v2` asks of them on behalf of one member ([`crate::chat::visibility`]
+//! says what it sees).
 
 use std::sync::Arc;
 
@@ -24,12 +26,19 @@ mod auth;
 mod chats;
 mod dialect;
 mod files;
+mod invitations;
+mod labels;
 mod limits;
+mod member;
 mod messages;
+mod notes;
+mod reactions;
+mod search;
 mod sending;
 mod teammates;
 mod uploads;
 mod webhooks;
+mod templates;
 mod workspace;
 
 pub(super) const BASE: &str = "/integrations/api";
@@ -56,10 +65,17 @@ pub(super) fn service(app: &Arc<App>) -> OpenApiService<impl OpenApi + use<>, ()
         files::FilesApi { app: Arc::clone(app) },
         attachments::AttachmentsApi { app: Arc::clone(app) },
         webhooks::WebhooksApi { app: Arc::clone(app) },
+        labels::LabelsApi { app: Arc::clone(app) },
+        notes::NotesApi { app: Arc::clone(app) },
+        reactions::ReactionsApi { app: Arc::clone(app) },
+        templates::TemplatesApi { app: Arc::clone(app) },
+        invitations::InvitationsApi { app: Arc::clone(app) },
+        search::SearchApi { app: Arc::clone(app) },
+        member::MemberApi { app: Arc::clone(app) },
     );
     OpenApiService::new(operations, "Quartermaster Workspace API", "1")
         .description(
-            "A customer's systems read their workspace. Authorization: Bearer with the workspace's token. Successful \
+            "A customer's systems read and write in their workspace. Authorization: Bearer with the workspace's token. Successful \
              answers are {status: \"ok\", data}; errors are {status: \"error\", message, error_code, errors}.",
         )
         .server(BASE)
@@ -72,6 +88,18 @@ struct Envelope<T: ParseFromJSON + ToJSON + Send + Sync> {
     status: String,
     /// What was asked for.
     data: T,
+}
+
+/// A successful answer without anything.
+#[derive(Object)]
+struct Done {
+    /// Always `ok`.
+    status: String,
+}
+
+/// Says that it is done.
+fn done() -> Json<Done> {
+    Json(Done { status: "ok".to_owned() })
 }
 
 /// Puts data into the envelope.

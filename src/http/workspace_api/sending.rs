@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entity::id::MessageId;
+use entity::id::{ChatId, MessageId};
 use poem_openapi::{Object, OpenApi, param::Header};
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,9 @@ use crate::{
     },
     idempotency::Repeatable,
     message::{
-        Destination, Jid, MAX_CHAT_NAME_CHARS, MAX_LABEL_CHARS, SendMessage, Text, optional,
+        Destination, Jid, MAX_CHAT_NAME_CHARS, MAX_LABEL_CHARS, SendMessage, Text,
+        aim::{self, Open},
+        optional,
         send::{self, Sending},
     },
     phone::Phone,
@@ -93,6 +95,27 @@ message_body! {
     }
 }
 
+message_body! {
+    /// A message of a member in a chat.
+    SendAsMemberRequest {
+    }
+}
+
+/// A message to the chat of a name.
+#[derive(Object, Deserialize)]
+struct SendToChatNameRequest {
+    /// The name of the chat, without regard to case.
+    chat_name: String,
+    /// The text, at most 2000 characters.
+    text: Option<String>,
+    /// A file to attach. There are no files yet, so that every uid answers 404 `not_found`.
+    file_uid: Option<String>,
+    /// A label for the chat, at most 64 characters; made if it is new.
+    label: Option<String>,
+    /// A template with an attachment. There are none yet, so that every id answers 404 `not_found`.
+    attachment_template_id: Option<i64>,
+}
+
 /// What all messages have.
 struct Content {
     text: Option<String>,
@@ -108,6 +131,12 @@ struct Content {
 pub(super) struct SentView {
     /// Its uid.
     message_uid: String,
+}
+
+impl SentView {
+    pub(super) fn new(id: MessageId) -> Self {
+        Self { message_uid: id.to_string() }
+    }
 }
 
 impl Content {
@@ -157,6 +186,23 @@ impl SendToJidRequest {
     }
 }
 
+impl SendToChatNameRequest {
+    /// The name and the message, whose chat is found by it.
+    fn into_command(self) -> Result<(String, SendMessage)> {
+        let name = optional("chat_name", Some(self.chat_name), MAX_CHAT_NAME_CHARS)?;
+        let name = name.ok_or_else(|| Error::field("chat_name", "must not be empty"))?;
+        let content = Content {
+            text: self.text,
+            file_uid: self.file_uid,
+            label: self.label,
+            chat_name: None,
+            attachment_template_id: self.attachment_template_id,
+        };
+        // No chat has this number; the name says which is meant.
+        Ok((name, content.into_command(Destination::Chat(ChatId(0)), None)?))
+    }
+}
+
 #[OpenApi]
 impl SendingApi {
     /// Send a message to a phone number
@@ -173,7 +219,7 @@ impl SendingApi {
         body: UnreadJson<SendToPhoneRequest>,
     ) -> Result<Rendered<Envelope<SentView>>, WorkspaceFailure> {
         let command = body.read().and_then(SendToPhoneRequest::into_command);
-        accept(&self.app, &caller, key.0.as_deref(), command).await
+        accept(&self.app, &caller, key.0.as_deref(), command, &Open::Nothing).await
     }
 
     /// Send a message to an id on the network
@@ -190,7 +236,28 @@ impl SendingApi {
         body: UnreadJson<SendToJidRequest>,
     ) -> Result<Rendered<Envelope<SentView>>, WorkspaceFailure> {
         let command = body.read().and_then(SendToJidRequest::into_command);
-        accept(&self.app, &caller, key.0.as_deref(), command).await
+        accept(&self.app, &caller, key.0.as_deref(), command, &Open::Nothing).await
+    }
+
+    /// Send a message to the chat of a name
+    ///
+    /// Deprecated: names may change, and chats that came by themselves may share one; of several the chat with the
+    /// newest message is meant. Costs one credit, given back if the message fails.
+    #[oai(path = "/messages/to_chat_name", method = "post", operation_id = "send_message_to_chat_name", deprecated)]
+    async fn to_chat_name(
+        &self,
+        caller: TokenAuth,
+        /// The same key and body returns the same answer for 30 days.
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<String>>,
+        body: UnreadJson<SendToChatNameRequest>,
+    ) -> Result<Rendered<Envelope<SentView>>, WorkspaceFailure> {
+        let command = body.read().and_then(SendToChatNameRequest::into_command);
+        let (open, command) = match command {
+            Ok((name, command)) => (Open::Chat(name), Ok(command)),
+            Err(error) => (Open::Nothing, Err(error)),
+        };
+        accept(&self.app, &caller, key.0.as_deref(), command, &open).await
     }
 }
 
@@ -206,7 +273,31 @@ pub(super) async fn in_chat(
         let mut body = body.read()?;
         body.content().into_command(Destination::Chat(chat), body.reply_to)
     });
-    accept(app, caller, key, command).await
+    accept(app, caller, key, command, &Open::Nothing).await
+}
+
+/// Accepts a message of a member in a chat that it sees.
+pub(super) async fn as_member_in_chat(
+    app: &App,
+    caller: &TokenAuth,
+    chat_id: &str,
+    key: Option<&str>,
+    body: UnreadJson<SendAsMemberRequest>,
+) -> Result<Rendered<Envelope<SentView>>, WorkspaceFailure> {
+    let command =
+        chat::parse_id(chat_id).and_then(|chat| body.read()?.content().into_command(Destination::Chat(chat), None));
+    accept(app, caller, key, command, &Open::Member).await
+}
+
+/// Accepts a message of a member to a number, from an account that it may send from.
+pub(super) async fn as_member_to_phone(
+    app: &App,
+    caller: &TokenAuth,
+    key: Option<&str>,
+    body: UnreadJson<SendToPhoneRequest>,
+) -> Result<Rendered<Envelope<SentView>>, WorkspaceFailure> {
+    let command = body.read().and_then(SendToPhoneRequest::into_command);
+    accept(app, caller, key, command, &Open::Member).await
 }
 
 async fn accept(
@@ -214,12 +305,18 @@ async fn accept(
     caller: &TokenAuth,
     key: Option<&str>,
     command: Result<SendMessage>,
+    open: &Open,
 ) -> Result<Rendered<Envelope<SentView>>, WorkspaceFailure> {
     let parsed = command.and_then(|command| {
-        let request = Repeatable::new(caller.repeat_scope(), key, "send_message", &command)?;
+        let scope = caller.repeat_scope();
+        let request = match open {
+            Open::Nothing => Repeatable::new(scope, key, "send_message", &command)?,
+            Open::Chat(name) => Repeatable::new(scope, key, "send_message_to_chat_name", &(name, &command))?,
+            Open::Member => Repeatable::new(scope, key, "send_message_as_member", &command)?,
+        };
         Ok((command, request))
     });
-    Ok(ok_rendered(hand_in(app, caller, parsed).await?))
+    Ok(ok_rendered(hand_in(app, caller, parsed, open).await?))
 }
 
 /// Lets the call in and hands its message to the writer.
@@ -227,10 +324,17 @@ pub(super) async fn hand_in(
     app: &App,
     caller: &TokenAuth,
     parsed: Result<(SendMessage, Repeatable)>,
+    open: &Open,
 ) -> Result<SentView> {
     let (command, request) = caller.understand(Scope::MessagesWrite, parsed).await?;
     let (caller, admitted) = caller.admit_sending(command.cost(), request.is_keyed()).await?;
+    let command = match aim::settle(app, caller, command, open).await {
+        Ok(command) => command,
+        Err(error) => {
+            send::give_up(app, caller, admitted.hold);
+            return Err(error);
+        }
+    };
     let sending = Sending { caller: Arc::clone(caller), hold: admitted.hold, command, request };
-    let id = send::send(app, sending).await?;
-    Ok(SentView { message_uid: id.to_string() })
+    Ok(SentView::new(send::send(app, sending).await?))
 }

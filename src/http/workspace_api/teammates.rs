@@ -2,17 +2,23 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use entity::{channel, group, id::GroupId, user};
+use entity::{
+    channel, group,
+    id::{GroupId, UserId},
+    user,
+};
 use poem_openapi::{Object, OpenApi, payload::Json};
 
 use crate::{
     app::App,
+    caller::WorkspaceCaller,
     channel as channels,
-    error::Result,
+    error::{Error, Result},
     http::{
         formats::local_time,
         workspace_api::{Envelope, auth::TokenAuth, dialect::WorkspaceFailure, ok},
     },
+    invitation::{self, Standing},
     token::Scope,
     user::{self as users, Roster},
 };
@@ -32,22 +38,22 @@ struct TeamView {
 /// A teammate.
 #[derive(Object)]
 #[oai(rename = "Teammate")]
-struct TeammateView {
+pub(super) struct TeammateView {
     /// Number of the user.
     user_id: i64,
     /// Name for people.
     display_name: String,
     /// E-mail address.
     email: String,
-    /// `Owner` or `Agent`.
+    /// `Owner`, `Admin` or `Agent`.
     role: String,
     /// Title of the team.
     team: String,
-    /// `Active` or `Suspended`.
+    /// `Active`, `Suspended` or `Invited`.
     status: String,
     /// When the user was made.
     created_at: String,
-    /// State of an invitation; `null` where there was none.
+    /// State of an invitation, `Pending`, `Accepted` or `Expired`; `null` where there was none.
     invitation_status: Option<String>,
     /// Ids of the user's accounts on WhatsApp.
     whatsapp_accounts: Vec<String>,
@@ -67,23 +73,37 @@ struct TeammatesView {
 struct Surroundings<'a> {
     teams: HashMap<GroupId, &'a str>,
     channels: &'a [channel::Model],
+    invitations: &'a HashMap<UserId, Standing>,
     zone: &'a str,
 }
 
 impl<'a> Surroundings<'a> {
-    fn new(groups: &'a [group::Model], channels: &'a [channel::Model], zone: &'a str) -> Self {
-        Self { teams: groups.iter().map(|group| (group.id, group.name.as_str())).collect(), channels, zone }
+    fn new(
+        groups: &'a [group::Model],
+        channels: &'a [channel::Model],
+        invitations: &'a HashMap<UserId, Standing>,
+        zone: &'a str,
+    ) -> Self {
+        let teams = groups.iter().map(|group| (group.id, group.name.as_str())).collect();
+        Self { teams, channels, invitations, zone }
     }
 
     fn teammate(&self, user: &user::Model) -> TeammateView {
         let role = match user.role {
             user::Role::Owner => "Owner",
+            user::Role::Admin => "Admin",
             user::Role::Agent => "Agent",
         };
         let status = match user.status {
             user::Status::Activated => "Active",
             user::Status::Suspended => "Suspended",
+            user::Status::Invited => "Invited",
         };
+        let invitation = self.invitations.get(&user.id).map(|standing| match standing {
+            Standing::Pending => "Pending",
+            Standing::Accepted => "Accepted",
+            Standing::Expired => "Expired",
+        });
         let own = self.channels.iter().filter(|channel| channel.user_id == user.id);
         TeammateView {
             user_id: user.id.0,
@@ -93,10 +113,19 @@ impl<'a> Surroundings<'a> {
             team: self.teams.get(&user.group_id).copied().unwrap_or_default().to_owned(),
             status: status.to_owned(),
             created_at: local_time(user.created_at, self.zone),
-            invitation_status: None,
+            invitation_status: invitation.map(str::to_owned),
             whatsapp_accounts: own.map(|channel| channel.external_id.clone()).collect(),
         }
     }
+}
+
+/// One teammate of the caller.
+pub(super) async fn teammate(app: &App, caller: &WorkspaceCaller, id: UserId) -> Result<TeammateView> {
+    let Roster { users, groups } = users::roster(app, caller.workspace.id).await?;
+    let user = users.iter().find(|user| user.id == id).ok_or(Error::UserNotFound)?;
+    let channels = channels::list(app, caller.workspace.id).await?;
+    let invitations = invitation::standings(app, caller.workspace.id).await?;
+    Ok(Surroundings::new(&groups, &channels, &invitations, &caller.workspace.time_zone).teammate(user))
 }
 
 #[OpenApi]
@@ -107,7 +136,8 @@ impl TeammatesApi {
         let workspace = &caller.admit(Scope::WorkspaceRead).await?.workspace;
         let Roster { users, groups } = users::roster(&self.app, workspace.id).await?;
         let channels = channels::list(&self.app, workspace.id).await?;
-        let around = Surroundings::new(&groups, &channels, &workspace.time_zone);
+        let invitations = invitation::standings(&self.app, workspace.id).await?;
+        let around = Surroundings::new(&groups, &channels, &invitations, &workspace.time_zone);
         Ok(ok(TeammatesView {
             teams: groups.iter().map(|group| TeamView { title: group.name.clone() }).collect(),
             teammates: users.iter().map(|user| around.teammate(user)).collect(),
@@ -118,9 +148,6 @@ impl TeammatesApi {
     #[oai(path = "/workspace/teammates/me", method = "get", operation_id = "get_current_teammate")]
     async fn me(&self, caller: TokenAuth) -> Result<Json<Envelope<TeammateView>>, WorkspaceFailure> {
         let caller = caller.admit(Scope::WorkspaceRead).await?;
-        let Roster { groups, .. } = users::roster(&self.app, caller.workspace.id).await?;
-        let channels = channels::list(&self.app, caller.workspace.id).await?;
-        let around = Surroundings::new(&groups, &channels, &caller.workspace.time_zone);
-        Ok(ok(around.teammate(&caller.user)))
+        Ok(ok(teammate(&self.app, caller, caller.user.id).await?))
     }
 }

@@ -8,7 +8,7 @@ use entity::{
     file,
     id::{ChatId, FileId, MessageId, UserId, WorkspaceId},
     message::Model,
-    message_status, user,
+    message_status, reaction, user,
 };
 use sea_orm::ConnectionTrait;
 
@@ -17,7 +17,7 @@ use crate::{
     chat::{self, ChatWithAccount},
     error::{Error, Result},
     file as files,
-    message::read::filter::Filter,
+    message::{reaction as reactions, read::filter::Filter},
     page::{NumberedPage, PageNumber},
     user as users,
 };
@@ -41,6 +41,8 @@ pub struct Messages {
     pub authors: HashMap<UserId, user::Model>,
     /// Files that they carry, as far as these are kept.
     pub files: HashMap<FileId, file::Model>,
+    /// Reactions to them.
+    pub reactions: HashMap<MessageId, Vec<reaction::Model>>,
 }
 
 /// One message, with what it is shown with.
@@ -54,6 +56,8 @@ pub struct MessageDetails {
     pub author: Option<user::Model>,
     /// The file that it carries, as long as it is kept.
     pub file: Option<file::Model>,
+    /// Reactions to it, oldest first.
+    pub reactions: Vec<reaction::Model>,
 }
 
 /// Reads a uid as it stands in a path or a query.
@@ -79,7 +83,8 @@ pub async fn get(app: &App, workspace_id: WorkspaceId, uid: &str) -> Result<Mess
         None => None,
     };
     let file = files::of_message(db, workspace_id, message.file_id).await?;
-    Ok(MessageDetails { held, message, author, file })
+    let reactions = reactions::of_messages(db, workspace_id, [message.id]).await?.remove(&message.id);
+    Ok(MessageDetails { held, message, author, file, reactions: reactions.unwrap_or_default() })
 }
 
 /// One page of the messages of a chat.
@@ -104,7 +109,8 @@ pub async fn of_chat(
     let authors = users::by_ids(db, workspace_id, authors).await?;
     let files = files::by_ids(db, workspace_id, page.items.iter().filter_map(|message| message.file_id)).await?;
     let held = chat::details::with_account(db, workspace_id, chat).await?;
-    Ok(Messages { held, page, authors, files })
+    let reactions = reactions::of_messages(db, workspace_id, page.items.iter().map(|message| message.id)).await?;
+    Ok(Messages { held, page, authors, files, reactions })
 }
 
 /// What became of a message, step by step: sent, delivered, read, failed.

@@ -279,7 +279,8 @@ fn chats_part(messages: &[NewMessage]) -> Part {
     let names =
         |name: fn(&str) -> String| Column::OptionalTexts(newest.values().map(|chat| chat.1.map(name)).collect());
     Part::new(
-        "UPDATE chats SET last_message_id = x.m, last_message_at = $1, updated_at = $1{hour}, \
+        "UPDATE chats SET last_message_id = x.m, last_message_at = $1, updated_at = $1, read = TRUE, \
+         autoresponse_locked = autoresponse{hour}, \
          name = COALESCE(x.n, name), name_folded = COALESCE(x.f, name_folded) FROM {rows} WHERE id = x.c RETURNING 1",
         vec![
             ("c", Column::Numbers(newest.keys().map(|id| id.0).collect())),

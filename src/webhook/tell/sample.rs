@@ -142,6 +142,8 @@ fn message(direction: Direction, at: Timestamp) -> Model {
         user_id: None,
         reply_to: None,
         file_id: None,
+        kind: None,
+        is_private: None,
         provider_ref: None,
         failure: None,
         tries: 0,

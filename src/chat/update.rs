@@ -1,0 +1,218 @@
+//! Changing a chat: its name, who looks after it, whether it is closed, read, and answered automatically.
+//!
+//! Names are unique in the workspace without regard to case when they are given here. Chats that come by themselves
+//! are named after their numbers, and two accounts may talk to one number, so the rule is one of this operation and not
+//! of the table. Names that are being given wait for one another on the workspace's row.
+
+use entity::{
+    chat::{ActiveModel, Model},
+    id::WorkspaceId,
+    user,
+};
+use sea_orm::{DatabaseTransaction, Set};
+use serde_json::json;
+
+use crate::{
+    app::App,
+    audit,
+    caller::{Origin, WorkspaceCaller},
+    chat::{self, ChatDetails, parse_id, store},
+    db,
+    error::{Error, Result},
+    message::MAX_CHAT_NAME_CHARS,
+    user as users,
+    workspace::{self, fold},
+};
+
+/// A name that is given: 1 to 256 characters, no control characters, no white space around it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name(String);
+
+impl Name {
+    /// Reads a name.
+    ///
+    /// # Errors
+    /// `invalid_request` naming `name`.
+    pub fn parse(text: &str) -> Result<Self> {
+        let text = text.trim();
+        if !(1..=MAX_CHAT_NAME_CHARS).contains(&text.chars().count()) {
+            return Err(Error::field("name", format!("must be 1 to {MAX_CHAT_NAME_CHARS} characters")));
+        }
+        if text.chars().any(char::is_control) {
+            return Err(Error::field("name", "must not contain control characters"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// Who is to look after a chat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Responsible {
+    /// Nobody.
+    Nobody,
+    /// The member with this address.
+    Member(String),
+}
+
+impl Responsible {
+    /// Reads an e-mail address; nothing stands for nobody.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        match text.trim() {
+            "" => Self::Nobody,
+            email => Self::Member(email.to_owned()),
+        }
+    }
+}
+
+/// What to change; absent members stay as they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UpdateChat {
+    /// What it is called.
+    pub name: Option<Name>,
+    /// Who looks after it.
+    pub responsible: Option<Responsible>,
+    /// Whether it is closed.
+    pub closed: Option<bool>,
+    /// Whether it has been read.
+    pub read: Option<bool>,
+    /// Whether it is answered automatically; switching it on also ends that somebody's own reply had stopped it.
+    pub autoresponse: Option<bool>,
+}
+
+/// Who looked after a chat before a change, and who does after it.
+struct Assignment {
+    old: Option<user::Model>,
+    new: Option<user::Model>,
+}
+
+impl Assignment {
+    fn is_change(&self) -> bool {
+        self.old.as_ref().map(|user| user.id) != self.new.as_ref().map(|user| user.id)
+    }
+}
+
+/// Changes a chat. What is so already changes nothing and is not written down.
+///
+/// # Errors
+/// `chat_not_found`; `chat_name_taken`; `responsible_not_found` for an address of nobody, `user_not_active` for one
+/// whose member holds no seat.
+pub async fn update(
+    app: &App,
+    caller: &WorkspaceCaller,
+    origin: &Origin,
+    id: &str,
+    command: &UpdateChat,
+) -> Result<ChatDetails> {
+    db::retried(|| update_once(app, caller, origin, id, command)).await?;
+    chat::get(app, caller.workspace.id, id).await
+}
+
+async fn update_once(
+    app: &App,
+    caller: &WorkspaceCaller,
+    origin: &Origin,
+    id: &str,
+    command: &UpdateChat,
+) -> Result<()> {
+    let workspace_id = caller.workspace.id;
+    let not_found = || Error::ChatNotFound(id.to_owned());
+    db::write(&app.db, "chat.update", async |tx| {
+        if command.name.is_some() {
+            // Before the chat's row, here as everywhere.
+            workspace::lock(tx, workspace_id).await?;
+        }
+        let before = store::lock(tx, workspace_id, parse_id(id)?).await?.ok_or_else(not_found)?;
+        let assignment = assign(tx, workspace_id, &before, command.responsible.as_ref()).await?;
+        let Some(change) = change(tx, &before, command, &assignment).await? else { return Ok(()) };
+        let after = store::save(app, tx, &before, change).await?;
+        let entry = audit::Entry::in_workspace("chat.update", &caller.workspace, before.id)
+            .before(shown(&before, assignment.old.as_ref()))
+            .after(shown(&after, assignment.new.as_ref()));
+        audit::record(app, tx, origin, entry).await
+    })
+    .await
+}
+
+/// Finds out who looks after the chat now, and who is to.
+async fn assign(
+    tx: &DatabaseTransaction,
+    workspace_id: WorkspaceId,
+    before: &Model,
+    wanted: Option<&Responsible>,
+) -> Result<Assignment> {
+    let old = match before.responsible_user_id {
+        Some(id) => users::find(tx, workspace_id, id).await?,
+        None => None,
+    };
+    let new = match wanted {
+        None => old.clone(),
+        Some(Responsible::Nobody) => None,
+        Some(Responsible::Member(email)) => {
+            let found = users::by_email(tx, workspace_id, &fold(email)).await?;
+            let member = found.ok_or_else(|| Error::ResponsibleNotFound(email.clone()))?;
+            let is_same = before.responsible_user_id == Some(member.id);
+            if member.status != user::Status::Activated && !is_same {
+                return Err(Error::UserNotActive);
+            }
+            Some(member)
+        }
+    };
+    Ok(Assignment { old, new })
+}
+
+/// The columns that differ; `None` if none do.
+async fn change(
+    tx: &DatabaseTransaction,
+    before: &Model,
+    command: &UpdateChat,
+    assignment: &Assignment,
+) -> Result<Option<ActiveModel>> {
+    let mut change = ActiveModel::default();
+    if let Some(Name(name)) = command.name.as_ref().filter(|name| name.0 != before.name) {
+        if let Some(other) = store::other_of_name(tx, before, &fold(name)).await? {
+            return Err(Error::ChatNameTaken { name: name.clone(), chat: other });
+        }
+        change.name = Set(name.clone());
+        change.name_folded = Set(fold(name));
+    }
+    if assignment.is_change() {
+        change.responsible_user_id = Set(assignment.new.as_ref().map(|user| user.id));
+    }
+    if let Some(closed) = command.closed.filter(|closed| *closed != before.closed) {
+        change.closed = Set(closed);
+    }
+    if let Some(read) = command.read.filter(|read| *read != before.read) {
+        change.read = Set(read);
+    }
+    if let Some(on) = command.autoresponse.filter(|on| *on != before.autoresponse || before.autoresponse_locked) {
+        change.autoresponse = Set(on);
+        change.autoresponse_locked = Set(false);
+    }
+    Ok((change != ActiveModel::default()).then_some(change))
+}
+
+/// What the audit keeps; names of chats are names of people, and stay out of it.
+fn shown(chat: &Model, responsible: Option<&user::Model>) -> serde_json::Value {
+    json!({
+        "responsible_user_id": responsible.map(|user| user.id), "closed": chat.closed, "read": chat.read,
+        "autoresponse": chat.autoresponse, "autoresponse_locked": chat.autoresponse_locked,
+        "updated_at": chat.updated_at,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_addresses_are_read_once() {
+        assert_eq!(Name::parse("  Ann Lee ").expect("a name"), Name("Ann Lee".to_owned()));
+        assert!(Name::parse(&"ä".repeat(MAX_CHAT_NAME_CHARS)).is_ok());
+        for bad in ["", "  ", "a\nb", "a\0", &"x".repeat(MAX_CHAT_NAME_CHARS + 1)] {
+            assert!(Name::parse(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(Responsible::parse("  "), Responsible::Nobody);
+        assert_eq!(Responsible::parse(" a@b.c "), Responsible::Member("a@b.c".to_owned()));
+    }
+}

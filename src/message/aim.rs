@@ -1,0 +1,72 @@
+//! Finding out where a message goes, where the request leaves that open: once its call was let in, so that nobody asks
+//! the database for nothing.
+
+use entity::channel;
+
+use crate::{
+    app::App,
+    caller::WorkspaceCaller,
+    channel as channels,
+    chat::{
+        self,
+        visibility::{self, View},
+    },
+    error::{Error, Result},
+    message::{Destination, SendMessage},
+    phone::Phone,
+};
+
+/// What is left open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Open {
+    /// Nothing.
+    Nothing,
+    /// The chat: it is the one of this name.
+    Chat(String),
+    /// Whether the caller's user may send there: only in chats that it sees, and only from its own accounts unless it
+    /// is in charge of the workspace.
+    Member,
+}
+
+/// The message with its destination.
+///
+/// # Errors
+/// `chat_not_found`, `account_not_found`, `channel_not_connected`.
+pub async fn settle(app: &App, caller: &WorkspaceCaller, command: SendMessage, open: &Open) -> Result<SendMessage> {
+    let destination = match open {
+        Open::Nothing => return Ok(command),
+        Open::Chat(name) => Destination::Chat(chat::by_name(app, caller.workspace.id, name).await?),
+        Open::Member => of_member(app, caller, command.destination).await?,
+    };
+    Ok(SendMessage { destination, ..command })
+}
+
+async fn of_member(app: &App, caller: &WorkspaceCaller, destination: Destination) -> Result<Destination> {
+    let (db, workspace_id, view) = (app.db.reader(), caller.workspace.id, View::of(&caller.user));
+    match destination {
+        _ if view == View::All => Ok(destination),
+        Destination::Chat(id) => {
+            visibility::require(db, workspace_id, view, &id.to_string()).await?;
+            Ok(destination)
+        }
+        Destination::Phone { phone, account } => {
+            Ok(Destination::Phone { phone, account: Some(own_account(app, caller, view, account).await?) })
+        }
+        Destination::Jid { jid, account } => {
+            Ok(Destination::Jid { jid, account: Some(own_account(app, caller, view, account).await?) })
+        }
+    }
+}
+
+/// The member's account of this number, or the one of its own that was connected last.
+async fn own_account(app: &App, caller: &WorkspaceCaller, view: View, wanted: Option<Phone>) -> Result<Phone> {
+    let own = channels::list(app, caller.workspace.id).await?.into_iter().filter(|channel| view.shows(channel));
+    if let Some(phone) = wanted {
+        let mut own = own;
+        let is_own = own.any(|channel| channel.phone == phone.as_str());
+        return if is_own { Ok(phone) } else { Err(Error::AccountNotFound(phone.as_str().to_owned())) };
+    }
+    let usable = own.filter(|channel| channel.state == channel::State::Connected && !channel.suspended);
+    let last = usable.max_by_key(|channel| (channel.connected_at, channel.account_id));
+    Phone::parse(&last.ok_or(Error::ChannelNotConnected)?.phone)
+}

@@ -1,0 +1,196 @@
+//! Reactions to messages. The account's own is stored, and given to its provider after the commit by a job that looks
+//! at what is stored then; others' are brought by providers. Each who reacts has one reaction to a message.
+
+use std::collections::HashMap;
+
+use entity::{
+    channel,
+    id::{AccountId, AttemptId, MessageId, WorkspaceId},
+    message::{Direction, Model as Message, Status},
+    reaction::Model,
+};
+use sea_orm::ConnectionTrait;
+use serde_json::json;
+
+use crate::{
+    app::App,
+    audit,
+    caller::{Origin, WorkspaceCaller},
+    channel as channels, chat,
+    connector::OutgoingReaction,
+    db,
+    error::{Error, Result},
+    message::{Jid, read},
+    phone::Phone,
+    queue::{self, Work},
+    signal::Signal,
+    user as users,
+};
+
+mod emoji;
+mod store;
+
+pub use emoji::Emoji;
+
+/// Most reactions to one message that are shown.
+pub const MAX_SHOWN: u64 = 1000;
+const NOT_YET: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// A reaction that a provider brings.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// The session that it came to.
+    pub session: AttemptId,
+    /// The provider's own id of the message.
+    pub provider_ref: String,
+    /// Who reacts.
+    pub from: Jid,
+    /// The name of who reacts, where the provider tells it.
+    pub name: Option<String>,
+    /// With what; `None` takes it back.
+    pub emoji: Option<Emoji>,
+}
+
+/// Reactions by the messages that they are to, oldest first.
+pub(crate) async fn of_messages(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    ids: impl IntoIterator<Item = MessageId>,
+) -> Result<HashMap<MessageId, Vec<Model>>> {
+    let ids: Vec<MessageId> = ids.into_iter().collect();
+    let mut found: HashMap<MessageId, Vec<Model>> = HashMap::new();
+    if !ids.is_empty() {
+        for reaction in store::of_messages(db, workspace_id, ids).await? {
+            found.entry(reaction.message_id).or_default().push(reaction);
+        }
+    }
+    Ok(found)
+}
+
+/// Reactions to one message, oldest first.
+///
+/// # Errors
+/// `message_not_found`.
+pub async fn of_message(app: &App, workspace_id: WorkspaceId, uid: &str) -> Result<Vec<Model>> {
+    let db = app.db.reader();
+    let message = find(db, workspace_id, uid).await?;
+    Ok(of_messages(db, workspace_id, [message.id]).await?.remove(&message.id).unwrap_or_default())
+}
+
+/// Sets the account's own reaction to a message, or takes it back. It costs nothing.
+///
+/// # Errors
+/// `message_not_found`; `reaction_refused` for notes and messages that failed; `channel_not_connected`.
+pub async fn react(
+    app: &App,
+    caller: &WorkspaceCaller,
+    origin: &Origin,
+    uid: &str,
+    emoji: Option<&Emoji>,
+) -> Result<MessageId> {
+    let id = db::retried(|| react_once(app, caller, origin, uid, emoji)).await?;
+    app.signals.publish(Signal::Work);
+    Ok(id)
+}
+
+async fn react_once(
+    app: &App,
+    caller: &WorkspaceCaller,
+    origin: &Origin,
+    uid: &str,
+    emoji: Option<&Emoji>,
+) -> Result<MessageId> {
+    let workspace_id = caller.workspace.id;
+    db::write(&app.db, "message.react", async |tx| {
+        let message = find(tx, workspace_id, uid).await?;
+        if message.kind.is_some() || message.status == Status::Failed {
+            return Err(Error::ReactionRefused);
+        }
+        let channel = channel(tx, workspace_id, message.account_id).await?;
+        if channel.state != channel::State::Connected || channel.suspended {
+            return Err(Error::ChannelNotConnected);
+        }
+        let before = store::of(tx, &message, &channel.external_id).await?.map(|reaction| reaction.emoji);
+        let after = emoji.map(|emoji| emoji.as_str().to_owned());
+        if before == after {
+            return Ok(message.id);
+        }
+        let owner = users::find(tx, workspace_id, channel.user_id).await?;
+        let name = owner.map(|owner| owner.display_name).unwrap_or_default();
+        let reactor =
+            store::Reactor { id: &channel.external_id, name: &name, phone: Some(&channel.phone), is_own: true };
+        store::set(app, tx, &message, &reactor, emoji).await?;
+        queue::enqueue(app, tx, &Work::SendReaction { workspace: workspace_id, message: message.id }).await?;
+        let entry = audit::Entry::in_workspace("message.react", &caller.workspace, message.id)
+            .before(json!({ "reaction": before }))
+            .after(json!({ "reaction": after }));
+        audit::record(app, tx, origin, entry).await?;
+        Ok(message.id)
+    })
+    .await
+}
+
+/// Stores what somebody else reacts with. Repeating it is harmless; tells whether it changed anything.
+///
+/// # Errors
+/// `channel_not_connected` if no connected account has this session; `message_not_found`.
+pub async fn received(app: &App, incoming: &Incoming) -> Result<bool> {
+    db::retried(|| received_once(app, incoming)).await
+}
+
+async fn received_once(app: &App, incoming: &Incoming) -> Result<bool> {
+    db::write(&app.db, "message.reaction", async |tx| {
+        let channel = channels::connected_by_session(tx, incoming.session).await?.ok_or(Error::ChannelNotConnected)?;
+        let found = store::message_of_provider(tx, &channel, &incoming.provider_ref).await?;
+        let message = found.ok_or_else(|| Error::MessageNotFound(incoming.provider_ref.clone()))?;
+        let id = incoming.from.as_str();
+        let before = store::of(tx, &message, id).await?.map(|reaction| reaction.emoji);
+        if before.as_deref() == incoming.emoji.as_ref().map(Emoji::as_str) {
+            return Ok(false);
+        }
+        let chat = chat::find(tx, channel.workspace_id, message.chat_id).await?;
+        let named = incoming.name.clone();
+        let name = named.or_else(|| chat.filter(|chat| chat.jid == id).map(|chat| chat.name)).unwrap_or_default();
+        let phone = incoming.from.phone();
+        let is_own = id == channel.external_id;
+        let reactor = store::Reactor { id, name: &name, phone: phone.as_ref().map(Phone::as_str), is_own };
+        store::set(app, tx, &message, &reactor, incoming.emoji.as_ref()).await?;
+        Ok(true)
+    })
+    .await
+}
+
+/// Gives the provider the account's own reaction as it is stored now.
+///
+/// # Errors
+/// `busy` while the provider does not have the message itself yet; `provider_unavailable`.
+pub(crate) async fn send_own(app: &App, workspace_id: WorkspaceId, id: MessageId) -> Result<()> {
+    let db = app.db.reader();
+    let Some(message) = read::find(db, workspace_id, id).await? else { return Ok(()) };
+    let channel = channel(db, workspace_id, message.account_id).await?;
+    let is_gone = channel.state != channel::State::Connected || message.status == Status::Failed;
+    let Some(chat) = chat::find(db, workspace_id, message.chat_id).await?.filter(|_| !is_gone) else { return Ok(()) };
+    if matches!(message.status, Status::Queued | Status::Sending | Status::Unknown) {
+        return Err(Error::Busy { retry_after: NOT_YET });
+    }
+    let own = store::of(db, &message, &channel.external_id).await?;
+    let outgoing = OutgoingReaction {
+        message_id: message.id,
+        provider_ref: message.provider_ref,
+        session: channel.session,
+        chat: chat.jid,
+        is_to_own_message: message.direction == Direction::Sent,
+        emoji: own.map(|reaction| reaction.emoji),
+    };
+    app.connectors.get(channel.connector).react(app, &outgoing).await
+}
+
+async fn find(db: &impl ConnectionTrait, workspace_id: WorkspaceId, uid: &str) -> Result<Message> {
+    let found = read::find(db, workspace_id, read::parse_uid(uid)?).await?;
+    found.ok_or_else(|| Error::MessageNotFound(uid.to_owned()))
+}
+
+async fn channel(db: &impl ConnectionTrait, workspace_id: WorkspaceId, id: AccountId) -> Result<channel::Model> {
+    let found = channels::by_ids(db, workspace_id, [id]).await?.remove(&id);
+    found.ok_or_else(|| Error::Internal("a message has no account in its workspace".to_owned()))
+}

@@ -1,0 +1,153 @@
+//! Reactions: our own, stored and given to the provider, and those of others.
+
+use entity::{
+    chat,
+    id::MessageId,
+    message::{self, Status},
+    sandbox_reaction,
+};
+use quartermaster::{
+    message::{
+        Jid,
+        reaction::{self, Emoji, Incoming},
+    },
+    phone::Phone,
+};
+use sea_orm::{EntityTrait, Set};
+use serde_json::{Value, json};
+
+use crate::support::{START, TestApp, conversation::Conversations, messages::Line, sender::Sender};
+
+async fn at_provider(app: &TestApp, id: MessageId) -> Option<(Option<String>, i32)> {
+    let found = sandbox_reaction::Entity::find_by_id(id).one(app.app.db.reader()).await.expect("a look");
+    found.map(|reaction| (reaction.emoji, reaction.changes))
+}
+
+fn none() -> Value {
+    json!({ "users": [], "reactions": {}, "total": 0 })
+}
+
+#[tokio::test]
+async fn our_own_reaction_is_stored_sent_changed_and_taken_back() {
+    let app = TestApp::start().await;
+    let sender = Sender::with_credits(&app, 10).await;
+    let uid = sender.token.send("+15557770000", "Hello").await.expect(200)["data"]["message_uid"].clone();
+    let uid = uid.as_str().expect("a uid").to_owned();
+    let id: MessageId = uid.parse().expect("a uuid");
+    app.run_jobs().await;
+    let credits = sender.token.credits().await;
+    let path = format!("/messages/{uid}/reactions");
+    assert_eq!(sender.token.get(&path).await.expect(200)["data"], none());
+    let owner = sender.token.get("/workspace/teammates/me").await.expect(200)["data"]["display_name"].clone();
+    for (given, emoji, changes) in [("👍", "👍", 1), ("👍", "👍", 1), ("\\u2764\\ufe0f", "❤️", 2)] {
+        let answer = sender.token.patch(&path, json!({ "reaction": given })).await.expect(200);
+        assert_eq!(answer, json!({ "status": "ok", "data": { "message_uid": uid } }));
+        app.run_jobs().await;
+        let shown = sender.token.get(&path).await.expect(200)["data"].clone();
+        let user = json!({ "name": owner, "phone": "+15550001111", "reaction": emoji, "current": true });
+        assert_eq!(shown, json!({ "users": [user], "reactions": { emoji: 1 }, "total": 1 }));
+        assert_eq!(sender.token.get(&format!("/messages/{uid}")).await.expect(200)["data"]["reactions"], shown);
+        assert_eq!(at_provider(&app, id).await, Some((Some(emoji.to_owned()), changes)), "the same again is no change");
+    }
+    for _ in 0..2 {
+        sender.token.patch(&path, json!({ "reaction": "" })).await.expect(200);
+        app.run_jobs().await;
+        assert_eq!(sender.token.get(&path).await.expect(200)["data"], none());
+        assert_eq!(at_provider(&app, id).await, Some((None, 3)));
+    }
+    assert_eq!(sender.token.credits().await, credits, "reactions cost nothing");
+}
+
+#[tokio::test]
+async fn others_react_too_each_once() {
+    let app = TestApp::start().await;
+    let acme = app.partner("acme").await;
+    let line = Line::open(&app, &acme, "Bakery", "+15550001111").await;
+    let token = acme.get("/workspaces/bakery/api-token").await.expect(200);
+    let token = app.token(token["token"].as_str().expect("a token"));
+    let text = json!({ "phone": "+15550001111", "from": "+15557770000", "text": "Hello" });
+    let uid = acme.post("/sandbox/inbound", text).await.expect(200)["message_uids"][0].clone();
+    let uid = uid.as_str().expect("a uid").to_owned();
+    let message = app.message(uid.parse().expect("a uuid")).await;
+    let from = |phone: &str, emoji: &str, name: Option<&str>| Incoming {
+        session: entity::id::AttemptId(uuid::Uuid::nil()),
+        provider_ref: message.provider_ref.clone().expect("an id"),
+        from: Jid::of(&Phone::parse(phone).expect("a phone")),
+        name: name.map(str::to_owned),
+        emoji: Emoji::parse(emoji).expect("an emoji"),
+    };
+    let session = line.channel().await.session;
+    let bring = async |incoming: Incoming| {
+        reaction::received(&app.app, &Incoming { session, ..incoming }).await.expect("received")
+    };
+    assert!(bring(from("+15557770000", "👍", None)).await);
+    assert!(!bring(from("+15557770000", "👍", None)).await, "the same again");
+    assert!(bring(from("+15557771111", "👍", Some("Bob"))).await);
+    token.patch(&format!("/messages/{uid}/reactions"), json!({ "reaction": "🎉" })).await.expect(200);
+    let shown = token.get(&format!("/messages/{uid}/reactions")).await.expect(200)["data"].clone();
+    assert_eq!((&shown["reactions"], &shown["total"]), (&json!({ "👍": 2, "🎉": 1 }), &json!(3)));
+    let users: Vec<Value> = shown["users"].as_array().expect("users").clone();
+    let find = |phone: &str| users.iter().find(|user| user["phone"] == phone).cloned().expect("a user");
+    assert_eq!(
+        find("+15557771111"),
+        json!({ "name": "Bob", "phone": "+15557771111", "reaction": "👍", "current": false })
+    );
+    assert_eq!(find("+15557770000")["name"], "+15557770000", "the other side of a chat is called as the chat is");
+    assert_eq!(find("+15550001111")["current"], true);
+    let page = token.get(&format!("/chats/{}/messages", message.chat_id)).await.expect(200);
+    assert_eq!(page["data"]["messages"][0]["reactions"], shown);
+    assert!(bring(from("+15557770000", "", None)).await);
+    let shown = token.get(&format!("/messages/{uid}/reactions")).await.expect(200)["data"].clone();
+    assert_eq!(shown["reactions"], json!({ "👍": 1, "🎉": 1 }));
+    let unknown = Incoming { session, provider_ref: "other".to_owned(), ..from("+15557770000", "👍", None) };
+    let error = reaction::received(&app.app, &unknown).await.expect_err("no message");
+    assert_eq!(error.code().to_string(), "message_not_found");
+    let stranger = reaction::received(&app.app, &from("+15557770000", "👍", None)).await.expect_err("no session");
+    assert_eq!(stranger.code().to_string(), "channel_not_connected");
+    app.run_jobs().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_reacted_to_says_so() {
+    let app = TestApp::start().await;
+    let bakery = Conversations::start(&app, "acme", "+15550001111").await;
+    let chat = bakery.chat("Ann", |row: chat::ActiveModel| row).await;
+    let message = bakery.message(chat, START, |row| row).await;
+    let path = format!("/messages/{message}/reactions");
+    for reaction in ["ok", "👍👎", &"👍".repeat(51), "\\ud83d", "\u{0}"] {
+        let error = bakery.token.patch(&path, json!({ "reaction": reaction })).await.expect(400);
+        assert_eq!(error["errors"][0]["fields"], json!(["reaction"]), "{reaction}");
+    }
+    bakery.token.patch(&path, json!({})).await.expect(400);
+    let failed = bakery.sent(chat, START.plus_seconds(1), Status::Failed).await;
+    let note = |row| message::ActiveModel { kind: Set(Some(message::Kind::Note)), ..row };
+    let note = bakery.message(chat, START.plus_seconds(2), note).await;
+    for refused in [failed, note] {
+        let error = bakery.token.patch(&format!("/messages/{refused}/reactions"), json!({ "reaction": "👍" })).await;
+        assert_eq!(error.expect(409)["message"], "notes and messages that failed take no reactions");
+    }
+    for uid in ["x", "00000000-0000-0000-0000-000000000000"] {
+        let path = format!("/messages/{uid}/reactions");
+        assert_eq!(bakery.token.get(&path).await.expect(404)["error_code"], "not_found");
+        bakery.token.patch(&path, json!({ "reaction": "👍" })).await.expect(404);
+    }
+    bakery.partner.post("/sandbox/logout", json!({ "phone": "+15550001111" })).await.expect(200);
+    app.run_jobs().await;
+    let error = bakery.token.patch(&path, json!({ "reaction": "👍" })).await.expect(409);
+    assert_eq!(error["error_code"], "account_inactive");
+    assert_eq!(bakery.token.get(&path).await.expect(200)["data"], none());
+}
+
+#[tokio::test]
+async fn a_reaction_to_what_waits_follows_it() {
+    let app = TestApp::start().await;
+    let sender = Sender::with_credits(&app, 10).await;
+    let uid = sender.token.send("+15557770000", "Hello").await.expect(200)["data"]["message_uid"].clone();
+    let uid = uid.as_str().expect("a uid").to_owned();
+    sender.token.patch(&format!("/messages/{uid}/reactions"), json!({ "reaction": "👍" })).await.expect(200);
+    app.run_jobs().await;
+    app.advance(60).await;
+    let id: MessageId = uid.parse().expect("a uuid");
+    assert_eq!(at_provider(&app, id).await, Some((Some("👍".to_owned()), 1)));
+    assert_eq!(app.fate(id).await.at_provider, (1, 1));
+}

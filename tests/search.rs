@@ -1,0 +1,216 @@
+//! Search over names, numbers and words, alike on both databases.
+
+use entity::{
+    chat,
+    id::MessageId,
+    message::{self, Kind},
+    timestamp::Timestamp,
+};
+use quartermaster::{clock::Clock, search::index};
+use sea_orm::{ConnectionTrait, Set};
+use serde_json::{Value, json};
+
+use crate::support::{
+    START, TestApp, TokenClient,
+    conversation::{Conversations, escaped},
+};
+
+fn plain(row: chat::ActiveModel) -> chat::ActiveModel {
+    row
+}
+
+fn text(text: &str) -> impl FnOnce(message::ActiveModel) -> message::ActiveModel {
+    let text = text.to_owned();
+    move |row| message::ActiveModel { text: Set(Some(text)), ..row }
+}
+
+async fn search(token: &TokenClient, q: &str, more: &str) -> Value {
+    token.get(&format!("/chats/search?q={}{more}", escaped(q))).await.expect(200)["data"].clone()
+}
+
+/// Names of the chats that are found, each with the text of its message.
+async fn found(token: &TokenClient, q: &str) -> Vec<(String, Option<String>)> {
+    let chats = search(token, q, "").await["chats"].as_array().expect("chats").clone();
+    let shown = |chat: &Value| {
+        let text = chat["matched_message"]["text"].as_str().map(str::to_owned);
+        (chat["name"].as_str().expect("a name").to_owned(), text)
+    };
+    chats.iter().map(shown).collect()
+}
+
+fn hits(hits: &[(&str, Option<&str>)]) -> Vec<(String, Option<String>)> {
+    hits.iter().map(|(name, text)| ((*name).to_owned(), text.map(str::to_owned))).collect()
+}
+
+#[tokio::test]
+async fn names_numbers_and_words_are_found() {
+    let app = TestApp::start().await;
+    let bakery = Conversations::start(&app, "acme", "+15550001111").await;
+    let with_phone = |row| chat::ActiveModel { phone: Set(Some("+49301234567".to_owned())), ..row };
+    let (ann, bob) = (bakery.chat("Ann Ökö", with_phone).await, bakery.chat("Bob", plain).await);
+    let team = bakery.group("Team").await;
+    let at = |seconds| START.plus_seconds(seconds);
+    bakery.message(ann, at(1), text("The DELIVERY is late, isn't it?")).await;
+    bakery.message(bob, at(2), text("delivery tomorrow for order 4711")).await;
+    bakery.message(bob, at(3), text("Äpfel und Birnen")).await;
+    bakery.message(team, at(4), text("東京へ delivery's here")).await;
+    let note = |row| message::ActiveModel { kind: Set(Some(Kind::Note)), ..text("calls herself annabel")(row) };
+    bakery.message(bob, at(5), note).await;
+    app.run_jobs().await;
+    let late = Some("The DELIVERY is late, isn't it?");
+    let order = Some("delivery tomorrow for order 4711");
+    let tokyo = Some("東京へ delivery's here");
+    for (q, expected) in [
+        ("delivery", hits(&[("Team", tokyo), ("Bob", order), ("Ann Ökö", late)])),
+        ("Delivery LATE", hits(&[("Ann Ökö", late)])),
+        ("late, delivery!", hits(&[("Ann Ökö", late)])),
+        ("deliver", hits(&[])),
+        ("deliver*", hits(&[("Team", tokyo), ("Bob", order), ("Ann Ökö", late)])),
+        ("ord* tom*", hits(&[("Bob", order)])),
+        ("äpfel", hits(&[("Bob", Some("Äpfel und Birnen"))])),
+        ("apfel", hits(&[])),
+        ("京", hits(&[("Team", tokyo)])),
+        ("annabel", hits(&[("Bob", Some("calls herself annabel"))])),
+        ("ökö", hits(&[("Ann Ökö", None)])),
+        ("n ö", hits(&[("Ann Ökö", None)])),
+        ("bob", hits(&[("Bob", None)])),
+        ("4711", hits(&[("Bob", order)])),
+        ("1234", hits(&[("Ann Ökö", None)])),
+        ("+49 30 123", hits(&[("Ann Ökö", None)])),
+        ("delivery birnen", hits(&[])),
+        ("%", hits(&[])),
+        ("' OR 1=1 --", hits(&[])),
+        ("\" OR scope : 1", hits(&[])),
+        ("@1", hits(&[])),
+        ("it's", hits(&[])),
+    ] {
+        assert_eq!(found(&bakery.token, q).await, expected, "{q}");
+    }
+}
+
+#[tokio::test]
+async fn chats_of_a_name_come_first_and_each_comes_once() {
+    let app = TestApp::start().await;
+    let bakery = Conversations::start(&app, "acme", "+15550001111").await;
+    let (ann, bob, carl) =
+        (bakery.chat("Ann", plain).await, bakery.chat("Bob", plain).await, bakery.chat("Joanna", plain).await);
+    let at = |seconds| START.plus_seconds(seconds);
+    bakery.message(ann, at(1), text("I am Ann")).await;
+    bakery.message(carl, at(2), text("no")).await;
+    bakery.message(bob, at(3), text("ask Ann")).await;
+    bakery.message(bob, at(4), text("Ann knows")).await;
+    app.run_jobs().await;
+    let expected = hits(&[("Joanna", None), ("Ann", Some("I am Ann")), ("Bob", Some("Ann knows"))]);
+    assert_eq!(found(&bakery.token, "ann").await, expected);
+    let mut shown = search(&bakery.token, "knows", "").await["chats"][0].clone();
+    let matched = shown.as_object_mut().expect("a chat").remove("matched_message").expect("a message");
+    assert_eq!(shown, bakery.token.get(&format!("/chats/{bob}")).await.expect(200)["data"]);
+    let uid = matched["uid"].as_str().expect("a uid").to_owned();
+    let mut one = bakery.token.get(&format!("/messages/{uid}")).await.expect(200)["data"].clone();
+    one.as_object_mut().expect("a message").remove("reactions").expect("reactions");
+    assert_eq!(matched, one);
+}
+
+#[tokio::test]
+async fn pages_hold_fifty() {
+    let app = TestApp::start().await;
+    let bakery = Conversations::start(&app, "acme", "+15550001111").await;
+    for number in 0..60 {
+        let name = if number < 30 { format!("Widget {number}") } else { format!("Chat {number}") };
+        let chat = bakery.chat(&name, plain).await;
+        if number >= 30 {
+            bakery.message(chat, START.plus_seconds(number), text("a widget, please")).await;
+        }
+    }
+    app.run_jobs().await;
+    let page = async |number: i64| {
+        let page = search(&bakery.token, "widget", &format!("&page={number}")).await;
+        (page["chats"].as_array().expect("chats").len(), page["has_more_pages"].clone())
+    };
+    assert_eq!(page(1).await, (50, json!(true)));
+    assert_eq!(page(2).await, (10, json!(false)));
+    assert_eq!(page(3).await, (0, json!(false)));
+    let second = search(&bakery.token, "widget", "&page=2").await;
+    assert_eq!(second["chats"][9]["name"], "Chat 30", "the oldest comes last");
+}
+
+#[tokio::test]
+async fn nobody_finds_what_belongs_to_another() {
+    let app = TestApp::start().await;
+    let (bakery, butcher) = (
+        Conversations::start(&app, "acme", "+15550001111").await,
+        Conversations::start(&app, "other", "+15550003333").await,
+    );
+    let (ann, eve) = (bakery.chat("Ann", plain).await, butcher.chat("Eve", plain).await);
+    bakery.message(ann, START, text("secret delivery")).await;
+    butcher.message(eve, START.plus_seconds(1), text("our delivery")).await;
+    app.run_jobs().await;
+    assert_eq!(found(&butcher.token, "delivery").await, hits(&[("Eve", Some("our delivery"))]));
+    assert_eq!(found(&bakery.token, "delivery").await, hits(&[("Ann", Some("secret delivery"))]));
+    for q in ["secret", "ann", "sec*"] {
+        assert_eq!(found(&butcher.token, q).await, hits(&[]), "{q}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_sent_and_received_is_found_after_its_commit() {
+    let app = TestApp::start().await;
+    let bakery = Conversations::start(&app, "acme", "+15550001111").await;
+    bakery.token.send("+15557770000", "your parcel has left").await.expect(200);
+    let inbound = json!({ "phone": "+15550001111", "from": "+15557771111", "text": "where is my parcel" });
+    bakery.partner.post("/sandbox/inbound", inbound).await.expect(200);
+    assert_eq!(found(&bakery.token, "parcel").await, hits(&[]), "the index follows");
+    app.run_jobs().await;
+    let mut texts: Vec<_> = found(&bakery.token, "parcel").await.into_iter().filter_map(|(_, text)| text).collect();
+    texts.sort();
+    assert_eq!(texts, ["where is my parcel", "your parcel has left"]);
+    assert_eq!(index::index_due(&app.app).await.expect("a look"), 0, "nothing is left");
+}
+
+/// Ids are made before the commit that shows them.
+#[tokio::test]
+async fn a_message_that_shows_up_late_is_found_in_the_end_and_indexed_once() {
+    let app = TestApp::start().await;
+    let bakery = Conversations::start(&app, "acme", "+15550001111").await;
+    let chat = bakery.chat("Ann", plain).await;
+    let early = MessageId(Clock::manual(START).uuid());
+    bakery.message(chat, START.plus_seconds(5), text("prompt parcel")).await;
+    app.advance(10).await;
+    let late = |row| message::ActiveModel { id: Set(early), ..text("late parcel")(row) };
+    bakery.message(chat, Timestamp(START.0 + 1), late).await;
+    app.run_jobs().await;
+    assert_eq!(found(&bakery.token, "late parcel").await, hits(&[]));
+    app.advance(700).await;
+    assert_eq!(found(&bakery.token, "late parcel").await, hits(&[("Ann", Some("late parcel"))]));
+    let documents = "SELECT COUNT(*) AS n FROM search_documents";
+    let db = app.app.db.reader();
+    let row = db.query_one_raw(sea_orm::Statement::from_string(db.get_database_backend(), documents)).await;
+    let count: i64 = row.expect("a look").expect("a row").try_get("", "n").expect("a number");
+    assert_eq!(count, 2);
+    assert_eq!(found(&bakery.token, "prompt parcel").await, hits(&[("Ann", Some("prompt parcel"))]));
+}
+
+#[tokio::test]
+async fn bad_questions_are_named() {
+    let app = TestApp::start().await;
+    let bakery = Conversations::start(&app, "acme", "+15550001111").await;
+    let (long, repeated) = (format!("q={}", "x".repeat(257)), format!("q={}", "a+b+c+".repeat(6)));
+    for (query, field) in [
+        ("", "q"),
+        ("q=", "q"),
+        ("q=+", "q"),
+        ("q=%00", "q"),
+        ("q=ab*", "q"),
+        (long.as_str(), "q"),
+        ("q=x&page=0", "page"),
+    ] {
+        let error = bakery.token.get(&format!("/chats/search?{query}")).await.expect(400);
+        assert_eq!(error["errors"][0]["fields"], json!([field]), "{query}");
+    }
+    bakery.token.get(&format!("/chats/search?{repeated}")).await.expect(200);
+    let words: Vec<String> = (0..17).map(|number| format!("w{number}")).collect();
+    bakery.token.get(&format!("/chats/search?q={}", words.join("+"))).await.expect(400);
+    let reader = bakery.token_of(bakery.user_id, "chats:read").await;
+    let error = reader.get("/chats/search?q=x").await.expect(403);
+    assert_eq!(error["error_code"], "insufficient_scope", "texts of messages need their own right");
+}
