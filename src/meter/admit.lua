@@ -61,8 +61,9 @@ local answers = {}
 for number, ask in ipairs(cmsgpack.unpack(ARGV[1])) do answers[number] = admit(ask) end
 for key, lifetime in pairs(lifetimes) do
   local tokens = states[key][9]
+  -- Not at once, because the next ask may come by a clock that is behind.
   for token, stands in pairs(tokens) do
-    if stands <= moved_at[key] then tokens[token] = nil end
+    if stands + length < moved_at[key] then tokens[token] = nil end
   end
   redis.call('SET', KEYS[key], cmsgpack.pack(states[key]), 'PX', lifetime)
 end

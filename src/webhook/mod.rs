@@ -1,6 +1,6 @@
 //! Telling what happened: an outbox that commits with the change, delivered at least once.
 //!
-//! Partners have one endpoint each, which hears everything of theirs ([`admin`], [`emit`]); workspaces subscribe
+//! Partners have one endpoint each, which hears everything of theirs ([`admin`]); workspaces subscribe
 //! addresses to one type of event each ([`subscription`], [`tell`]). Both are an [`Owner`] to what is behind them:
 //! one outbox, one worker, one log.
 //!
