@@ -21,6 +21,7 @@ use crate::{
     error::{Error, Result},
     message::MAX_CHAT_NAME_CHARS,
     user as users,
+    webhook::tell,
     workspace::{self, fold},
 };
 
@@ -126,6 +127,9 @@ async fn update_once(
         let assignment = assign(tx, workspace_id, &before, command.responsible.as_ref()).await?;
         let Some(change) = change(tx, &before, command, &assignment).await? else { return Ok(()) };
         let after = store::save(app, tx, &before, change).await?;
+        if assignment.is_change() {
+            tell::responsible(app, tx, workspace_id, before.id, assignment.old.as_ref()).await?;
+        }
         let entry = audit::Entry::in_workspace("chat.update", &caller.workspace, before.id)
             .before(shown(&before, assignment.old.as_ref()))
             .after(shown(&after, assignment.new.as_ref()));

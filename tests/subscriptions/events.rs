@@ -352,30 +352,24 @@ async fn somebody_or_nobody_is_responsible_for_a_chat() {
     };
     let agent = user(acme.user_id.0).await;
     let owner = user(acme.partner.owner(&acme.slug).await).await;
-    let assign = async |now: Option<&user::Model>, before: Option<&user::Model>| {
-        let row = chat::ActiveModel {
-            id: Unchanged(chat_id),
-            responsible_user_id: Set(now.map(|user| user.id)),
-            ..Default::default()
-        };
-        let assigned = db::write(&app.app.db, "test", async |tx| {
-            row.update(tx).await?;
-            tell::responsible(&app.app, tx, acme.workspace_id, chat_id, before).await
-        });
-        assigned.await.expect("assigned");
+    let assign = async |email: &str| {
+        let path = format!("/chats/{chat_id}");
+        acme.token.patch(&path, json!({ "responsible": email })).await.expect(200);
+        // What is so already is no news.
+        acme.token.patch(&path, json!({ "responsible": email })).await.expect(200);
         app.run_jobs().await;
         told(&receiver)
     };
-    let first = assign(Some(&agent), None).await;
+    let first = assign(&agent.email).await;
     assert_eq!(types(&first), ["chat:responsible:assigned"]);
     let chat = &first["chat:responsible:assigned"]["chat"];
     assert_eq!((&chat["responsible_email"], &chat["labels"]), (&json!(agent.email), &json!(["vip"])));
     assert!(chat.get("previous_responsible_email").is_none());
-    let second = assign(Some(&owner), Some(&agent)).await;
+    let second = assign(&owner.email).await;
     let chat = &second["chat:responsible:assigned"]["chat"];
     assert_eq!(chat["responsible_name"], json!(owner.display_name));
     assert_eq!(chat["previous_responsible_email"], json!(agent.email));
-    let third = assign(None, Some(&owner)).await;
+    let third = assign("").await;
     assert_eq!(types(&third), ["chat:responsible:unassigned"]);
     let chat = &third["chat:responsible:unassigned"]["chat"];
     assert_eq!(chat["previous_responsible_name"], json!(owner.display_name));
@@ -412,6 +406,26 @@ async fn reactions_carry_all_that_stand_after_the_change() {
     assert_eq!(set["chat"]["phone"], "493000000000");
     let clear = react(ReactionAction::Clear, &[]).await;
     assert_eq!((&clear["reaction"]["action"], &clear["reaction"]["reactions"]), (&json!("clear"), &json!({})));
+}
+
+#[tokio::test]
+async fn reactions_of_the_workspace_are_told() {
+    let app = start().await;
+    let acme = conversations(&app).await;
+    let receiver = Receiver::start().await;
+    hear(&acme.token, &receiver, &["message:reaction"]).await;
+    let chat_id = acme.chat("Ann", |row| row).await;
+    let message_id: MessageId = acme.message(chat_id, app.clock.now(), |row| row).await;
+    for (reaction, action, reactions) in [("🎉", "set", json!({ "🎉": 1 })), ("", "clear", json!({}))] {
+        acme.token
+            .patch(&format!("/messages/{message_id}/reactions"), json!({ "reaction": reaction }))
+            .await
+            .expect(200);
+        app.run_jobs().await;
+        let told = told(&receiver)["message:reaction"]["reaction"].clone();
+        assert_eq!((&told["action"], &told["emoji"]), (&json!(action), &json!("🎉")));
+        assert_eq!(told["reactions"], reactions);
+    }
 }
 
 #[tokio::test]

@@ -102,10 +102,6 @@ impl TokenClient {
         let answer = self.form("/files_upload", form).await.expect(200);
         answer["data"]["uid"].as_str().expect("a uid").to_owned()
     }
-
-    pub(crate) async fn delete(&self, path: &str) -> Answer {
-        Answer::of(self.request(Method::DELETE, path)).await
-    }
 }
 
 impl TestApp {

@@ -27,7 +27,7 @@ use crate::{
         uploads::{Form, UnreadForm},
     },
     idempotency::Repeatable,
-    message::{Destination, SendMessage, Text},
+    message::{Destination, SendMessage, Text, aim::Open},
     token::Scope,
 };
 
@@ -105,7 +105,7 @@ impl AttachmentsApi {
         };
         let parsed = parsed.await;
         let file = parsed.as_ref().ok().and_then(|(command, _)| command.file);
-        let sent = sending::hand_in(app, caller, parsed, &crate::message::aim::Open::Nothing).await;
+        let sent = sending::hand_in(app, caller, parsed, &Open::Nothing).await;
         if let Some(id) = file {
             // A request that came before, or one that was refused, has not used it.
             delete::discard_unless_carried(app, workspace.id, id).await;

@@ -36,9 +36,9 @@ mod reactions;
 mod search;
 mod sending;
 mod teammates;
+mod templates;
 mod uploads;
 mod webhooks;
-mod templates;
 mod workspace;
 
 pub(super) const BASE: &str = "/integrations/api";

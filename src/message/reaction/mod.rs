@@ -1,7 +1,7 @@
 //! Reactions to messages. The account's own is stored, and given to its provider after the commit by a job that looks
 //! at what is stored then; others' are brought by providers. Each who reacts has one reaction to a message.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use entity::{
     channel,
@@ -9,7 +9,7 @@ use entity::{
     message::{Direction, Model as Message, Status},
     reaction::Model,
 };
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use serde_json::json;
 
 use crate::{
@@ -25,6 +25,7 @@ use crate::{
     queue::{self, Work},
     signal::Signal,
     user as users,
+    webhook::tell::{self, Reaction, ReactionAction},
 };
 
 mod emoji;
@@ -119,7 +120,7 @@ async fn react_once(
         let name = owner.map(|owner| owner.display_name).unwrap_or_default();
         let reactor =
             store::Reactor { id: &channel.external_id, name: &name, phone: Some(&channel.phone), is_own: true };
-        store::set(app, tx, &message, &reactor, emoji).await?;
+        place(app, tx, &message, &reactor, before.as_deref(), emoji).await?;
         queue::enqueue(app, tx, &Work::SendReaction { workspace: workspace_id, message: message.id }).await?;
         let entry = audit::Entry::in_workspace("message.react", &caller.workspace, message.id)
             .before(json!({ "reaction": before }))
@@ -154,10 +155,38 @@ async fn received_once(app: &App, incoming: &Incoming) -> Result<bool> {
         let phone = incoming.from.phone();
         let is_own = id == channel.external_id;
         let reactor = store::Reactor { id, name: &name, phone: phone.as_ref().map(Phone::as_str), is_own };
-        store::set(app, tx, &message, &reactor, incoming.emoji.as_ref()).await?;
+        place(app, tx, &message, &reactor, before.as_deref(), incoming.emoji.as_ref()).await?;
         Ok(true)
     })
     .await
+}
+
+/// Places a reaction where there was another one, or none, and tells of it.
+async fn place(
+    app: &App,
+    tx: &DatabaseTransaction,
+    message: &Message,
+    reactor: &store::Reactor<'_>,
+    before: Option<&str>,
+    emoji: Option<&Emoji>,
+) -> Result<()> {
+    store::set(app, tx, message, reactor, emoji).await?;
+    let mut reactions = BTreeMap::new();
+    for reaction in store::of_messages(tx, message.workspace_id, vec![message.id]).await? {
+        *reactions.entry(reaction.emoji).or_default() += 1;
+    }
+    let action = if emoji.is_some() { ReactionAction::Set } else { ReactionAction::Clear };
+    let told = Reaction {
+        workspace_id: message.workspace_id,
+        chat_id: message.chat_id,
+        message_id: message.id,
+        action,
+        emoji: emoji.map(Emoji::as_str).or(before).unwrap_or_default().to_owned(),
+        reactor: (reactor.name.to_owned(), reactor.phone.unwrap_or_default().to_owned()),
+        at: app.clock.now(),
+        reactions,
+    };
+    tell::reaction(app, tx, &told).await
 }
 
 /// Gives the provider the account's own reaction as it is stored now.

@@ -48,6 +48,7 @@ pub(super) struct ChatFacts {
     pub(super) is_group: bool,
     pub(super) closed: bool,
     pub(super) read: bool,
+    pub(super) is_answered_automatically: bool,
     pub(super) created_at: Timestamp,
     pub(super) last_message_id: Option<MessageId>,
     pub(super) last_message_at: Option<Timestamp>,

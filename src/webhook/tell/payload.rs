@@ -260,7 +260,7 @@ impl<'a> Payload<'a> {
             read: chat.read,
             labels: &chat.labels,
             unattended_customer: false,
-            chatgpt_autoresponse_enabled: false,
+            chatgpt_autoresponse_enabled: chat.is_answered_automatically,
             whatsapp_account_id: &account.wid,
             chat_url: url(public_url, chat),
             created_timestamp: account.time(chat.created_at),

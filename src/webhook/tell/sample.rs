@@ -89,6 +89,7 @@ fn chat(at: Timestamp) -> Result<ChatFacts> {
         is_group: false,
         closed: false,
         read: false,
+        is_answered_automatically: false,
         created_at: at,
         last_message_id: Some(MessageId(MESSAGE)),
         last_message_at: Some(at),

@@ -86,7 +86,8 @@ pub(super) async fn chats(tx: &DatabaseTransaction, ids: &[ChatId]) -> Result<Ve
     let backend = tx.get_database_backend();
     let (one_of, list) = db::one_of(backend, "$1", ids);
     let sql = format!(
-        "SELECT c.id, c.workspace_id, c.name, c.phone, c.jid, c.is_group, c.closed, c.read, c.created_at, \
+        "SELECT c.id, c.workspace_id, c.name, c.phone, c.jid, c.is_group, c.closed, c.read, \
+         c.autoresponse AND NOT c.autoresponse_locked AS is_answered_automatically, c.created_at, \
          c.last_message_id, c.last_message_at, r.display_name AS responsible_name, r.email AS responsible_email, \
          {ACCOUNT} FROM chats c JOIN workspaces w ON w.id = c.workspace_id \
          JOIN channels a ON a.account_id = c.account_id JOIN users o ON o.id = a.user_id \
