@@ -486,6 +486,8 @@ mod tests {
             database_url: Some(String::new()),
             redis_url: Some(String::new()),
             master_key: Some(String::new()),
+            smtp_url: Some(String::new()),
+            mail_from: Some(String::new()),
             s3_bucket: Some(String::new()),
             s3_endpoint: Some(String::new()),
             s3_access_key_id: Some(String::new()),

@@ -11,7 +11,7 @@ use quartermaster::{
     db,
     webhook::tell::{self, Reaction, ReactionAction},
 };
-use sea_orm::{ActiveModelTrait, EntityTrait, Set, Unchanged};
+use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 
 use crate::{
