@@ -17,6 +17,7 @@ use crate::{clock::Clock, mail::Mailer, secret::Vault};
 mod flags;
 mod master_key;
 mod read;
+mod shown;
 
 pub use flags::Flags;
 
@@ -338,14 +339,14 @@ impl Config {
             let found = layers.iter().rev().find_map(|(name, layer)| Some((name, layer.find_value(key).ok()?)));
             let (source, value) = match found {
                 Some((name, value)) => (name.as_str(), serde_json::to_value(value).unwrap_or_default()),
-                None => ("default", derived_default(key)),
+                None => ("default", shown::derived_default(key)),
             };
             let source = match source {
                 "environment" => format!("environment QM_{}", key.to_uppercase()),
                 "flag" => format!("flag --{}", key.replace('_', "-")),
                 other => other.to_owned(),
             };
-            let value = if source == "default" { value } else { redacted(key, value) };
+            let value = if source == "default" { value } else { shown::redacted(key, value) };
             ReportLine { key, value, source }
         };
         Ok(KEYS.map(line).into())
@@ -405,38 +406,6 @@ fn check_files(keys: &Keys) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn derived_default(key: &str) -> serde_json::Value {
-    match key {
-        "public_url" => "http:// and listen".into(),
-        "database_url" => "sqlite://, data_dir and quartermaster.db".into(),
-        "s3_bucket" => "none: files lie in data_dir".into(),
-        "master_key" => "made in data_dir on first start of the embedded store".into(),
-        _ => serde_json::Value::Null,
-    }
-}
-
-/// Secrets are not shown; URLs lose their password.
-fn redacted(key: &str, value: serde_json::Value) -> serde_json::Value {
-    match (key, value) {
-        ("master_key" | "s3_secret_access_key", _) => "redacted".into(),
-        ("database_url" | "redis_url" | "smtp_url", serde_json::Value::String(url)) => redacted_url(&url).into(),
-        ("database_url" | "redis_url" | "smtp_url", _) => "redacted".into(),
-        (_, value) => value,
-    }
-}
-
-fn redacted_url(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return "redacted".to_owned() };
-    let (rest, query) = match rest.split_once('?') {
-        Some((rest, _)) => (rest, "?redacted"),
-        None => (rest, ""),
-    };
-    match rest.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://redacted@{host}{query}"),
-        None => format!("{scheme}://{rest}{query}"),
-    }
-}
-
 /// The host of an `http(s)` URL that has nothing after its host and port: our pages live at the root.
 fn host_of(url: &str) -> Option<&str> {
     let authority = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
@@ -455,13 +424,6 @@ fn value(key: &'static str, reason: impl Into<String>) -> ConfigError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn urls_lose_their_credentials() {
-        assert_eq!(redacted_url("postgres://u:p@h:5/db?sslmode=require"), "postgres://redacted@h:5/db?redacted");
-        assert_eq!(redacted_url("redis://h:6379"), "redis://h:6379");
-        assert_eq!(redacted_url("nonsense"), "redacted");
-    }
 
     #[test]
     fn hosts_are_read_from_public_urls() {
