@@ -3,10 +3,6 @@
 //! SQLite has one writer connection and several readers; PostgreSQL has one pool that is both. Transactions open in
 //! operations, through [`write()`], and nowhere else. Errors of the drivers become ours in [`From<DbErr>`].
 
-mod rows;
-
-pub(crate) use rows::{Column, Rows};
-
 use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path, time::Duration};
 
 use migration::Migrator;
@@ -24,6 +20,10 @@ use sea_orm_migration::MigratorTrait;
 use tracing::Instrument;
 
 use crate::error::{Error, Result};
+
+mod rows;
+
+pub(crate) use rows::{Column, Rows};
 
 const SQLITE_READERS: u32 = 4;
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);

@@ -80,8 +80,10 @@
 //! - Remembered tokens carry the epochs of their workspace and partner; a change of access raises an epoch. Epochs are
 //!   4096 stripes, so that one change forgets a few others too and nothing grows.
 //! - `GET /workspace` reads the ledger, not the meter: all who ask while one query runs are answered by the next one
-//!   ([`quota::reader`]), so figures are exact and a thousand readers cost a few queries.
-//! - The meter gives holds back by generation (30 s), not one by one: a workspace's state has a fixed size on Redis too.
+//!   ([`quota::reader`]), and an answer serves for a second unless this process writes; one that is asked for often is
+//!   read again before that, so that nobody waits.
+//! - The meter gives holds back by generation (30 s), not one by one: a workspace's state on Redis grows only with the
+//!   tokens that were used within the last minute, whose windows are in it so that a call costs one key.
 //! - Time comes to the meter from the caller, not from Redis, so that the two meters are one function of their history;
 //!   a window that was written by a clock far ahead counts as empty.
 //! - When the meter has too few credits the ledger is asked, and if it has them it decides alone: holds that were
@@ -89,7 +91,10 @@
 //! - A keyed send is refused for want of credits by the ledger only: it may have been answered before.
 //! - A window holds `rate + burst` calls for a token and `rate` for workspaces and partners, and refills at `rate`.
 //! - Standard Webhooks signatures use the partner secret as their key, so a partner has one secret to keep and rotate.
-//! - The writer hands each statement a whole batch as one JSON document, whose text is prepared once on both databases.
+//! - The writer hands each statement a whole batch as [`db`]'s rows, arrays on PostgreSQL and JSON on SQLite, so that its
+//!   text is prepared once.
+//! - Chats are in order by the hour of their newest message and only within it by the instant: an index on the instant
+//!   would be written with every message.
 //! - The index of words follows the messages instead of being written with them: a batch of messages is one statement,
 //!   and stays one ([`search::index`]).
 //! - Notes are rows of `messages`, so that history is one query; they wait in no queue and are the newest message of no

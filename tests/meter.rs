@@ -200,6 +200,32 @@ async fn compare(shared: &Shared, partner_id: &PartnerId, workspace_id: Workspac
     allowed
 }
 
+#[tokio::test]
+async fn what_an_older_script_has_left_is_understood() {
+    if Mode::current() == Mode::Embedded {
+        return;
+    }
+    let url: secrecy::SecretString = redis_url().into();
+    let unique = Clock::system().uuid().simple().to_string();
+    let shared = std::sync::Arc::new(Shared::new(&url, &unique).expect("a URL"));
+    let (_stop, stopped) = tokio::sync::watch::channel(false);
+    let connecting = std::sync::Arc::clone(&shared);
+    tokio::spawn(async move { connecting.keep_connected(stopped).await });
+    let carrying = std::sync::Arc::clone(&shared);
+    tokio::spawn(async move { carrying.carry().await });
+    let period = Period::containing(START).expect("a period");
+    let client = redis::Client::open(redis_url()).expect("a URL");
+    let mut connection = client.get_multiplexed_async_connection().await.expect("redis");
+    let script = "redis.call('SET', KEYS[1], cmsgpack.pack({tonumber(ARGV[1]), 1, 5, 7, 0, 0, 0, 0}))";
+    let mut call = redis::cmd("EVAL");
+    call.arg(script).arg(1).arg(format!("{unique}:{{acme}}:workspace:1")).arg(period.start.0);
+    call.query_async::<()>(&mut connection).await.expect("an older state");
+    let partner_id = PartnerId::parse("acme").expect("an id");
+    let subject = Subject { partner_id: &partner_id, workspace_id: WorkspaceId(1), token_id: tokens()[0] };
+    let verdict = until_connected(&shared, subject, &ask(START.0, period)).await;
+    assert!(matches!(verdict, Verdict::Allowed { calls: 8, .. }), "{verdict:?}");
+}
+
 /// Asks that go to Redis together are answered as if they had come one after the other.
 async fn compare_together(shared: &Shared, partner_id: &PartnerId) {
     let period = Period::containing(START).expect("a period");

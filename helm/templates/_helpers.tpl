@@ -136,6 +136,15 @@ env:
   value: {{ int64 .Values.config.uploadTimeoutMs | quote }}
 - name: QM_FILE_RETENTION_DAYS
   value: {{ int64 .Values.config.fileRetentionDays | quote }}
+{{- with .Values.config.mailFrom }}
+- name: QM_MAIL_FROM
+  value: {{ . | quote }}
+- name: QM_SMTP_URL
+  valueFrom:
+    secretKeyRef:
+      name: {{ $.Values.existingSecret.name | quote }}
+      key: {{ $.Values.existingSecret.keys.smtpUrl | quote }}
+{{- end }}
 {{- with .Values.config.s3Bucket }}
 - name: QM_S3_BUCKET
   value: {{ . | quote }}

@@ -21,7 +21,19 @@ const PURPOSE: &str = "file links";
 /// # Errors
 /// `internal_error` without a key, which no vault is.
 pub fn to(app: &App, id: FileId) -> Result<String> {
-    let expires = app.clock.now().plus_seconds(LIFETIME_SECONDS).0 / 1_000_000;
+    lasting(app, id, LIFETIME_SECONDS)
+}
+
+/// A link to a file for whoever is told of it with the last try, which may be so many seconds from now.
+///
+/// # Errors
+/// As [`to`].
+pub fn to_be_told(app: &App, id: FileId, within_seconds: i64) -> Result<String> {
+    lasting(app, id, within_seconds + LIFETIME_SECONDS)
+}
+
+fn lasting(app: &App, id: FileId, seconds: i64) -> Result<String> {
+    let expires = app.clock.now().plus_seconds(seconds).0 / 1_000_000;
     let signature = app.vault.sign(PURPOSE, &signed(id, expires))?;
     // One word, long enough to be masked in logs.
     let ticket = format!("{expires}-{}", BASE64_URL_SAFE_NO_PAD.encode(signature));

@@ -10,7 +10,9 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
-use crate::{quota::Period, zone};
+pub(super) use crate::zone::{local_minute, local_time};
+
+use crate::quota::Period;
 
 /// ISO 8601 in UTC to the second, `2026-09-01T08:00:00Z`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,20 +23,6 @@ impl From<Timestamp> for IsoTime {
         let instant = jiff::Timestamp::from_microsecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         Self(instant.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
     }
-}
-
-/// `2026-09-01 10:00:00 +0200` in a workspace's zone (`contracts/timelines.md` §3.3).
-#[must_use]
-pub(super) fn local_time(at: Timestamp, zone: &str) -> String {
-    zone::local_time(at, zone)
-}
-
-/// `2026-09-01 10:00` in a workspace's zone.
-#[must_use]
-pub(super) fn local_minute(at: Timestamp, zone: &str) -> String {
-    let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
-    let instant = jiff::Timestamp::from_microsecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    instant.to_zoned(zone).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
 thread_local! {

@@ -10,7 +10,12 @@ local floor = math.floor
 local stored = redis.call('MGET', unpack(KEYS))
 local partner, partner_moved_at = tonumber(stored[1] or 0), nil
 local states, lifetimes, moved_at = {}, {}, {}
-for key = 2, #KEYS do states[key] = stored[key] and cmsgpack.unpack(stored[key]) end
+for key = 2, #KEYS do
+  local state = stored[key] and cmsgpack.unpack(stored[key])
+  -- Replicas of the previous release keep windows of tokens elsewhere.
+  if state and not state[9] then state[9] = {} end
+  states[key] = state
+end
 
 local function learn(ask)
   local known = states[ask[1]]

@@ -19,8 +19,6 @@ const WAITING_AT_MOST: usize = 8192;
 const AT_ONCE: usize = 256;
 /// Calls that are under way at once; what arrives meanwhile is gathered for the next.
 const UNDER_WAY: usize = 2;
-/// How long windows of tokens are kept beyond the period: longer than any of them needs to empty.
-const LINGER_MS: i64 = 60_000;
 
 /// One ask with whoever waits for its verdict.
 struct Waiting {
@@ -138,7 +136,8 @@ fn write_length(bytes: &mut Vec<u8>, length: usize) {
 fn write(bytes: &mut Vec<u8>, workspace: usize, one: &Waiting) {
     let ask = &one.ask;
     let [a, b, c] = ask.windows;
-    let lifetime_ms = ((ask.period.end.0 - ask.now.0) / 1000).max(1) + LINGER_MS;
+    // Tokens' windows are of no period, and may need as long again to empty.
+    let lifetime_ms = ((ask.period.end.0 - ask.now.0).max(0) + a.depth_micros()) / 1000 + 1;
     let snapshot = ask.snapshot.map(|known| [known.revision, known.left.0, known.calls]);
     write_length(bytes, 1 + NUMBERS + snapshot.map_or(0, |known| known.len()));
     let number = |bytes: &mut Vec<u8>, value: i64| drop(encode::write_sint(bytes, value));

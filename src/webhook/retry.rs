@@ -24,6 +24,9 @@ use crate::webhook::Owner;
 pub const PAUSES_SECONDS: [i64; 11] = [5, 30, 120, 600, 1800, 7200, 18_000, 36_000, 50_400, 57_600, 86_400];
 /// Pauses between tries for a subscription, in seconds.
 pub const SUBSCRIPTION_PAUSES_SECONDS: [i64; 2] = [30, 300];
+/// Longer than it takes from an event to its last try for a subscription, jitter and time-outs included, unless workers
+/// are behind.
+pub const SUBSCRIPTION_SECONDS: i64 = 600;
 /// Longest `Retry-After` that is waited for.
 pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 const GONE: u16 = 410;

@@ -5,13 +5,17 @@ use std::{collections::BTreeMap, time::Duration};
 use entity::{
     channel, chat,
     id::{ChatId, MessageId},
-    user,
+    message, user,
 };
 use quartermaster::{
     db,
+    message::{
+        Jid,
+        reaction::{self, Emoji},
+    },
     webhook::tell::{self, Reaction, ReactionAction},
 };
-use sea_orm::EntityTrait;
+use sea_orm::{EntityTrait, Set};
 use serde_json::{Value, json};
 
 use crate::{
@@ -426,6 +430,36 @@ async fn reactions_of_the_workspace_are_told() {
         assert_eq!((&told["action"], &told["emoji"]), (&json!(action), &json!("🎉")));
         assert_eq!(told["reactions"], reactions);
     }
+}
+
+#[tokio::test]
+async fn of_people_who_react_at_once_each_is_told_with_those_before() {
+    const PEOPLE: i64 = 6;
+    let app = start().await;
+    let acme = conversations(&app).await;
+    let receiver = Receiver::start().await;
+    hear(&acme.token, &receiver, &["message:reaction"]).await;
+    let chat_id = acme.chat("Ann", |row| row).await;
+    let known = |row| message::ActiveModel { provider_ref: Set(Some("ref".to_owned())), ..row };
+    acme.message(chat_id, app.clock.now(), known).await;
+    let account = channel::Entity::find_by_id(acme.account_id).one(app.app.db.reader()).await.expect("a look");
+    let session = account.expect("an account").session;
+    let people = (0..PEOPLE).map(|person| reaction::Incoming {
+        session,
+        provider_ref: "ref".to_owned(),
+        from: Jid::parse(&format!("1555777000{person}@s.whatsapp.net")).expect("an id"),
+        name: None,
+        emoji: Some(Emoji::parse("👍").expect("an emoji").expect("one")),
+    });
+    let people: Vec<_> = people.collect();
+    let received = people.iter().map(|incoming| reaction::received(&app.app, incoming));
+    assert!(futures_util::future::join_all(received).await.into_iter().all(|changed| changed.expect("received")));
+    app.run_jobs().await;
+    let told: Vec<Value> = receiver.received().iter().map(Received::json).collect();
+    let count = |told: &Value| told["reaction"]["reactions"]["👍"].as_i64().expect("a count");
+    let mut counts: Vec<i64> = told.iter().map(count).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, (1..=PEOPLE).collect::<Vec<_>>());
 }
 
 #[tokio::test]

@@ -127,3 +127,37 @@ impl WorkspaceApi {
         Ok(ok_rendered(QuotasView::new(&overview, calls, &caller.workspace.time_zone)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use entity::credits::Credits;
+    use poem_openapi::types::ToJSON;
+
+    use super::*;
+    use crate::quota::figures::{Figures, Sums};
+
+    #[test]
+    fn what_is_written_is_what_the_document_says() {
+        let period = Period { start: entity::timestamp::Timestamp(0), end: entity::timestamp::Timestamp(1) };
+        let sums = Sums {
+            period,
+            recurring_granted: Credits(9),
+            recurring_used: Credits(2),
+            non_recurring_used: Credits(1),
+            non_recurring_balance: Credits(4),
+            api_calls_total: 10,
+            api_calls_used: 3,
+            revision: 0,
+        };
+        let figures = Figures::new(&sums).expect("figures");
+        let quotas = QuotasView::new(&Overview { figures, seats_total: 3, seats_used: 1 }, 5, "Europe/Paris");
+        let view = WorkspaceView {
+            workspace_id: "w".to_owned(),
+            display_name: "\"W\"".to_owned(),
+            plan: "p".to_owned(),
+            quotas,
+        };
+        let answer = ok_rendered(view).0;
+        assert_eq!(serde_json::to_value(&answer).ok(), answer.to_json());
+    }
+}

@@ -111,6 +111,7 @@ async fn react_once(
         if channel.state != channel::State::Connected || channel.suspended {
             return Err(Error::ChannelNotConnected);
         }
+        store::lock(tx, &message).await?;
         let before = store::of(tx, &message, &channel.external_id).await?.map(|reaction| reaction.emoji);
         let after = emoji.map(|emoji| emoji.as_str().to_owned());
         if before == after {
@@ -145,6 +146,7 @@ async fn received_once(app: &App, incoming: &Incoming) -> Result<bool> {
         let found = store::message_of_provider(tx, &channel, &incoming.provider_ref).await?;
         let message = found.ok_or_else(|| Error::MessageNotFound(incoming.provider_ref.clone()))?;
         let id = incoming.from.as_str();
+        store::lock(tx, &message).await?;
         let before = store::of(tx, &message, id).await?.map(|reaction| reaction.emoji);
         if before.as_deref() == incoming.emoji.as_ref().map(Emoji::as_str) {
             return Ok(false);

@@ -7,8 +7,9 @@ use entity::{
     reaction::{ActiveModel, Column, Entity, Model},
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set,
-    sea_query::OnConflict,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    Set,
+    sea_query::{LockType, OnConflict},
 };
 
 use crate::{
@@ -46,6 +47,17 @@ pub(super) async fn of(db: &impl ConnectionTrait, message: &message::Model, reac
         .filter(Column::WorkspaceId.eq(message.workspace_id))
         .one(db)
         .await?)
+}
+
+/// Takes the message, so that reactions to it come one after the other and each is told with all that were before.
+pub(super) async fn lock(tx: &DatabaseTransaction, message: &message::Model) -> Result<()> {
+    let mut query =
+        message::Entity::find_by_id(message.id).filter(message::Column::WorkspaceId.eq(message.workspace_id));
+    if tx.get_database_backend() == DbBackend::Postgres {
+        query = query.lock(LockType::NoKeyUpdate);
+    }
+    query.one(tx).await?;
+    Ok(())
 }
 
 pub(super) async fn message_of_provider(

@@ -16,6 +16,7 @@ use crate::{
     error::{Error, Result},
     file::link,
     webhook::{
+        retry,
         subscription::Topic,
         tell::{
             Reaction, ReactionAction,
@@ -158,7 +159,7 @@ struct Party<'a> {
     phone: Option<&'a str>,
 }
 
-/// A file that is attached to a message, with an address that is good for a while.
+/// A file that is attached to a message, with an address that is good for a while after the last try.
 #[derive(Serialize)]
 pub(super) struct Attachment {
     temporary_download_url: String,
@@ -170,7 +171,7 @@ pub(super) struct Attachment {
 impl Attachment {
     pub(super) fn new(app: &App, file: &file::Model) -> Result<Self> {
         Ok(Self {
-            temporary_download_url: link::to(app, file.id)?,
+            temporary_download_url: link::to_be_told(app, file.id, retry::SUBSCRIPTION_SECONDS)?,
             filename: file.filename.clone(),
             size: file.size,
             mimetype: file.content_type.clone(),
