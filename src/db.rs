@@ -27,6 +27,8 @@ pub(crate) use rows::{Column, Rows};
 
 const SQLITE_READERS: u32 = 4;
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+const OPEN_TRIES: u32 = 50;
+const OPEN_PAUSE: Duration = Duration::from_millis(20);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 const CONTENTION_TRIES: u32 = 4;
 const MIGRATION_LOOKS: u32 = 50;
@@ -53,8 +55,8 @@ impl Database {
                     .create(folder)
                     .map_err(|error| DbErr::Custom(format!("cannot make {}: {error}", folder.display())))?;
             }
-            let writer = SeaDatabase::connect(sqlite_options(url, 1)).await?;
-            let reader = SeaDatabase::connect(sqlite_options(url, SQLITE_READERS)).await?;
+            let writer = open_sqlite(url, 1).await?;
+            let reader = open_sqlite(url, SQLITE_READERS).await?;
             return Ok(Self { writer, reader });
         }
         let pool = SeaDatabase::connect(postgres_options(url, pool_size)).await?;
@@ -113,6 +115,24 @@ impl Database {
             }
         }
     }
+}
+
+/// A file that another process makes, or closes as its last user, can be busy without SQLite waiting for it: the
+/// change to WAL takes an exclusive lock.
+async fn open_sqlite(url: &str, connections: u32) -> Result<DatabaseConnection, DbErr> {
+    for _ in 0..OPEN_TRIES {
+        match SeaDatabase::connect(sqlite_options(url, connections)).await {
+            Err(error) if is_busy_file(&error) => tokio::time::sleep(OPEN_PAUSE).await,
+            outcome => return outcome,
+        }
+    }
+    SeaDatabase::connect(sqlite_options(url, connections)).await
+}
+
+fn is_busy_file(error: &DbErr) -> bool {
+    // SQLITE_BUSY, whatever reason its upper bytes give.
+    let code = database_error(error).and_then(|cause| cause.code()?.parse::<i32>().ok());
+    code.is_some_and(|code| code & 0xff == 5)
 }
 
 fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
