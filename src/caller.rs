@@ -1,7 +1,7 @@
 //! Who asks. A value of these types is the proof that the credentials were checked.
 
 use entity::{
-    id::{LinkId, OperatorTokenId, PartnerId, TokenId, UserId},
+    id::{BotId, LinkId, OperatorTokenId, PartnerId, TokenId, UserId},
     partner, plan, user, workspace,
 };
 
@@ -56,6 +56,8 @@ pub enum Actor {
     Link(LinkId),
     /// Whoever opened the invitation of this user.
     Invitation(UserId),
+    /// A bot.
+    Bot(BotId),
     /// A provider, through its connector.
     Provider,
     /// Whoever answers at a partner's webhook address.
@@ -106,6 +108,7 @@ impl std::fmt::Display for Actor {
             Self::Token(id) => write!(f, "token:{id}"),
             Self::Link(id) => write!(f, "link:{id}"),
             Self::Invitation(id) => write!(f, "invitation:{id}"),
+            Self::Bot(id) => write!(f, "bot:{id}"),
             Self::Provider => f.write_str("provider"),
             Self::Endpoint(id) => write!(f, "endpoint:{id}"),
         }

@@ -168,6 +168,14 @@ pub enum Error {
     #[error("there are {available} credits left")]
     InsufficientCredits { available: Credits },
 
+    // Bots.
+    #[error("there is no agent with the id {0}")]
+    BotNotFound(String),
+    #[error("there are {0} agents already, which is as many as there can be")]
+    TooManyBots(u64),
+    #[error("there is no channel with the id {0}")]
+    ChannelNotFound(String),
+
     // Webhooks.
     #[error("no webhook is set")]
     WebhookNotSet,
@@ -360,6 +368,9 @@ codes! {
     QuotaExceeded, Exhausted, "The message credits are used up", "Ask the partner for credits or seats.";
     ApiCallsExhausted, TooMany, "The API calls are used up", "Wait for the next period, or ask the partner.";
     InsufficientCredits, Conflict, "Not as many credits are left", "Take away at most what is left.";
+    BotNotFound, NotFound, "No such agent", "Check the id with GET /v1/agents.";
+    TooManyBots, Conflict, "There are too many agents", "Delete one first.";
+    ChannelNotFound, NotFound, "No such channel", "Check the id of the channel.";
     WebhookNotSet, NotFound, "No webhook is set", "Set one with PUT /webhook.";
     WebhookDisabled, Conflict, "The webhook is disabled", "Mend the endpoint, then set it again with PUT /webhook.";
     DeliveryNotFound, NotFound, "No such delivery", "Check the id with GET /webhook/deliveries.";
@@ -445,6 +456,9 @@ impl Error {
             Self::QuotaExceeded { .. } => ErrorCode::QuotaExceeded,
             Self::ApiCallsExhausted { .. } => ErrorCode::ApiCallsExhausted,
             Self::InsufficientCredits { .. } => ErrorCode::InsufficientCredits,
+            Self::BotNotFound(_) => ErrorCode::BotNotFound,
+            Self::TooManyBots(_) => ErrorCode::TooManyBots,
+            Self::ChannelNotFound(_) => ErrorCode::ChannelNotFound,
             Self::WebhookNotSet => ErrorCode::WebhookNotSet,
             Self::WebhookDisabled(_) => ErrorCode::WebhookDisabled,
             Self::DeliveryNotFound => ErrorCode::DeliveryNotFound,

@@ -30,6 +30,11 @@
 //! 4. What the partner and the workspace are told of are events in the same transaction ([`webhook`],
 //!    [`webhook::tell`]); [`webhook::deliver`] tells them.
 //!
+//! # An answer's life
+//!
+//! What comes to a channel with a bot notes a turn of its chat in its own transaction; [`bot::turn`] asks the bot once,
+//! keeps what it says, and sends it as step 2 above has it.
+//!
 //! # Where things are
 //!
 //! | module | what it is |
@@ -39,6 +44,7 @@
 //! | [`credit`], [`quota`], [`meter`] | the ledger; billing periods and thresholds; admission of calls |
 //! | [`channel`], [`onboarding`], [`connector`] | accounts; links and attempts; providers |
 //! | [`chat`], [`message`], [`call`], [`search`] | conversations of an account, what is said in them, calls, and finding it |
+//! | [`bot`] | automations that answer what comes to a channel |
 //! | [`template`], [`invitation`] | texts that are sent often; people who are asked into a workspace |
 //! | [`mod@file`] | files of a workspace, and where their contents are kept |
 //! | [`webhook`] | events: the outbox, its deliveries, the partners' endpoints, the workspaces' subscriptions |
@@ -70,6 +76,7 @@
 //!     `subscriptions.rs`).
 //! 13. An upload that ends early leaves nothing behind; a content goes with its last file, and no file goes while a
 //!     message that carries it waits (`files.rs`, `file_storage.rs`).
+//! 14. A message gets one answer of a bot at most, and two bots that talk to each other stop (`bots.rs`).
 //!
 //! # Why it is so
 //!
@@ -116,6 +123,7 @@
 pub mod app;
 pub mod audit;
 pub mod call;
+pub mod bot;
 pub mod caller;
 pub mod channel;
 pub mod chat;

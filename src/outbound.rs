@@ -121,6 +121,12 @@ impl Outbound {
         Ok(client.request(method, url).timeout(Duration::from_millis(self.timeout_ms.load(Ordering::Relaxed))))
     }
 
+    /// Whether a request got no answer because its address leads inside.
+    #[must_use]
+    pub fn has_refused(&self, error: &reqwest::Error) -> bool {
+        is_refusal(error)
+    }
+
     /// Why a request got no answer, in words for whoever gave the address.
     #[must_use]
     pub fn describe(&self, error: &reqwest::Error) -> String {

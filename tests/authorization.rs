@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use quartermaster::http::documents;
 use reqwest::Method;
+use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, START, TestApp, conversation::Conversations, upload::png};
@@ -314,4 +315,65 @@ async fn no_token_reads_or_writes_in_another_workspace() {
         assert_eq!(victim.token.get(path).await.expect(200), before, "{path}: nothing of the victim changed");
     }
     victim.token.get(&format!("/files/{file}")).await.expect(200);
+}
+
+/// Operation, method, path with the other's ids, body, and what is answered: `404`, or `200` about the caller itself.
+fn agents_rows() -> Vec<(&'static str, Method, &'static str, Value, u16)> {
+    let agent = || json!({ "name": "Mine now", "endpoint": "https://1.1.1.1/" });
+    let made = json!({ "name": "Mine", "kind": "http", "endpoint": "https://1.1.1.1/" });
+    vec![
+        ("list_agents", Method::GET, "/agents", json!(null), 200),
+        ("create_agent", Method::POST, "/agents", made, 201),
+        ("get_agent", Method::GET, "/agents/{a}", json!(null), 404),
+        ("update_agent", Method::PATCH, "/agents/{a}", agent(), 404),
+        ("replace_agent", Method::PUT, "/agents/{a}", agent(), 404),
+        ("delete_agent", Method::DELETE, "/agents/{a}", json!(null), 404),
+        ("get_channel_agent", Method::GET, "/channels/{c}/agent", json!(null), 404),
+        ("set_channel_agent", Method::PUT, "/channels/{c}/agent", json!({ "agent_id": "{a}" }), 404),
+        ("remove_channel_agent", Method::DELETE, "/channels/{c}/agent", json!(null), 404),
+    ]
+}
+
+#[tokio::test]
+async fn no_token_reaches_another_workspaces_agents() {
+    let app = TestApp::start().await;
+    let victim = Conversations::start(&app, "victim", "+15550001111").await;
+    let channel = entity::channel::Entity::find_by_id(victim.account_id).one(app.app.db.reader()).await;
+    let channel = channel.expect("a look").expect("the channel").id.to_string();
+    let call = |token: &str, method: Method, path: &str, body: &Value| {
+        let request = app.http.request(method, format!("{}/v1{path}", app.base)).header("x-api-key", token);
+        if body.is_null() { request } else { request.json(body) }
+    };
+    let made = json!({ "name": "Secret", "kind": "http", "endpoint": "https://1.1.1.1/secret" });
+    let owner = victim.token.token();
+    let agent = Answer::of(call(owner, Method::POST, "/agents", &made)).await.expect(201);
+    let agent = agent["id"].as_str().expect("an id").to_owned();
+    let attached = json!({ "agent_id": agent });
+    Answer::of(call(owner, Method::PUT, &format!("/channels/{channel}/agent"), &attached)).await.expect(200);
+    let before = Answer::of(call(owner, Method::GET, "/agents", &json!(null))).await.expect(200);
+    let stranger = app.partner("stranger").await;
+    let mine = stranger.workspace("Mine", 1).await;
+    let token = stranger.get(&format!("/workspaces/{mine}/api-token")).await.expect(200);
+    let token = token["token"].as_str().expect("a token");
+    let rows = agents_rows();
+    let covered: BTreeSet<String> = rows.iter().map(|row| row.0.to_owned()).collect();
+    assert_eq!(operations(&app, "agents-api.json"), covered, "add a row to agents_rows for each operation");
+    for (operation, method, path, body, status) in rows {
+        let path = path.replace("{a}", &agent).replace("{c}", &channel);
+        let body: Value = serde_json::from_str(&body.to_string().replace("{a}", &agent)).expect("JSON");
+        let url = format!("{}/v1{path}", app.base);
+        let anonymous = app.http.request(method.clone(), url);
+        let anonymous = Answer::of(if body.is_null() { anonymous } else { anonymous.json(&body) }).await;
+        assert_eq!(anonymous.expect(401)["error"]["code"], "AUTHENTICATION_REQUIRED", "{operation}");
+        let answer = Answer::of(call(token, method, &path, &body)).await;
+        answer.expect(status);
+        assert!(!answer.text.to_lowercase().contains("secret\""), "{operation}: {}", answer.text);
+    }
+    assert_eq!(Answer::of(call(owner, Method::GET, "/agents", &json!(null))).await.expect(200), before);
+    // A channel of one's own takes no agent of another's either.
+    let owner_id = stranger.owner(&mine).await;
+    let account = stranger.connect(&mine, owner_id, "+15550009999").await;
+    let own = entity::channel::Entity::find_by_id(entity::id::AccountId(account)).one(app.app.db.reader()).await;
+    let path = format!("/channels/{}/agent", own.expect("a look").expect("the channel").id);
+    assert_eq!(Answer::of(call(token, Method::PUT, &path, &attached)).await.expect(404)["error"]["code"], "NOT_FOUND");
 }

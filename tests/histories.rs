@@ -26,7 +26,7 @@ use quartermaster::{
     idempotency::Repeatable,
     message::{
         Destination, SendMessage, Text,
-        send::{self, Sending},
+        send::{self, Author, Sending},
         status::{self, Receipt, ReceiptEvent},
     },
     partner::admin,
@@ -237,6 +237,7 @@ impl History {
                 reply_to: None,
             },
             request: Repeatable::never(),
+            author: Author::Caller,
         };
         let outcome = send::send(app, sending).await;
         match outcome {

@@ -5,6 +5,7 @@
 mod attachments;
 mod audit;
 mod authorization;
+mod bots;
 mod chat_changes;
 mod chats;
 mod cli;

@@ -11,7 +11,7 @@ use crate::support::{Answer, Setup, TestApp, TokenClient, conversation::Conversa
 
 mod deliveries;
 mod events;
-mod schemas;
+pub(crate) mod schemas;
 mod secrets;
 mod upgrade;
 mod workers;

@@ -178,6 +178,8 @@ uuid_id! {
     MessageId;
     /// A file.
     FileId;
+    /// A bot.
+    BotId;
     /// A call that has ended.
     CallId;
     /// One turn at something that only one worker may do.

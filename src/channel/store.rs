@@ -38,6 +38,15 @@ pub(crate) async fn by_ids(
     Ok(query.all(db).await?.into_iter().map(|channel| (channel.account_id, channel)).collect())
 }
 
+/// The workspace's channel of this id.
+pub(crate) async fn by_channel_id(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    id: ChannelId,
+) -> Result<Option<Model>> {
+    Ok(Entity::find().filter(Column::Id.eq(id)).filter(Column::WorkspaceId.eq(workspace_id)).one(db).await?)
+}
+
 pub(super) async fn by_external_id(
     tx: &DatabaseTransaction,
     workspace_id: WorkspaceId,

@@ -2,7 +2,7 @@
 //!
 //! A chat belongs to the account that it is held with for good; that account sends what is sent to it. Here they are
 //! read and changed; sending and receiving make them. What comes leaves a chat unread and open; what is sent leaves it
-//! read, and stops its automatic answers until they are switched on again.
+//! read, and stops its automatic answers until they are switched on again; what a bot answers does neither.
 
 use entity::{
     channel,
@@ -29,7 +29,7 @@ mod store;
 pub mod update;
 pub mod visibility;
 
-pub(crate) use store::{by_ids, find, matching};
+pub(crate) use store::{by_ids, find, labels_of, lock, matching, stop_autoresponse};
 
 /// Networks' words, behind the `@` of an id, for what only its owner can write to.
 const ONE_WAY_SERVERS: [&str; 2] = ["broadcast", "newsletter"];

@@ -42,7 +42,7 @@ pub(crate) async fn by_ids(
 }
 
 /// Takes the chat's row for this transaction. On SQLite the whole database is taken already.
-pub(super) async fn lock(tx: &DatabaseTransaction, workspace_id: WorkspaceId, id: ChatId) -> Result<Option<Model>> {
+pub(crate) async fn lock(tx: &DatabaseTransaction, workspace_id: WorkspaceId, id: ChatId) -> Result<Option<Model>> {
     let mut query = Entity::find_by_id(id).filter(Column::WorkspaceId.eq(workspace_id));
     if tx.get_database_backend() == DbBackend::Postgres {
         query = query.lock(LockType::NoKeyUpdate);
@@ -109,6 +109,21 @@ pub(super) async fn other_of_name(tx: &DatabaseTransaction, chat: &Model, folded
         .one(tx)
         .await?;
     Ok(other.map(|chat| chat.id))
+}
+
+/// Stops automatic answers in a chat that the transaction holds, as somebody's own message does.
+pub(crate) async fn stop_autoresponse(app: &App, tx: &DatabaseTransaction, chat: &Model) -> Result<()> {
+    let change = ActiveModel { autoresponse_locked: sea_orm::Set(true), ..Default::default() };
+    save(app, tx, chat, change).await.map(drop)
+}
+
+/// Labels of one chat, in order.
+pub(crate) async fn labels_of(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    id: ChatId,
+) -> Result<Vec<String>> {
+    Ok(labels(db, workspace_id, [id]).await?.remove(&id).unwrap_or_default())
 }
 
 pub(super) async fn save(app: &App, tx: &DatabaseTransaction, before: &Model, change: ActiveModel) -> Result<Model> {

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::{
     app::App,
-    audit,
+    audit, bot,
     caller::{Origin, WorkspaceCaller},
     chat::{self, ChatDetails, parse_id, store},
     db,
@@ -127,6 +127,9 @@ async fn update_once(
         let assignment = assign(tx, workspace_id, &before, command.responsible.as_ref()).await?;
         let Some(change) = change(tx, &before, command, &assignment).await? else { return Ok(()) };
         let after = store::save(app, tx, &before, change).await?;
+        if command.autoresponse == Some(true) {
+            bot::turn::forgive(tx, workspace_id, before.id).await?;
+        }
         if assignment.is_change() {
             tell::responsible(app, tx, workspace_id, before.id, assignment.old.as_ref()).await?;
         }

@@ -96,6 +96,11 @@ impl<D: Dialect> ApiResponse for Failure<D> {
 
 /// Renders an error in a dialect; what a handler has rendered already passes through.
 pub fn respond<D: Dialect>(error: poem::Error) -> Response {
+    respond_with(error, D::render)
+}
+
+/// The same where a body says more than the error does.
+pub(super) fn respond_with<D: Dialect>(error: poem::Error, render: impl FnOnce(&Error, StatusCode) -> D) -> Response {
     if error.is_from_response() {
         return error.into_response();
     }
@@ -104,7 +109,7 @@ pub fn respond<D: Dialect>(error: poem::Error) -> Response {
     if status.is_server_error() {
         log(&error);
     }
-    let body = D::render(&error, status).to_json().unwrap_or_default().to_string();
+    let body = render(&error, status).to_json().unwrap_or_default().to_string();
     let mut response = Response::builder().status(status).header(header::CONTENT_TYPE, D::CONTENT_TYPE).body(body);
     if let Some(pause) = error.retry_after() {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(pause.as_secs().max(1)));

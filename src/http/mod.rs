@@ -10,6 +10,7 @@ use poem::{Endpoint, EndpointExt, Response, Route, get};
 
 use crate::app::App;
 
+mod agents_api;
 mod assets;
 mod body;
 mod docs;
@@ -43,6 +44,8 @@ fn fail(path: &str, error: poem::Error) -> Response {
         partner_api::fail(error)
     } else if is_under(workspace_api::BASE) {
         workspace_api::fail(error)
+    } else if is_under(agents_api::BASE) {
+        agents_api::fail(error)
     } else if is_under(operator_api::BASE) {
         operator_api::fail(error)
     } else if is_under(invitation_page::BASE) {
@@ -59,6 +62,7 @@ pub fn routes(app: &Arc<App>) -> impl Endpoint + use<> {
     Route::new()
         .nest(partner_api::BASE, partner_api::endpoint(app))
         .nest(workspace_api::BASE, workspace_api::endpoint(app))
+        .nest(agents_api::BASE, agents_api::endpoint(app))
         .nest(operator_api::BASE, operator_api::endpoint(app))
         .nest(onboarding_page::BASE, onboarding_page::endpoint(app))
         .nest(crate::file::link::BASE, downloads::endpoint(app))

@@ -68,6 +68,18 @@ where
     D: Dialect,
     R: IntoEndpoint<Endpoint: 'static>,
 {
+    limited(app, routes, course).catch_all_error(|error| async { failure::respond::<D>(error) })
+}
+
+/// The same without a dialect: whoever wraps it renders what goes wrong.
+pub(super) fn limited<R>(
+    app: &Arc<App>,
+    routes: R,
+    course: fn(&Request) -> Course,
+) -> impl Endpoint<Output = Response> + use<R>
+where
+    R: IntoEndpoint<Endpoint: 'static>,
+{
     let limits = Arc::clone(app);
     routes
         .into_endpoint()
@@ -76,7 +88,6 @@ where
             let course = course(&request);
             within_limits(Arc::clone(&limits), course, endpoint, request)
         })
-        .catch_all_error(|error| async { failure::respond::<D>(error) })
 }
 
 /// Serves one request within the configured limits.

@@ -8,6 +8,7 @@
 //! | [`crate::queue::Work`] | when due | see there; tried again after 1, 2, 4 … 300 s, for about a day |
 //! | [`crate::message::dispatch`] | when a channel is due | hands messages over, in a loop of its own |
 //! | messages of unknown fate | a day later | [`crate::message::status::give_up_unknown`] |
+//! | chats that wait for a bot | when due | [`crate::bot::turn`], in a loop of its own |
 //! | attempts | when their code runs out | [`crate::onboarding::advance`] |
 //! | messages without words in the index | every second | [`crate::search::index`], in a loop of its own |
 //! | deliveries | when due | [`crate::webhook::deliver`], in a loop of its own |
@@ -23,6 +24,7 @@ use tokio::sync::{broadcast, watch};
 
 use crate::{
     app::App,
+    bot::turn as bots,
     error::Result,
     file::purge,
     idempotency,
@@ -47,7 +49,8 @@ pub async fn work(app: Arc<App>, stop: watch::Receiver<bool>) {
     let dispatching = Box::pin(dispatch::work(Arc::clone(&app), stop.clone()));
     let delivering = Box::pin(deliver::run(Arc::clone(&app), stop.clone()));
     let indexing = Box::pin(index::work(Arc::clone(&app), stop.clone()));
-    tokio::join!(Box::pin(do_jobs(&app, stop)), dispatching, delivering, indexing);
+    let answering = Box::pin(bots::work(Arc::clone(&app), stop.clone()));
+    tokio::join!(Box::pin(do_jobs(&app, stop)), dispatching, delivering, indexing, answering);
 }
 
 async fn do_jobs(app: &App, mut stop: watch::Receiver<bool>) {
@@ -88,7 +91,12 @@ pub async fn run_due(app: &App) -> Result<usize> {
 /// # Errors
 /// What the database says.
 pub async fn drain(app: &App) -> Result<()> {
-    while run_due(app).await? + dispatch::run_due(app).await? + deliver::run_due(app).await? > 0 {}
+    while run_due(app).await?
+        + Box::pin(bots::run_due(app)).await?
+        + dispatch::run_due(app).await?
+        + deliver::run_due(app).await?
+        > 0
+    {}
     while index::index_due(app).await? > 0 {}
     Ok(())
 }

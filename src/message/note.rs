@@ -5,7 +5,7 @@ use entity::{
     id::{ChatId, MessageId},
     message::{ActiveModel, Direction, Entity, Kind, Status},
 };
-use sea_orm::{EntityTrait, Set};
+use sea_orm::{DatabaseTransaction, EntityTrait, Set};
 use serde::Serialize;
 use serde_json::json;
 
@@ -23,6 +23,8 @@ use crate::{
 pub const MAX_NOTE_CHARS: usize = 10_000;
 /// What the wire calls where notes are written.
 const ORIGIN: &str = "Public API";
+/// What it calls notes about bots.
+const BOT_ORIGIN: &str = "Bot";
 
 /// A note to be written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -74,25 +76,13 @@ async fn write_once(
         }
         let chat = chat::find(tx, caller.workspace.id, command.chat).await?;
         let chat = chat.ok_or_else(|| Error::ChatNotFound(command.chat.to_string()))?;
-        let (id, now) = (MessageId(app.clock.uuid()), app.clock.now());
-        let row = ActiveModel {
-            id: Set(id),
-            workspace_id: Set(chat.workspace_id),
-            account_id: Set(chat.account_id),
-            chat_id: Set(chat.id),
-            direction: Set(Direction::Sent),
-            status: Set(Status::Sent),
-            kind: Set(Some(Kind::Note)),
+        let author = ActiveModel {
             is_private: Set(Some(command.is_private)),
-            text: Set(Some(command.text.clone())),
             origin: Set(ORIGIN.to_owned()),
             user_id: Set(Some(caller.user.id)),
-            tries: Set(0),
-            created_at: Set(now),
-            updated_at: Set(now),
             ..Default::default()
         };
-        Entity::insert(row).exec_without_returning(tx).await?;
+        let id = insert(app, tx, &chat, &command.text, author).await?;
         let entry = audit::Entry::in_workspace("chat.note", &caller.workspace, chat.id)
             .after(json!({ "message_id": id, "is_private": command.is_private }));
         audit::record(app, tx, origin, entry).await?;
@@ -100,6 +90,51 @@ async fn write_once(
         Ok(id)
     })
     .await
+}
+
+/// Leaves a note of the platform's own for the team; whoever causes it writes the audit.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn leave(
+    app: &App,
+    tx: &DatabaseTransaction,
+    chat: &entity::chat::Model,
+    text: &str,
+) -> Result<MessageId> {
+    let author = ActiveModel {
+        is_private: Set(Some(true)),
+        origin: Set(BOT_ORIGIN.to_owned()),
+        user_id: Set(None),
+        ..Default::default()
+    };
+    insert(app, tx, chat, text, author).await
+}
+
+async fn insert(
+    app: &App,
+    tx: &DatabaseTransaction,
+    chat: &entity::chat::Model,
+    text: &str,
+    author: ActiveModel,
+) -> Result<MessageId> {
+    let (id, now) = (MessageId(app.clock.uuid()), app.clock.now());
+    let row = ActiveModel {
+        id: Set(id),
+        workspace_id: Set(chat.workspace_id),
+        account_id: Set(chat.account_id),
+        chat_id: Set(chat.id),
+        direction: Set(Direction::Sent),
+        status: Set(Status::Sent),
+        kind: Set(Some(Kind::Note)),
+        text: Set(Some(text.to_owned())),
+        tries: Set(0),
+        created_at: Set(now),
+        updated_at: Set(now),
+        ..author
+    };
+    Entity::insert(row).exec_without_returning(tx).await?;
+    Ok(id)
 }
 
 #[cfg(test)]

@@ -14,6 +14,15 @@ use crate::{
     quota::Period,
 };
 
+/// Who wrote a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Author {
+    /// The caller.
+    Caller,
+    /// A bot: only while the chat is answered automatically, which it does not stop.
+    Bot,
+}
+
 /// A message to be accepted.
 pub struct Sending {
     /// Who sends it.
@@ -24,6 +33,8 @@ pub struct Sending {
     pub command: SendMessage,
     /// The request, which may come again.
     pub request: Repeatable,
+    /// Who wrote it.
+    pub author: Author,
 }
 
 /// Gives back what the meter holds for a message that is not handed in after all.

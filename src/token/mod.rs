@@ -59,6 +59,12 @@ pub enum Scope {
     /// Subscribing, changing and ending webhooks, sending again.
     #[strum(serialize = "webhooks:write")]
     WebhooksWrite,
+    /// Bots, and which channels they answer on.
+    #[strum(serialize = "agents:read")]
+    AgentsRead,
+    /// Making, changing and deleting bots, and giving them to channels.
+    #[strum(serialize = "agents:write")]
+    AgentsWrite,
 }
 
 impl Scope {
@@ -77,6 +83,8 @@ impl Scope {
             Self::FilesWrite => "files:write",
             Self::WebhooksRead => "webhooks:read",
             Self::WebhooksWrite => "webhooks:write",
+            Self::AgentsRead => "agents:read",
+            Self::AgentsWrite => "agents:write",
         }
     }
 }

@@ -491,5 +491,5 @@ async fn every_example_of_the_document_fits_its_schema() {
             count += 1;
         }
     }
-    assert_eq!(count, 19);
+    assert_eq!(count, 21);
 }

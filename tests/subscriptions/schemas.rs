@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 /// Checks a body against the schema of its type.
 #[track_caller]
-pub(super) fn check(body: &Value) {
+pub(crate) fn check(body: &Value) {
     let event_type = body["event_type"].as_str().expect("a type");
     if let Err(error) = matches(&of(event_type), body, "body") {
         panic!("{event_type}: {error}\n{body:#}");
@@ -23,6 +23,10 @@ fn of(event_type: &str) -> Value {
         ("message", _) => (
             vec!["chat", "whatsapp_account", "message"],
             json!({ "chat": message_chat(), "whatsapp_account": short_account(), "message": message(event_type) }),
+        ),
+        ("bot", _) => (
+            vec!["chat", "whatsapp_account", "bot"],
+            json!({ "chat": other_chat(), "whatsapp_account": named_account(), "bot": bot() }),
         ),
         ("chat", _) => {
             (vec!["chat", "whatsapp_account"], json!({ "chat": chat(event_type), "whatsapp_account": account() }))
@@ -206,6 +210,17 @@ fn call(event_type: &str) -> Value {
             "duration": { "type": ["integer", "null"] }, "direction": { "enum": [direction] },
             "is_video": { "type": "boolean" }, "status": { "enum": statuses }, "timestamp": time(),
             "message_uid": uid(), "caller": party(), "recipient": party(),
+        }),
+    )
+}
+
+fn bot() -> Value {
+    object(
+        &["agent_id", "name", "reason", "description", "message_uid", "timestamp"],
+        &[],
+        json!({
+            "agent_id": uid(), "name": filled(), "reason": filled(), "description": filled(), "message_uid": uid(),
+            "timestamp": time(),
         }),
     )
 }

@@ -42,8 +42,12 @@ pub(crate) enum Reply {
     Status(u16),
     /// With a status and a header.
     With(u16, &'static str, String),
+    /// With 200 and this body.
+    Body(String),
     /// With 200, but not before it is released.
     Hold,
+    /// The same with this body.
+    HoldBody(String),
 }
 
 pub(crate) struct Receiver {
@@ -184,11 +188,17 @@ async fn answer(state: &State, reply: Reply) -> Response {
     let status = |code: u16| StatusCode::from_u16(code).expect("a status");
     match reply {
         Reply::Status(code) => status(code).into_response(),
+        Reply::Body(body) => body.into_response(),
         Reply::With(code, name, value) => Response::builder().status(status(code)).header(name, value).finish(),
         Reply::Hold => {
             let mut is_released = state.is_released.subscribe();
             let _ = is_released.wait_for(|is_released| *is_released).await;
             StatusCode::OK.into_response()
+        }
+        Reply::HoldBody(body) => {
+            let mut is_released = state.is_released.subscribe();
+            let _ = is_released.wait_for(|is_released| *is_released).await;
+            body.into_response()
         }
     }
 }

@@ -28,7 +28,7 @@ mod dialect;
 mod files;
 mod invitations;
 mod labels;
-mod limits;
+pub(in crate::http) mod limits;
 mod member;
 mod messages;
 mod notes;

@@ -21,7 +21,7 @@ use crate::{
         Destination, Jid, MAX_CHAT_NAME_CHARS, MAX_LABEL_CHARS, SendMessage, Text,
         aim::{self, Open},
         optional,
-        send::{self, Sending},
+        send::{self, Author, Sending},
     },
     phone::Phone,
     token::Scope,
@@ -335,6 +335,6 @@ pub(super) async fn hand_in(
             return Err(error);
         }
     };
-    let sending = Sending { caller: Arc::clone(caller), hold: admitted.hold, command, request };
+    let sending = Sending { caller: Arc::clone(caller), hold: admitted.hold, command, request, author: Author::Caller };
     Ok(SentView::new(send::send(app, sending).await?))
 }

@@ -25,7 +25,7 @@ use crate::{
 pub mod filter;
 mod store;
 
-pub(crate) use store::{by_ids, find};
+pub(crate) use store::{by_ids, find, until};
 
 /// Messages by their uids.
 pub(crate) type ById = HashMap<MessageId, Model>;

@@ -35,6 +35,27 @@ pub(crate) async fn by_ids(
     Ok(query.all(db).await?.into_iter().map(|message| (message.id, message)).collect())
 }
 
+/// The last messages of a chat until this one, oldest first, notes left out.
+pub(crate) async fn until(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    chat_id: ChatId,
+    until: MessageId,
+    limit: u64,
+) -> Result<Vec<Model>> {
+    let mut newest_first = Entity::find()
+        .filter(Column::WorkspaceId.eq(workspace_id))
+        .filter(Column::ChatId.eq(chat_id))
+        .filter(Column::Kind.is_null())
+        .filter(Column::Id.lte(until))
+        .order_by(Column::Id, Order::Desc)
+        .limit(limit)
+        .all(db)
+        .await?;
+    newest_first.reverse();
+    Ok(newest_first)
+}
+
 /// One row more than the page holds.
 pub(super) async fn page(
     db: &impl ConnectionTrait,

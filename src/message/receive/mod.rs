@@ -11,7 +11,7 @@ use sea_orm::DatabaseTransaction;
 
 use crate::{
     app::App,
-    channel as channels, db,
+    bot, channel as channels, db,
     error::{Error, Result},
     file,
     message::{Jid, Text},
@@ -76,6 +76,7 @@ pub(crate) async fn store_incoming(app: &App, tx: &DatabaseTransaction, incoming
         return Err(Error::Contention);
     }
     store::set_unread(app, tx, &chat, message_id).await?;
+    bot::turn::received(app, tx, &chat, message_id).await?;
     let written = Written {
         workspaces: vec![chat.workspace_id],
         direction: Direction::Received,

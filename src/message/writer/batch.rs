@@ -18,7 +18,7 @@ use crate::{
     idempotency::{self, Earlier},
     message::{
         Destination, Jid,
-        send::Sending,
+        send::{Author, Sending},
         writer::{
             charge::{Accounts, Charged},
             resolve::{Address, Chat, KnownChats, Places, Route},
@@ -170,7 +170,7 @@ async fn write(
             chat_id: chat_id.ok_or_else(|| Error::Internal("a chat was not made".to_owned()))?,
             text: sending.command.text.as_ref().map(|text| text.as_str().to_owned()),
             file_id: sending.command.file,
-            user_id: sending.caller.user.id,
+            user_id: (sending.author == Author::Caller).then_some(sending.caller.user.id),
             reply_to: sending.command.reply_to,
             label: sending.command.label.clone(),
             chat_name: sending.command.chat_name.clone(),

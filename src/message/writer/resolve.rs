@@ -11,7 +11,11 @@ use sea_orm::DatabaseTransaction;
 use crate::{
     error::{Error, Result},
     file,
-    message::{Destination, Jid, send::Sending, writer::store},
+    message::{
+        Destination, Jid,
+        send::{Author, Sending},
+        writer::store,
+    },
     phone::Phone,
 };
 
@@ -84,6 +88,9 @@ impl Places {
                 let chat = self.chats.get(id).filter(|chat| chat.workspace_id == workspace_id).ok_or_else(unknown)?;
                 let own = self.accounts(workspace_id).iter().find(|account| account.id == chat.account_id);
                 own.filter(|account| account.is_usable).ok_or(Error::ChannelNotConnected)?;
+                if sending.author == Author::Bot && !chat.is_answered_automatically {
+                    return Err(Error::PermissionDenied("the chat is not answered automatically"));
+                }
                 Route { account_id: chat.account_id, chat: Chat::Known(*id) }
             }
         };

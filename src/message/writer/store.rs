@@ -83,7 +83,8 @@ pub(super) struct NewMessage {
     pub(super) chat_id: ChatId,
     pub(super) text: Option<String>,
     pub(super) file_id: Option<FileId>,
-    pub(super) user_id: UserId,
+    /// Absent where a bot has written it.
+    pub(super) user_id: Option<UserId>,
     pub(super) reply_to: Option<MessageId>,
     pub(super) label: Option<String>,
     pub(super) chat_name: Option<String>,
@@ -96,6 +97,7 @@ pub(super) struct ChatPlace {
     pub(super) workspace_id: WorkspaceId,
     pub(super) account_id: AccountId,
     pub(super) jid: String,
+    pub(super) is_answered_automatically: bool,
 }
 
 /// Whose a message is.
@@ -117,7 +119,8 @@ pub(super) async fn chats(tx: &DatabaseTransaction, ids: Vec<ChatId>) -> Result<
         return Ok(Vec::new());
     }
     let rows = Rows::new(vec![("i", Column::Numbers(ids.iter().map(|id| id.0).collect()))]);
-    let sql = "SELECT c.id, c.workspace_id, c.account_id, c.jid FROM chats c \
+    let sql = "SELECT c.id, c.workspace_id, c.account_id, c.jid, \
+               c.autoresponse AND NOT c.autoresponse_locked AS is_answered_automatically FROM chats c \
                WHERE c.id IN (SELECT x.i FROM {rows})";
     let statement = over(tx.get_database_backend(), sql, vec![], rows);
     Ok(ChatPlace::find_by_statement(statement).all(tx).await?)
@@ -134,7 +137,8 @@ pub(super) async fn chats_by_jid(
     }
     let (accounts, jids): (Vec<_>, Vec<_>) = jids.into_iter().map(|(account, jid)| (account.0, jid)).unzip();
     let rows = Rows::new(vec![("a", Column::Numbers(accounts)), ("j", Column::Texts(jids))]);
-    let sql = "SELECT c.id, c.workspace_id, c.account_id, c.jid FROM {rows} \
+    let sql = "SELECT c.id, c.workspace_id, c.account_id, c.jid, \
+               c.autoresponse AND NOT c.autoresponse_locked AS is_answered_automatically FROM {rows} \
                JOIN chats c ON c.account_id = x.a AND c.jid = x.j";
     let statement = over(tx.get_database_backend(), sql, vec![], rows);
     Ok(ChatPlace::find_by_statement(statement).all(tx).await?)
@@ -211,12 +215,16 @@ impl Part {
     }
 }
 
+/// Stands for the user of a message that a bot has written.
+const NOBODY: i64 = 0;
+
 fn messages_part(messages: &[NewMessage]) -> Part {
     let numbers = |of: fn(&NewMessage) -> i64| Column::Numbers(messages.iter().map(of).collect());
     Part::new(
         "INSERT INTO messages (id, workspace_id, account_id, chat_id, direction, status, text, origin, user_id, \
          reply_to, file_id, tries, created_at, updated_at) \
-         SELECT x.i, x.w, x.a, x.c, 'sent', 'queued', x.t, 'Public API', x.u, x.r, x.f, 0, $1, $1 FROM {rows} \
+         SELECT x.i, x.w, x.a, x.c, 'sent', 'queued', x.t, CASE x.u WHEN 0 THEN 'Bot' ELSE 'Public API' END, \
+         NULLIF(x.u, 0), x.r, x.f, 0, $1, $1 FROM {rows} \
          RETURNING 1",
         vec![
             ("i", Column::Ids(messages.iter().map(|message| message.id.0).collect())),
@@ -224,7 +232,7 @@ fn messages_part(messages: &[NewMessage]) -> Part {
             ("a", numbers(|message| message.account_id.0)),
             ("c", numbers(|message| message.chat_id.0)),
             ("t", Column::OptionalTexts(messages.iter().map(|message| message.text.clone()).collect())),
-            ("u", numbers(|message| message.user_id.0)),
+            ("u", numbers(|message| message.user_id.map_or(NOBODY, |id| id.0))),
             ("r", Column::OptionalIds(messages.iter().map(|message| message.reply_to.map(|id| id.0)).collect())),
             ("f", Column::OptionalIds(messages.iter().map(|message| message.file_id.map(|id| id.0)).collect())),
         ],
@@ -269,22 +277,25 @@ fn balances_parts(taken: &[Taken]) -> Vec<Part> {
     parts
 }
 
-/// Makes the messages the newest of their chats, and gives these the names that were asked for.
+/// Makes the messages the newest of their chats, and gives these the names that were asked for. Somebody's own message
+/// leaves a chat read and stops its bot; a bot's leaves it as it is.
 fn chats_part(messages: &[NewMessage]) -> Part {
-    let mut newest: BTreeMap<ChatId, (MessageId, Option<&str>)> = BTreeMap::new();
+    let mut newest: BTreeMap<ChatId, (MessageId, Option<&str>, bool)> = BTreeMap::new();
     for message in messages {
-        let chat = newest.entry(message.chat_id).or_insert((message.id, None));
-        *chat = (message.id, message.chat_name.as_deref().or(chat.1));
+        let chat = newest.entry(message.chat_id).or_insert((message.id, None, false));
+        *chat = (message.id, message.chat_name.as_deref().or(chat.1), chat.2 || message.user_id.is_some());
     }
     let names =
         |name: fn(&str) -> String| Column::OptionalTexts(newest.values().map(|chat| chat.1.map(name)).collect());
     Part::new(
-        "UPDATE chats SET last_message_id = x.m, last_message_at = $1, updated_at = $1, read = TRUE, \
-         autoresponse_locked = autoresponse{hour}, \
+        "UPDATE chats SET last_message_id = x.m, last_message_at = $1, updated_at = $1, \
+         read = CASE x.o WHEN 1 THEN TRUE ELSE read END, \
+         autoresponse_locked = CASE x.o WHEN 1 THEN autoresponse ELSE autoresponse_locked END{hour}, \
          name = COALESCE(x.n, name), name_folded = COALESCE(x.f, name_folded) FROM {rows} WHERE id = x.c RETURNING 1",
         vec![
             ("c", Column::Numbers(newest.keys().map(|id| id.0).collect())),
             ("m", Column::Ids(newest.values().map(|chat| chat.0.0).collect())),
+            ("o", Column::Numbers(newest.values().map(|chat| i64::from(chat.2)).collect())),
             ("n", names(str::to_owned)),
             ("f", names(crate::workspace::fold)),
         ],

@@ -1,4 +1,4 @@
-//! Types of events that a workspace can subscribe to (`contracts/timelines.md` §4.2, and three of ours).
+//! Types of events that a workspace can subscribe to (`contracts/timelines.md` §4.2, and five of ours).
 
 use entity::{call, message};
 use serde::Serialize;
@@ -40,6 +40,10 @@ pub enum Topic {
     CallIncomingEnded,
     #[strum(serialize = "call:outgoing:ended")]
     CallOutgoingEnded,
+    #[strum(serialize = "bot:failed")]
+    BotFailed,
+    #[strum(serialize = "bot:stopped")]
+    BotStopped,
     #[strum(serialize = "whatsapp:account:connected")]
     AccountConnected,
     #[strum(serialize = "whatsapp:account:disconnected")]
@@ -135,6 +139,10 @@ impl Topic {
             Self::CallIncomingMissed => "a call to an account was missed",
             Self::CallIncomingEnded => "a call to an account was answered and has ended, or was rejected",
             Self::CallOutgoingEnded => "a call from an account has ended, was not answered, or was rejected",
+            Self::BotFailed => "a bot did not answer what came to its channel (extension)",
+            Self::BotStopped => {
+                "a bot has answered too often in a chat, and is silent there until it is switched on again (extension)"
+            }
             Self::AccountConnected => "an account was connected, or connected again",
             Self::AccountDisconnected => "an account's session has ended",
             Self::AccountSuspended => "an account was switched off, because its user lost the seat",
@@ -151,9 +159,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_contract_has_32_types_and_three_are_ours() {
+    fn the_contract_has_32_types_and_five_are_ours() {
         let all: Vec<String> = Topic::iter().map(|topic| topic.to_string()).collect();
-        assert_eq!(all.len(), 35);
+        assert_eq!(all.len(), 37);
         assert_eq!(all.iter().filter(|topic| topic.starts_with("waba:")).count(), 16);
         for topic in Topic::iter() {
             assert_eq!(Topic::parse(&topic.to_string()).expect("a type"), topic);

@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use entity::{
     call, channel, file,
-    id::{ChatId, FileId, MessageId, WorkspaceId},
+    chat,
+    id::{BotId, ChatId, FileId, MessageId, WorkspaceId},
     message::{self, Status},
     timestamp::Timestamp,
     user,
@@ -231,6 +232,43 @@ pub async fn responsible(
         return Ok(());
     }
     let body = Payload::chat(&app.config.public_url, topic, &chat, previous).to_body()?;
+    audience.tell(app, tx, vec![Happened::in_chat(&chat, topic, body)]).await
+}
+
+/// A message that a bot did not answer.
+#[derive(Clone, Debug)]
+pub struct BotSilence {
+    /// The bot.
+    pub bot_id: BotId,
+    /// Its name.
+    pub bot_name: String,
+    /// Why, as one word.
+    pub reason: String,
+    /// Why, in words.
+    pub description: String,
+    /// The newest message that has no answer.
+    pub message_id: MessageId,
+    /// When it was given up.
+    pub at: Timestamp,
+}
+
+/// Tells that a bot did not answer, or is stopped in a chat.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn bot(
+    app: &App,
+    tx: &DatabaseTransaction,
+    topic: Topic,
+    chat: &chat::Model,
+    silence: &BotSilence,
+) -> Result<()> {
+    let audience = Audience::of(tx, &[chat.workspace_id], &[topic]).await?;
+    if audience.is_empty() {
+        return Ok(());
+    }
+    let chat = facts::chat(tx, chat.id).await?;
+    let body = Payload::bot(&app.config.public_url, topic, &chat, silence).to_body()?;
     audience.tell(app, tx, vec![Happened::in_chat(&chat, topic, body)]).await
 }
 

@@ -19,7 +19,7 @@ use crate::{
         retry,
         subscription::Topic,
         tell::{
-            Reaction, ReactionAction,
+            BotSilence, Reaction, ReactionAction,
             facts::{AccountFacts, ChatFacts},
         },
     },
@@ -41,6 +41,7 @@ enum Told<'a> {
     Account { whatsapp_account: WholeAccount<'a> },
     Call { chat: OtherChat<'a>, whatsapp_account: NamedAccount<'a>, call_details: Call<'a> },
     Reaction { chat: OtherChat<'a>, whatsapp_account: NamedAccount<'a>, reaction: ReactionFacts<'a> },
+    Bot { chat: OtherChat<'a>, whatsapp_account: NamedAccount<'a>, bot: BotFacts<'a> },
 }
 
 /// A chat in a message's event.
@@ -217,6 +218,16 @@ struct ReactionFacts<'a> {
     reactions: &'a BTreeMap<String, i64>,
 }
 
+#[derive(Serialize)]
+struct BotFacts<'a> {
+    agent_id: String,
+    name: &'a str,
+    reason: &'a str,
+    description: &'a str,
+    message_uid: String,
+    timestamp: String,
+}
+
 impl<'a> Payload<'a> {
     /// The bytes.
     ///
@@ -296,6 +307,20 @@ impl<'a> Payload<'a> {
         };
         let told =
             Told::Call { chat: other_chat(public_url, chat), whatsapp_account: named(&chat.account), call_details };
+        Self { event_type: topic.to_string(), told }
+    }
+
+    pub(super) fn bot(public_url: &str, topic: Topic, chat: &'a ChatFacts, silence: &'a BotSilence) -> Self {
+        let bot = BotFacts {
+            agent_id: silence.bot_id.to_string(),
+            name: &silence.bot_name,
+            reason: &silence.reason,
+            description: &silence.description,
+            message_uid: silence.message_id.to_string(),
+            timestamp: chat.account.time(silence.at),
+        };
+        let told =
+            Told::Bot { chat: other_chat(public_url, chat), whatsapp_account: named(&chat.account), bot };
         Self { event_type: topic.to_string(), told }
     }
 

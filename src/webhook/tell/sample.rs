@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use entity::{
     call,
-    id::{AccountId, CallId, ChatId, GroupId, MessageId, PartnerId, UserId, WorkspaceId},
+    id::{AccountId, BotId, CallId, ChatId, GroupId, MessageId, PartnerId, UserId, WorkspaceId},
     message::{Direction, Model, Status},
     timestamp::Timestamp,
     user,
@@ -12,11 +12,12 @@ use entity::{
 use uuid::Uuid;
 
 use crate::{
+    bot::turn::Failure,
     error::{Error, Result},
     webhook::{
         subscription::Topic,
         tell::{
-            Reaction, ReactionAction,
+            BotSilence, Reaction, ReactionAction,
             facts::{AccountFacts, ChatFacts},
             payload::{Payload, Step},
         },
@@ -24,6 +25,7 @@ use crate::{
 };
 
 const PUBLIC_URL: &str = "https://app.example.com";
+const BOT: Uuid = Uuid::from_u128(0x0198_f000_0000_7000_8000_0000_0000_0002);
 const MESSAGE: Uuid = Uuid::from_u128(0x0198_f000_0000_7000_8000_0000_0000_0001);
 
 /// The body of an event of this type as it could be at `at`; `None` for what never happens here.
@@ -45,6 +47,10 @@ pub fn example(topic: Topic, at: Timestamp) -> Result<Option<String>> {
         Topic::MessageRead => step(public_url, topic, &chat, Status::Read, at),
         Topic::MessageFailed => step(public_url, topic, &chat, Status::Failed, at),
         Topic::MessageReaction => Payload::reaction(public_url, topic, &chat, &reaction(&chat, at)).to_body(),
+        Topic::BotFailed | Topic::BotStopped => {
+            let failure = if topic == Topic::BotStopped { Failure::Loop } else { Failure::TimedOut };
+            Payload::bot(public_url, topic, &chat, &silence(failure, at)).to_body()
+        }
         Topic::ChatNew | Topic::ChatIncomingNew | Topic::ChatOutgoingNew => {
             Payload::chat(public_url, topic, &chat, None).to_body()
         }
@@ -163,6 +169,17 @@ fn reaction(chat: &ChatFacts, at: Timestamp) -> Reaction {
         reactor: ("Ann Lee".to_owned(), "+15550003333".to_owned()),
         at,
         reactions: BTreeMap::from([("👍".to_owned(), 1)]),
+    }
+}
+
+fn silence(failure: Failure, at: Timestamp) -> BotSilence {
+    BotSilence {
+        bot_id: BotId(BOT),
+        bot_name: "Support".to_owned(),
+        reason: failure.to_string(),
+        description: failure.words(),
+        message_id: MessageId(MESSAGE),
+        at,
     }
 }
 
