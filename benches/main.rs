@@ -22,10 +22,11 @@ mod seed;
 mod series;
 mod start;
 mod surroundings;
+mod webhooks;
 mod wrk;
 
 /// Everything that can be measured, in the order of the results.
-const PARTS: [&str; 7] = ["start", "provisioning", "read", "message", "embedded", "revocation", "memory"];
+const PARTS: [&str; 8] = ["start", "provisioning", "read", "message", "embedded", "webhooks", "revocation", "memory"];
 /// The floors without the product; only where it is named.
 const ALONE: &str = "floors";
 
@@ -57,6 +58,7 @@ async fn main() {
             "read" => read::measure(&mut report).await,
             "message" => message::measure(&mut report).await,
             "embedded" => embedded::measure(&mut report).await,
+            "webhooks" => webhooks::measure(&mut report).await,
             "revocation" => revocation::measure(&mut report).await,
             "memory" => memory::measure(&mut report).await,
             _ => floors::measure(&mut report).await,
