@@ -157,6 +157,8 @@ fn postgres_options(url: &str, connections: u32) -> ConnectOptions {
         postgres.application_name("quartermaster").options([
             ("lock_timeout", "5s"),
             ("statement_timeout", "15s"),
+            // Compiling a statement takes longer than any of ours should.
+            ("jit", "off"),
             ("idle_in_transaction_session_timeout", "30s"),
         ])
     });
