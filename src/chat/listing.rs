@@ -28,15 +28,6 @@ use crate::{
     phone::Phone,
 };
 
-/// How many chats a condition is asked of.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reach {
-    /// Of all chats of the workspace, it may be.
-    All,
-    /// Of the chats of a few hours.
-    Few,
-}
-
 /// One row more than the page holds: the newest messages first, by name among equals. What `db` reads must be of one
 /// moment.
 ///
@@ -49,24 +40,24 @@ pub async fn page(
     page: PageNumber,
 ) -> Result<Vec<Model>> {
     let passing = Passing { workspace_id, filter, people: People::of(db, workspace_id, filter).await? };
-    let mut hours = hours(passing.query(Reach::All), PageNumber::SIZE + 1, page.offset(), db).await?;
+    let mut hours = hours(passing.query(), PageNumber::SIZE + 1, page.offset(), db).await?;
     let Some(newest) = hours.first().copied() else { return Ok(Vec::new()) };
     let of_newest = hours.iter().filter(|hour| **hour == newest).count();
     let before = match page.offset() {
         0 => 0,
         offset if of_newest == hours.len() => {
-            let newer = passing.query(Reach::All).filter(Column::ActiveHour.gt(newest));
+            let newer = passing.query().filter(Column::ActiveHour.gt(newest));
             let newer = newer.select_only().column(Column::Id).count(db).await?;
             offset.saturating_sub(newer)
         }
         _ => {
-            let all = passing.query(Reach::Few).filter(Column::ActiveHour.eq(newest));
+            let all = passing.query().filter(Column::ActiveHour.eq(newest));
             let all = all.select_only().column(Column::Id).count(db).await?;
             all.saturating_sub(u64::try_from(of_newest).unwrap_or(u64::MAX))
         }
     };
     hours.dedup();
-    Ok(in_order(passing.query(Reach::Few))
+    Ok(in_order(passing.query())
         .filter(Column::ActiveHour.is_in(hours))
         .limit(PageNumber::SIZE + 1)
         .offset(before)
@@ -166,7 +157,7 @@ struct Passing<'a> {
 }
 
 impl Passing<'_> {
-    fn query(&self, reach: Reach) -> Select<Entity> {
+    fn query(&self) -> Select<Entity> {
         let Self { workspace_id, filter, people } = self;
         let query = about_itself(Entity::find().filter(Column::WorkspaceId.eq(*workspace_id)), filter);
         let query = query
@@ -186,13 +177,9 @@ impl Passing<'_> {
             .column(chat_label::Column::ChatId)
             .filter(chat_label::Column::WorkspaceId.eq(*workspace_id))
             .filter(chat_label::Column::Label.is_in(&filter.labels));
-        query.filter(match reach {
-            Reach::All => Column::Id.in_subquery(labelled.into_query()),
-            Reach::Few => {
-                let of_this = Expr::col((chat_label::Entity, chat_label::Column::ChatId)).equals((Entity, Column::Id));
-                Expr::exists(labelled.filter(of_this).into_query())
-            }
-        })
+        // Asked of one chat after the other, which ends with the page; a list of all that have the label would not.
+        let of_this = Expr::col((chat_label::Entity, chat_label::Column::ChatId)).equals((Entity, Column::Id));
+        query.filter(Expr::exists(labelled.filter(of_this).into_query()))
     }
 }
 
