@@ -54,22 +54,20 @@ impl Place {
 
     /// The release binary in the role `serve`, in a process of its own.
     pub(crate) fn serve(&self) -> Process {
-        self.run(&["serve"])
+        self.start(&["serve"], &[])
     }
 
-    /// The same in both roles, so that there is also a worker.
+    /// The release binary in both roles, with simulated phones, for addresses of this machine too.
     pub(crate) fn both(&self) -> Process {
-        self.run(&[])
+        self.start(&[], &[("QM_SANDBOX", "true"), ("QM_ALLOW_PRIVATE_TARGETS", "true")])
     }
 
-    fn run(&self, role: &[&str]) -> Process {
+    fn start(&self, role: &[&str], variables: &[(&str, &str)]) -> Process {
         let address: SocketAddr = free_address();
         let mut command = Command::new(BINARY);
         command.args(role).args(["--listen", &address.to_string(), "--data-dir"]).arg(self.folder.path());
-        command
-            .env("QM_LOG_FILTER", "warn")
-            .env("QM_ALLOW_PRIVATE_TARGETS", "true")
-            .env("QM_MASTER_KEY", self.master_key.expose_secret());
+        command.envs(variables.iter().copied());
+        command.env("QM_LOG_FILTER", "warn").env("QM_MASTER_KEY", self.master_key.expose_secret());
         command.env("QM_DATABASE_URL", self.database_url());
         if let Some(url) = &self.redis_url {
             command.env("QM_REDIS_URL", url);

@@ -173,8 +173,13 @@ fn postgres_options(url: &str, connections: u32, settings: &[(&'static str, &'st
     options.max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT).sqlx_logging(false);
     options.test_before_acquire_if_idle_for(ASK_AFTER_IDLE);
     options.map_sqlx_postgres_opts(move |postgres| {
-        let limits =
-            [("lock_timeout", "5s"), ("statement_timeout", "15s"), ("idle_in_transaction_session_timeout", "30s")];
+        let limits = [
+            ("lock_timeout", "5s"),
+            ("statement_timeout", "15s"),
+            // Compiling a statement takes longer than any of ours should.
+            ("jit", "off"),
+            ("idle_in_transaction_session_timeout", "30s"),
+        ];
         postgres.application_name("quartermaster").options(limits).options(settings.iter().copied())
     });
     options

@@ -33,6 +33,7 @@ mod metering;
 mod onboarding;
 mod page_in_a_browser;
 mod partner_credentials;
+mod plans;
 mod races;
 mod reactions;
 mod receipts;

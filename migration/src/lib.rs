@@ -34,6 +34,7 @@ mod m0018_attachments;
 mod m0019_subscriptions;
 mod m0020_calls;
 mod m0021_active_hours;
+mod m0023_listing;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -63,6 +64,7 @@ impl MigratorTrait for Migrator {
             step("m0019_subscriptions", m0019_subscriptions::UP, m0019_subscriptions::DOWN),
             step("m0020_calls", m0020_calls::UP, m0020_calls::DOWN),
             step("m0021_active_hours", m0021_active_hours::UP, m0021_active_hours::DOWN),
+            step("m0023_listing", m0023_listing::UP, m0023_listing::DOWN),
         ]
     }
 }

@@ -25,11 +25,13 @@ pub(crate) mod details;
 pub mod filter;
 pub mod labels;
 pub mod list;
+pub mod listing;
 mod store;
 pub mod update;
 pub mod visibility;
 
-pub(crate) use store::{by_ids, find, matching};
+pub(crate) use listing::matching;
+pub(crate) use store::{by_ids, find};
 
 /// Networks' words, behind the `@` of an id, for what only its owner can write to.
 const ONE_WAY_SERVERS: [&str; 2] = ["broadcast", "newsletter"];

@@ -25,6 +25,7 @@ use crate::{
 pub mod filter;
 mod store;
 
+pub use store::page;
 pub(crate) use store::{by_ids, find};
 
 /// Messages by their uids.
