@@ -20,6 +20,7 @@ use crate::{
         Destination, Jid,
         send::Sending,
         writer::{
+            brought::Brought,
             charge::{Accounts, Charged},
             resolve::{Address, Chat, KnownChats, Places, Route},
             store::{self, NewMessage},
@@ -92,16 +93,18 @@ async fn commit_once(
     let workspaces: Vec<WorkspaceId> = workspaces.into_iter().collect();
     db::write(&app.db, "message.accept", async |tx| {
         let period = Period::containing(app.clock.now())?;
+        Brought::lock(tx, sendings).await?;
         let mut accounts = Accounts::take(app, tx, &workspaces, period).await?;
         let requests: Vec<_> = sendings.iter().map(|one| &one.request).collect();
         let earlier = idempotency::earlier::<MessageId>(app, tx, &requests).await?;
         let places = Places::read(tx, known, accounts.held(), sendings).await?;
+        let mut brought = Brought::read(tx, &places, sendings).await?;
         let mut outcomes = Vec::with_capacity(sendings.len());
         let mut accepted: Vec<Accepted> = Vec::new();
         for (index, sending) in sendings.iter().enumerate() {
             let outcome = match answered(&earlier[index], sendings, &outcomes, index) {
                 Some(outcome) => outcome,
-                None => accept(&places, &mut accounts, sending, ids[index]).map(|route| {
+                None => accept(&places, &mut brought, &mut accounts, sending, ids[index]).map(|route| {
                     accepted.push(Accepted { index, id: ids[index], route });
                     ids[index]
                 }),
@@ -143,9 +146,17 @@ fn answered(
     Some(if first.request.is_same(request) { Ok(id) } else { Err(Error::IdempotencyKeyReused) })
 }
 
-fn accept(places: &Places, accounts: &mut Accounts, sending: &Sending, id: MessageId) -> Result<Route> {
+fn accept(
+    places: &Places,
+    brought: &mut Brought,
+    accounts: &mut Accounts,
+    sending: &Sending,
+    id: MessageId,
+) -> Result<Route> {
     let route = places.route(sending)?;
+    brought.check(sending, &route.chat)?;
     accounts.charge(sending.caller.workspace.id, id, sending.command.cost())?;
+    brought.note(sending, &route.chat);
     Ok(route)
 }
 

@@ -280,8 +280,7 @@ fn chats_part(messages: &[NewMessage]) -> Part {
         |name: fn(&str) -> String| Column::OptionalTexts(newest.values().map(|chat| chat.1.map(name)).collect());
     Part::new(
         "UPDATE chats SET last_message_id = x.m, last_message_at = $1, updated_at = $1, read = TRUE, \
-         autoresponse_locked = autoresponse{hour}, \
-         name = COALESCE(x.n, name), name_folded = COALESCE(x.f, name_folded) FROM {rows} WHERE id = x.c RETURNING 1",
+         autoresponse_locked = autoresponse{hour}{name} FROM {rows} WHERE id = x.c RETURNING 1",
         vec![
             ("c", Column::Numbers(newest.keys().map(|id| id.0).collect())),
             ("m", Column::Ids(newest.values().map(|chat| chat.0.0).collect())),
@@ -304,6 +303,23 @@ fn hours_part(messages: &[NewMessage], now: Timestamp) -> Part {
         ],
     );
     Part { expected: None, ..part }
+}
+
+/// On SQLite: gives chats the names that were asked for, and touches no others: names are in an index too.
+fn names_part(messages: &[NewMessage]) -> Option<Part> {
+    let given: BTreeMap<ChatId, &str> =
+        messages.iter().filter_map(|message| Some((message.chat_id, message.chat_name.as_deref()?))).collect();
+    if given.is_empty() {
+        return None;
+    }
+    Some(Part::new(
+        "UPDATE chats SET name = x.n, name_folded = x.f FROM {rows} WHERE id = x.c",
+        vec![
+            ("c", Column::Numbers(given.keys().map(|id| id.0).collect())),
+            ("n", Column::Texts(given.values().map(|name| (*name).to_owned()).collect())),
+            ("f", Column::Texts(given.values().map(|name| crate::workspace::fold(name)).collect())),
+        ],
+    ))
 }
 
 /// Counts the messages into the queues of their channels, which are due if nothing waited there.
@@ -358,6 +374,7 @@ pub(super) async fn write(
         DbBackend::Postgres => write_at_once(tx, parts, fixed).await,
         _ => {
             parts.push(hours_part(messages, now));
+            parts.extend(names_part(messages));
             write_in_turn(tx, parts, &fixed).await
         }
     }
@@ -369,6 +386,7 @@ async fn write_at_once(tx: &DatabaseTransaction, parts: Vec<Part>, mut values: V
     let expected: Vec<Option<usize>> = parts.iter().map(|part| part.expected).collect();
     for (number, part) in parts.into_iter().enumerate() {
         let sql = part.sql.replace("{hour}", ", active_hour = $1 / 3600000000");
+        let sql = sql.replace("{name}", ", name = COALESCE(x.n, name), name_folded = COALESCE(x.f, name_folded)");
         let sql = sql.replace("$1", "$1::bigint").replace("$2", "$2::bigint");
         let sql = sql.replace("{rows}", &part.rows.bind(DbBackend::Postgres, &mut values));
         steps.push(format!("s{number} AS ({sql})"));
@@ -388,7 +406,11 @@ async fn write_in_turn(tx: &DatabaseTransaction, parts: Vec<Part>, fixed: &[sea_
         let mut values = fixed.to_vec();
         let sql = part.sql.replace("{rows}", &part.rows.bind(DbBackend::Sqlite, &mut values));
         // What fails takes the whole transaction back, so no statement needs a journal to undo itself with.
-        let sql = sql.replace("{hour}", "").replace(" RETURNING 1", "").replacen("UPDATE ", "UPDATE OR FAIL ", 1);
+        let sql = sql.replace("{hour}", "").replace("{name}", "").replace(" RETURNING 1", "").replacen(
+            "UPDATE ",
+            "UPDATE OR FAIL ",
+            1,
+        );
         let sql = match sql.contains("ON CONFLICT") {
             true => sql,
             false => sql.replacen("INSERT INTO ", "INSERT OR FAIL INTO ", 1),
