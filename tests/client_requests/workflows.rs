@@ -60,7 +60,7 @@ async fn new_chats_go_to_whom_their_labels_say() {
     let routed = bakery.token.get(&format!("/chats/{id}")).await.expect(200)["data"].clone();
     assert_eq!(
         (&routed["responsible"], &routed["responsible_name"]),
-        (&json!("support@company.com"), &json!("support"))
+        (&json!("support@company.com"), &json!("support@company.com"))
     );
 }
 
