@@ -8,6 +8,7 @@ mod authorization;
 mod chat_changes;
 mod chats;
 mod cli;
+mod client_requests;
 mod configuration;
 mod credits;
 mod dispatch;

@@ -13,6 +13,7 @@ pub mod call;
 pub mod channel;
 pub mod chat;
 pub mod chat_label;
+pub mod chat_member;
 pub mod credit_entry;
 pub mod credits;
 pub mod delivery;

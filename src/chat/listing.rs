@@ -7,7 +7,7 @@
 use entity::{
     channel,
     chat::{Column, Entity, Model},
-    chat_label,
+    chat_label, chat_member,
     id::{AccountId, ChatId, UserId, WorkspaceId},
     user,
 };
@@ -169,6 +169,9 @@ impl Passing<'_> {
                 let own = Column::AccountId.is_in(own.iter().copied());
                 query.filter(Condition::any().add(Column::ResponsibleUserId.eq(*user_id)).add(own))
             });
+        // Asked of one chat after the other, which ends with the page; a list of all that fit would not.
+        let query =
+            if filter.phones.is_empty() { query } else { query.filter(has_one_of(*workspace_id, &filter.phones)) };
         if filter.labels.is_empty() {
             return query;
         }
@@ -177,10 +180,22 @@ impl Passing<'_> {
             .column(chat_label::Column::ChatId)
             .filter(chat_label::Column::WorkspaceId.eq(*workspace_id))
             .filter(chat_label::Column::Label.is_in(&filter.labels));
-        // Asked of one chat after the other, which ends with the page; a list of all that have the label would not.
         let of_this = Expr::col((chat_label::Entity, chat_label::Column::ChatId)).equals((Entity, Column::Id));
         query.filter(Expr::exists(labelled.filter(of_this).into_query()))
     }
+}
+
+/// One of these numbers is the other side's, or that of a known member of the group.
+fn has_one_of(workspace_id: WorkspaceId, phones: &[Phone]) -> Condition {
+    let phones = || phones.iter().map(Phone::as_str);
+    let members = chat_member::Entity::find()
+        .select_only()
+        .column(chat_member::Column::ChatId)
+        .filter(chat_member::Column::WorkspaceId.eq(workspace_id))
+        .filter(chat_member::Column::Phone.is_in(phones()));
+    let of_this = Expr::col((chat_member::Entity, chat_member::Column::ChatId)).equals((Entity, Column::Id));
+    let direct = Condition::all().add(Column::IsGroup.eq(false)).add(Column::Phone.is_in(phones()));
+    Condition::any().add(direct).add(Expr::exists(members.filter(of_this).into_query()))
 }
 
 /// What the chat's own columns say.
@@ -189,16 +204,13 @@ fn about_itself(mut query: Select<Entity>, filter: &Filter) -> Select<Entity> {
         let is_one = |any: Condition, name: &String| any.add(db::contains(Column::NameFolded, name));
         query = query.filter(filter.names.iter().fold(Condition::any(), is_one));
     }
-    if filter.phone.is_some() || !filter.phones.is_empty() {
+    if filter.phone.is_some() {
         query = query.filter(Column::IsGroup.eq(false));
     }
     match &filter.phone {
         Some(PhoneFilter::Whole(phone)) => query = query.filter(Column::Phone.eq(phone.as_str())),
         Some(PhoneFilter::Part(digits)) => query = query.filter(db::contains(Column::Phone, digits)),
         None => {}
-    }
-    if !filter.phones.is_empty() {
-        query = query.filter(Column::Phone.is_in(filter.phones.iter().map(Phone::as_str)));
     }
     for (column, wanted) in
         [(Column::Closed, filter.closed), (Column::Read, filter.read), (Column::IsGroup, filter.group)]

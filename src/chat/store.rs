@@ -1,12 +1,12 @@
 //! SQL of chats; the workspace comes first.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use entity::{
     channel,
     chat::{ActiveModel, Column, Entity, Model},
-    chat_label,
-    id::{ChatId, WorkspaceId},
+    chat_label, chat_member,
+    id::{AccountId, ChatId, WorkspaceId},
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, Order,
@@ -14,7 +14,7 @@ use sea_orm::{
     sea_query::{LockType, NullOrdering, OnConflict},
 };
 
-use crate::{app::App, chat::visibility::View, error::Result};
+use crate::{app::App, chat::visibility::View, error::Result, phone::Phone};
 
 pub(crate) async fn find(db: &impl ConnectionTrait, workspace_id: WorkspaceId, id: ChatId) -> Result<Option<Model>> {
     Ok(Entity::find_by_id(id).filter(Column::WorkspaceId.eq(workspace_id)).one(db).await?)
@@ -76,6 +76,23 @@ pub(super) async fn other_of_name(tx: &DatabaseTransaction, chat: &Model, folded
         .one(tx)
         .await?;
     Ok(other.map(|chat| chat.id))
+}
+
+/// Chats of the workspace that have one of these names, with it.
+pub(crate) async fn of_names(
+    tx: &DatabaseTransaction,
+    workspace_id: WorkspaceId,
+    folded: impl IntoIterator<Item = String>,
+) -> Result<Vec<(ChatId, String)>> {
+    Ok(Entity::find()
+        .select_only()
+        .columns([Column::Id, Column::NameFolded])
+        .filter(Column::WorkspaceId.eq(workspace_id))
+        .filter(Column::NameFolded.is_in(folded))
+        .order_by_asc(Column::Id)
+        .into_tuple()
+        .all(tx)
+        .await?)
 }
 
 pub(super) async fn save(app: &App, tx: &DatabaseTransaction, before: &Model, change: ActiveModel) -> Result<Model> {
@@ -151,4 +168,74 @@ pub(super) async fn labels(
         labels.entry(row.chat_id).or_default().push(row.label);
     }
     Ok(labels)
+}
+
+/// Most members of groups that are shown with a page of them.
+const MOST_MEMBERS: u64 = 10_000;
+
+/// Remembers that somebody is in a group.
+pub(crate) async fn remember_member(tx: &DatabaseTransaction, group: &Model, phone: &Phone) -> Result<()> {
+    let row = chat_member::ActiveModel {
+        chat_id: Set(group.id),
+        phone: Set(phone.as_str().to_owned()),
+        workspace_id: Set(group.workspace_id),
+    };
+    let known = OnConflict::columns([chat_member::Column::ChatId, chat_member::Column::Phone]).do_nothing().to_owned();
+    chat_member::Entity::insert(row).on_conflict(known).try_insert().exec_without_returning(tx).await?;
+    Ok(())
+}
+
+/// Known members of these groups, by number.
+pub(super) async fn members(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    groups: impl IntoIterator<Item = ChatId>,
+) -> Result<Vec<chat_member::Model>> {
+    Ok(chat_member::Entity::find()
+        .filter(chat_member::Column::WorkspaceId.eq(workspace_id))
+        .filter(chat_member::Column::ChatId.is_in(groups))
+        .order_by_asc(chat_member::Column::ChatId)
+        .order_by_asc(chat_member::Column::Phone)
+        .limit(MOST_MEMBERS)
+        .all(db)
+        .await?)
+}
+
+/// Chats of these accounts with these ids on the network.
+pub(super) async fn by_jids(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    accounts: BTreeSet<AccountId>,
+    jids: BTreeSet<String>,
+) -> Result<Vec<Model>> {
+    if jids.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(Entity::find()
+        .filter(Column::WorkspaceId.eq(workspace_id))
+        .filter(Column::AccountId.is_in(accounts))
+        .filter(Column::Jid.is_in(jids))
+        .all(db)
+        .await?)
+}
+
+/// Takes the rows of these chats for this transaction, in the order of their ids, and reads their labels.
+pub(crate) async fn hold_labels(
+    tx: &DatabaseTransaction,
+    workspace_id: WorkspaceId,
+    chats: BTreeSet<ChatId>,
+) -> Result<HashMap<ChatId, Vec<String>>> {
+    if tx.get_database_backend() == DbBackend::Postgres {
+        Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::WorkspaceId.eq(workspace_id))
+            .filter(Column::Id.is_in(chats.iter().copied()))
+            .order_by_asc(Column::Id)
+            .lock(LockType::NoKeyUpdate)
+            .into_tuple::<ChatId>()
+            .all(tx)
+            .await?;
+    }
+    labels(tx, workspace_id, chats).await
 }

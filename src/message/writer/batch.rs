@@ -17,7 +17,6 @@ use sea_orm::DatabaseTransaction;
 
 use crate::{
     app::App,
-    chat::hour_of,
     db,
     error::{Error, Kind, Result},
     idempotency::{self, Earlier},
@@ -25,6 +24,7 @@ use crate::{
         send::Sending,
         writer::{
             RETRY_AFTER,
+            brought::Brought,
             charge::{Accounts, Charged},
             direct,
             memory::{Address, Memory, Place},
@@ -129,7 +129,6 @@ fn for_each(error: &Error) -> Error {
 /// What a commit has shown.
 pub(super) struct Learnt {
     period: Period,
-    at: Timestamp,
     addresses: Vec<(Address, ChatId)>,
     places: Vec<(ChatId, Place)>,
     workspaces: Vec<Held>,
@@ -142,7 +141,7 @@ impl Learnt {
         places: &Places,
         accepted: &[Accepted<'_>],
         messages: &[NewMessage],
-        (period, at): (Period, Timestamp),
+        period: Period,
     ) -> Result<Self> {
         let address = |(one, message): (&Accepted<'_>, &NewMessage)| {
             places.address(one.sending).map(|address| (address, message.chat_id))
@@ -152,7 +151,6 @@ impl Learnt {
         };
         Ok(Self {
             period,
-            at,
             addresses: accepted.iter().zip(messages).filter_map(address).collect(),
             places: messages.iter().map(place).collect(),
             workspaces: accounts.after()?,
@@ -162,7 +160,7 @@ impl Learnt {
     /// Remembers it.
     pub(super) fn keep(self, memory: &Memory) {
         memory.learn_addresses(self.addresses);
-        memory.learn_places(self.places, hour_of(self.at));
+        memory.learn_places(self.places);
         memory.learn_workspaces(self.period.start, self.workspaces);
     }
 }
@@ -178,16 +176,18 @@ async fn commit_once(
     db::write_batch(&app.db, "message.accept", async |tx| {
         let now = app.clock.now();
         let period = Period::containing(now)?;
+        Brought::lock(tx, sendings).await?;
         let mut accounts = Accounts::take(app, tx, &workspaces, period).await?;
         let requests: Vec<_> = sendings.iter().map(|one| &one.request).collect();
         let earlier = idempotency::earlier::<MessageId>(app, tx, &requests).await?;
         let places = Places::read(tx, memory, accounts.held(), sendings).await?;
+        let mut brought = Brought::read(tx, &places, sendings).await?;
         let mut outcomes = Vec::with_capacity(sendings.len());
         let mut accepted: Vec<Accepted<'_>> = Vec::new();
         for (index, sending) in sendings.iter().enumerate() {
             let outcome = match answered(&earlier[index], sendings, &outcomes, index) {
                 Some(outcome) => outcome,
-                None => accept(&places, &mut accounts, sending, ids[index]).map(|one| {
+                None => accept(&places, &mut brought, &mut accounts, sending, ids[index]).map(|one| {
                     accepted.push(one);
                     ids[index]
                 }),
@@ -196,13 +196,13 @@ async fn commit_once(
         }
         let (mut is_news, mut messages) = (false, Vec::new());
         if !accepted.is_empty() {
-            messages = write(app, tx, memory, &accepted, &accounts, (period, now)).await?;
+            messages = write(app, tx, &accepted, &accounts, (period, now)).await?;
             let callers: HashMap<WorkspaceId, _> =
                 sendings.iter().map(|one| (one.caller.workspace.id, &one.caller)).collect();
             is_news = accounts.tell(app, tx, period, |id| callers.get(&id).map(|caller| Arc::clone(caller))).await?;
         }
         let is_work = is_news || !accepted.is_empty();
-        let learnt = Learnt::of(&accounts, &places, &accepted, &messages, (period, now))?;
+        let learnt = Learnt::of(&accounts, &places, &accepted, &messages, period)?;
         Ok((Committed { outcomes, ledger: accounts.left(period)?, is_work }, learnt))
     })
     .await
@@ -232,12 +232,15 @@ fn answered(
 /// Finds out where a message goes, and charges it.
 pub(super) fn accept<'a>(
     places: &Places,
+    brought: &mut Brought,
     accounts: &mut Accounts,
     sending: &'a Sending,
     id: MessageId,
 ) -> Result<Accepted<'a>> {
     let route = places.route(sending)?;
+    brought.check(sending, &route.chat)?;
     accounts.charge(sending.caller.workspace.id, id, sending.command.cost())?;
+    brought.note(sending, &route.chat);
     Ok(Accepted { sending, id, route })
 }
 
@@ -245,7 +248,6 @@ pub(super) fn accept<'a>(
 async fn write(
     app: &App,
     tx: &DatabaseTransaction,
-    memory: &Memory,
     accepted: &[Accepted<'_>],
     accounts: &Accounts,
     (period, now): (Period, Timestamp),
@@ -257,8 +259,7 @@ async fn write(
     };
     let messages: Vec<NewMessage> = accepted.iter().map(message).collect::<Result<_>>()?;
     let taken: Vec<_> = accounts.taken().into_iter().map(|(_, taken)| taken).collect();
-    let is_new_hour = !memory.are_in_hour(messages.iter().map(|message| message.chat_id), hour_of(now));
-    store::write(tx, &messages, &accounts.entries, &taken, period.start, now, is_new_hour).await?;
+    store::write(tx, &messages, &accounts.entries, &taken, period.start, now).await?;
     told(app, tx, accounts, accepted, &messages).await?;
     let answers: Vec<_> = accepted.iter().map(|one| (&one.sending.request, one.id)).collect();
     idempotency::keep(app, tx, &answers).await?;

@@ -18,6 +18,7 @@ use crate::{
         send::Sending,
         writer::{
             batch::{self, Accepted, Committed, Learnt},
+            brought::Brought,
             charge::Accounts,
             memory::Memory,
             resolve::{Chat, Places},
@@ -65,7 +66,7 @@ pub(super) async fn commit(app: &App, memory: &Memory, sendings: &[Sending], ids
     let (done, accepted): (HashSet<usize>, Vec<Accepted<'_>>) =
         accepted.into_iter().filter(|(_, one)| is_charged(one)).unzip();
     let messages: Vec<NewMessage> = accepted.iter().filter_map(message).collect();
-    Learnt::of(&accounts, &places, &accepted, &messages, (period, now))?.keep(memory);
+    Learnt::of(&accounts, &places, &accepted, &messages, period)?.keep(memory);
     let is_work = !done.is_empty();
     Ok(Done { committed: Committed { outcomes: Vec::new(), ledger: accounts.left(period)?, is_work }, done })
 }
@@ -112,7 +113,7 @@ fn accept<'a>(
         if !workspaces.contains(&workspace_id) {
             continue;
         }
-        match batch::accept(&places, accounts, sending, ids[index]) {
+        match batch::accept(&places, &mut Brought::default(), accounts, sending, ids[index]) {
             Ok(one) if matches!(one.route.chat, Chat::Known(_)) => accepted.push((index, one)),
             Err(error @ Error::Internal(_)) => return Err(error),
             Ok(_) | Err(_) => {

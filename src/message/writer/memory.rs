@@ -1,7 +1,7 @@
 //! What the writer remembers from batch to batch, so that it need not ask again.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -40,8 +40,6 @@ pub(super) struct Memory {
 struct Chats {
     by_address: HashMap<Address, ChatId>,
     by_id: HashMap<ChatId, Place>,
-    hour: i64,
-    in_hour: HashSet<ChatId>,
 }
 
 /// What a period's row and a balance were after a commit.
@@ -63,12 +61,6 @@ impl Memory {
         lock(&self.chats).by_id.get(&id).copied()
     }
 
-    /// Whether all of these chats are known to have had a message in this hour.
-    pub(super) fn are_in_hour(&self, chats: impl IntoIterator<Item = ChatId>, hour: i64) -> bool {
-        let known = lock(&self.chats);
-        known.hour == hour && chats.into_iter().all(|id| known.in_hour.contains(&id))
-    }
-
     /// Remembers chats that a commit has shown or made.
     pub(super) fn learn_addresses(&self, chats: impl IntoIterator<Item = (Address, ChatId)>) {
         let mut known = lock(&self.chats);
@@ -78,20 +70,13 @@ impl Memory {
         known.by_address.extend(chats);
     }
 
-    /// Remembers whose chats are, which have a message of this hour now.
-    pub(super) fn learn_places(&self, chats: impl IntoIterator<Item = (ChatId, Place)>, hour: i64) {
+    /// Remembers whose chats are.
+    pub(super) fn learn_places(&self, chats: impl IntoIterator<Item = (ChatId, Place)>) {
         let mut known = lock(&self.chats);
         if known.by_id.len() > MOST {
             known.by_id.clear();
         }
-        if known.hour != hour || known.in_hour.len() > MOST {
-            known.hour = hour;
-            known.in_hour.clear();
-        }
-        for (id, place) in chats {
-            known.by_id.insert(id, place);
-            known.in_hour.insert(id);
-        }
+        known.by_id.extend(chats);
     }
 
     /// A workspace as it was left in this period, unless others change it too.

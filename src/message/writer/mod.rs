@@ -17,6 +17,7 @@ use crate::{
 };
 
 mod batch;
+mod brought;
 mod charge;
 mod direct;
 mod holds;

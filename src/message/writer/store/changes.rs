@@ -46,7 +46,11 @@ struct Part {
 impl Part {
     /// The statement's text on PostgreSQL, its rows bound behind the values that are there and `joined` with more.
     fn on_postgres(self, values: &mut Vec<Value>, joined: &str) -> String {
-        let sql = self.sql.replace("{hour}", ", active_hour = $1 / 3600000000");
+        let sql = self.sql.replace(
+            "{listed}",
+            ", active_hour = $1 / 3600000000, read = TRUE, autoresponse_locked = autoresponse, \
+             name = COALESCE(x.n, name), name_folded = COALESCE(x.f, name_folded)",
+        );
         let sql = sql.replace("$1", "$1::bigint").replace("$2", "$2::bigint");
         sql.replace("{rows}", &(self.rows.bind(DbBackend::Postgres, values) + joined))
     }
@@ -55,7 +59,7 @@ impl Part {
     /// journal to undo itself with.
     fn on_sqlite(self, values: &mut Vec<Value>) -> String {
         let sql = self.sql.replace("{rows}", &self.rows.bind(DbBackend::Sqlite, values));
-        let sql = sql.replace("{hour}", "").replace(" RETURNING 1", "").replacen("UPDATE ", "UPDATE OR FAIL ", 1);
+        let sql = sql.replace("{listed}", "").replace(" RETURNING 1", "").replacen("UPDATE ", "UPDATE OR FAIL ", 1);
         match sql.contains("ON CONFLICT") {
             true => sql,
             false => sql.replacen("INSERT INTO ", "INSERT OR FAIL INTO ", 1),
@@ -141,9 +145,8 @@ fn chats_part(messages: &[NewMessage]) -> Part {
     let names =
         |name: fn(&str) -> String| Column::OptionalTexts(newest.values().map(|chat| chat.1.map(name)).collect());
     Part::new(
-        "UPDATE chats SET last_message_id = x.m, last_message_at = $1, updated_at = $1, read = TRUE, \
-         autoresponse_locked = autoresponse{hour}, \
-         name = COALESCE(x.n, name), name_folded = COALESCE(x.f, name_folded) FROM {rows} WHERE id = x.c RETURNING 1",
+        "UPDATE chats SET last_message_id = x.m, last_message_at = $1, updated_at = $1{listed} FROM {rows} \
+         WHERE id = x.c RETURNING 1",
         vec![
             ("c", Column::Numbers(newest.keys().map(|id| id.0).collect())),
             ("w", Column::Numbers(newest.values().map(|chat| chat.0.workspace_id.0).collect())),
@@ -154,19 +157,36 @@ fn chats_part(messages: &[NewMessage]) -> Part {
     )
 }
 
-/// On SQLite: moves the chats into the hour of their newest message. Most are there already and are not touched, so
-/// that their place in the order of chats, which is an index, is not written again for each message. PostgreSQL sees
-/// by itself that the hour stays.
-fn hours_part(messages: &[NewMessage], now: Timestamp) -> Part {
+/// On SQLite: the same for what is in the index that lists are read from. Most chats are so already and are not
+/// touched, so that this index is not written again for each message. PostgreSQL sees by itself what stays.
+fn listed_part(messages: &[NewMessage], now: Timestamp) -> Part {
     let chats: BTreeSet<i64> = messages.iter().map(|message| message.chat_id.0).collect();
     let part = Part::new(
-        "UPDATE chats SET active_hour = x.h FROM {rows} WHERE id = x.c AND active_hour <> x.h",
+        "UPDATE chats SET active_hour = x.h, read = TRUE, autoresponse_locked = autoresponse FROM {rows} \
+         WHERE id = x.c AND (active_hour <> x.h OR NOT read OR autoresponse_locked <> autoresponse)",
         vec![
             ("h", Column::Numbers(vec![chat::hour_of(now); chats.len()])),
             ("c", Column::Numbers(chats.into_iter().collect())),
         ],
     );
     Part { expected: None, ..part }
+}
+
+/// On SQLite: gives chats the names that were asked for, and touches no others: names are in an index too.
+fn names_part(messages: &[NewMessage]) -> Option<Part> {
+    let given: BTreeMap<ChatId, &str> =
+        messages.iter().filter_map(|message| Some((message.chat_id, message.chat_name.as_deref()?))).collect();
+    if given.is_empty() {
+        return None;
+    }
+    Some(Part::new(
+        "UPDATE chats SET name = x.n, name_folded = x.f FROM {rows} WHERE id = x.c",
+        vec![
+            ("c", Column::Numbers(given.keys().map(|id| id.0).collect())),
+            ("n", Column::Texts(given.values().map(|name| (*name).to_owned()).collect())),
+            ("f", Column::Texts(given.values().map(|name| crate::workspace::fold(name)).collect())),
+        ],
+    ))
 }
 
 /// Counts the messages into the queues of their channels, which are due if nothing waited there.
@@ -205,7 +225,6 @@ fn labels_part(messages: &[NewMessage]) -> Option<Part> {
 }
 
 /// Writes a batch in one way to the database and back: on PostgreSQL as one statement, on SQLite as a row of them.
-/// `is_new_hour` says that some of the chats may have had no message in the hour of `now`.
 pub(in crate::message::writer) async fn write(
     tx: &DatabaseTransaction,
     messages: &[NewMessage],
@@ -213,7 +232,6 @@ pub(in crate::message::writer) async fn write(
     taken: &[Taken],
     period_start: Timestamp,
     now: Timestamp,
-    is_new_hour: bool,
 ) -> Result<()> {
     let mut parts = vec![messages_part(messages), charges_part(entries)];
     parts.extend(balances_parts(taken));
@@ -225,9 +243,9 @@ pub(in crate::message::writer) async fn write(
             write_at_once(tx, parts, fixed).await
         }
         _ => {
+            parts.extend(names_part(messages));
             write_in_turn(tx, parts, fixed.clone()).await?;
-            let others = labels_part(messages).into_iter().chain(is_new_hour.then(|| hours_part(messages, now)));
-            for part in others {
+            for part in labels_part(messages).into_iter().chain([listed_part(messages, now)]) {
                 write_in_turn(tx, vec![part], fixed.clone()).await?;
             }
             Ok(())
