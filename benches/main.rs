@@ -8,6 +8,7 @@ use std::{env, path::PathBuf};
 
 mod embedded;
 mod floors;
+mod inbound;
 mod load;
 mod memory;
 mod message;
@@ -18,14 +19,17 @@ mod provisioning;
 mod read;
 mod report;
 mod revocation;
+mod scale;
 mod seed;
 mod series;
 mod start;
 mod surroundings;
+mod webhooks;
 mod wrk;
 
 /// Everything that can be measured, in the order of the results.
-const PARTS: [&str; 7] = ["start", "provisioning", "read", "message", "embedded", "revocation", "memory"];
+const PARTS: [&str; 10] =
+    ["start", "provisioning", "read", "message", "embedded", "inbound", "webhooks", "scale", "revocation", "memory"];
 /// The floors without the product; only where it is named.
 const ALONE: &str = "floors";
 
@@ -57,6 +61,9 @@ async fn main() {
             "read" => read::measure(&mut report).await,
             "message" => message::measure(&mut report).await,
             "embedded" => embedded::measure(&mut report).await,
+            "inbound" => inbound::measure(&mut report).await,
+            "webhooks" => webhooks::measure(&mut report).await,
+            "scale" => scale::measure(&mut report).await,
             "revocation" => revocation::measure(&mut report).await,
             "memory" => memory::measure(&mut report).await,
             _ => floors::measure(&mut report).await,

@@ -54,9 +54,19 @@ impl Place {
 
     /// The release binary in the role `serve`, in a process of its own.
     pub(crate) fn serve(&self) -> Process {
+        self.start(&["serve"], &[])
+    }
+
+    /// The release binary in both roles, with simulated phones, for addresses of this machine too.
+    pub(crate) fn both(&self) -> Process {
+        self.start(&[], &[("QM_SANDBOX", "true"), ("QM_ALLOW_PRIVATE_TARGETS", "true")])
+    }
+
+    fn start(&self, role: &[&str], variables: &[(&str, &str)]) -> Process {
         let address: SocketAddr = free_address();
         let mut command = Command::new(BINARY);
-        command.args(["serve", "--listen", &address.to_string(), "--data-dir"]).arg(self.folder.path());
+        command.args(role).args(["--listen", &address.to_string(), "--data-dir"]).arg(self.folder.path());
+        command.envs(variables.iter().copied());
         command.env("QM_LOG_FILTER", "warn").env("QM_MASTER_KEY", self.master_key.expose_secret());
         command.env("QM_DATABASE_URL", self.database_url());
         if let Some(url) = &self.redis_url {

@@ -90,6 +90,12 @@ impl<'a> Target<'a> {
         Self::new(process, requests.collect())
     }
 
+    /// GET requests of one token, one for each path.
+    pub(crate) fn paths(process: &'a Process, token: &str, paths: &[String]) -> Self {
+        let requests = paths.iter().map(|path| render(process.address, "GET", path, Some(token), None));
+        Self::new(process, requests.collect())
+    }
+
     /// One GET request of somebody without a token.
     pub(crate) fn anonymous(process: &'a Process, path: &str) -> Self {
         Self::new(process, vec![render(process.address, "GET", path, None, None)])

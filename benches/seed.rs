@@ -15,7 +15,10 @@ use quartermaster::{
     app::App,
     caller::Origin,
     db,
-    partner::admin::{self, CreatePartner},
+    partner::{
+        WithSecret,
+        admin::{self, CreatePartner},
+    },
     plan::{self, SetPlan},
     secret,
     token::Scopes,
@@ -28,6 +31,7 @@ pub(crate) const PARTNER: &str = "acme";
 pub(crate) const FIRST_ID: i64 = 1_000_000;
 /// Rows for one statement: with the widest table this stays below the most parameters that SQLite takes.
 const ROWS: usize = 1000;
+const PLAN: &str = "bench";
 const PLENTY: i64 = 1_000_000_000;
 const MANY_PER_SECOND: i32 = 1_000_000;
 const PAUSE_MS: i64 = 3_600_000;
@@ -41,10 +45,15 @@ pub(crate) struct Seeded {
 
 /// Makes the partner on a plan that refuses nothing, and so many workspaces.
 pub(crate) async fn customers(app: &App, count: i64) -> Seeded {
+    customers_with(app, count, Credits(PLENTY)).await
+}
+
+/// The same with so many credits for each.
+pub(crate) async fn customers_with(app: &App, count: i64, credits: Credits) -> Seeded {
     let many = Some(MANY_PER_SECOND);
     let plan = SetPlan {
-        name: "bench".to_owned(),
-        credits_per_seat: Some(Credits(PLENTY)),
+        name: PLAN.to_owned(),
+        credits_per_seat: Some(credits),
         api_calls_per_period: Some(PLENTY),
         token_rate_per_second: many,
         token_burst: many,
@@ -68,14 +77,18 @@ pub(crate) async fn customers(app: &App, count: i64) -> Seeded {
 
 /// Makes the partner on this plan; its secret.
 pub(crate) async fn partner(app: &App, plan: &str) -> String {
-    let partner = CreatePartner {
-        id: PartnerId::parse(PARTNER).expect("an id"),
-        name: "Acme".to_owned(),
-        plan: plan.to_owned(),
-        is_sandbox: true,
-    };
-    let made = admin::create(app, &Origin::operator(), &partner).await.expect("a partner");
-    made.secret.expose_secret().to_owned()
+    create(app, PARTNER, plan).await.secret.expose_secret().to_owned()
+}
+
+/// Makes one more partner, on the same plan.
+pub(crate) async fn another_partner(app: &App, id: &str) -> PartnerId {
+    create(app, id, PLAN).await.partner.id
+}
+
+async fn create(app: &App, id: &str, plan: &str) -> WithSecret {
+    let id = PartnerId::parse(id).expect("an id");
+    let partner = CreatePartner { id, name: "Acme".to_owned(), plan: plan.to_owned(), is_sandbox: true };
+    admin::create(app, &Origin::operator(), &partner).await.expect("a partner")
 }
 
 /// The wire id of the workspace with this number.

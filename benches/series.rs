@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-const WARM_UP: Duration = Duration::from_secs(1);
+const WARM_UP: Duration = Duration::from_secs(2);
 /// How long one run is.
-pub(crate) const LENGTH: Duration = Duration::from_secs(4);
+pub(crate) const LENGTH: Duration = Duration::from_secs(5);
 /// How many runs there are of each thing.
-pub(crate) const RUNS: usize = 1;
+pub(crate) const RUNS: usize = 3;
 
 /// What one run measured.
 #[derive(Clone, Copy)]

@@ -30,6 +30,11 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 const OPEN_TRIES: u32 = 50;
 const OPEN_PAUSE: Duration = Duration::from_millis(20);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// A connection that was idle for as long is asked whether it still lives. One that was busy just now would be told by
+/// its next statement, and the question would cost every transaction one more way to the database and back.
+const ASK_AFTER_IDLE: Duration = Duration::from_secs(1);
+/// One for a batch, and one that is being looked after since the last.
+const BATCH_CONNECTIONS: u32 = 2;
 const CONTENTION_TRIES: u32 = 4;
 const MIGRATION_LOOKS: u32 = 50;
 const MIGRATION_PAUSE: Duration = Duration::from_millis(100);
@@ -39,6 +44,7 @@ const MIGRATION_PAUSE: Duration = Duration::from_millis(100);
 pub struct Database {
     writer: DatabaseConnection,
     reader: DatabaseConnection,
+    batches: DatabaseConnection,
 }
 
 impl Database {
@@ -57,16 +63,25 @@ impl Database {
             }
             let writer = open_sqlite(url, 1).await?;
             let reader = open_sqlite(url, SQLITE_READERS).await?;
-            return Ok(Self { writer, reader });
+            return Ok(Self { batches: writer.clone(), writer, reader });
         }
-        let pool = SeaDatabase::connect(postgres_options(url, pool_size)).await?;
-        Ok(Self { writer: pool.clone(), reader: pool })
+        let pool = SeaDatabase::connect(postgres_options(url, pool_size, &[])).await?;
+        // A batch's statements are long, and find all their rows by key however many there are: one plan is good for
+        // ever, and making one takes longer than carrying it out.
+        let settings = [("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off")];
+        let batches = SeaDatabase::connect(postgres_options(url, BATCH_CONNECTIONS, &settings)).await?;
+        Ok(Self { writer: pool.clone(), reader: pool, batches })
     }
 
     /// For reads outside a transaction.
     #[must_use]
     pub fn reader(&self) -> &DatabaseConnection {
         &self.reader
+    }
+
+    /// For a batch that is one statement and a transaction by itself.
+    pub(crate) fn batches(&self) -> &DatabaseConnection {
+        &self.batches
     }
 
     /// Whether this is the embedded store.
@@ -109,7 +124,7 @@ impl Database {
 
     /// Closes the connections.
     pub async fn close(self) {
-        for connection in [self.reader, self.writer] {
+        for connection in [self.reader, self.writer, self.batches] {
             if let Err(error) = connection.close().await {
                 tracing::warn!(%error, "closing the database failed");
             }
@@ -138,6 +153,8 @@ fn is_busy_file(error: &DbErr) -> bool {
 fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options.max_connections(connections).min_connections(1).acquire_timeout(LOCK_TIMEOUT).sqlx_logging(false);
+    // A file does not hang up.
+    options.test_before_acquire(false);
     options.map_sqlx_sqlite_opts(|sqlite| {
         sqlite
             .create_if_missing(true)
@@ -150,15 +167,20 @@ fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
     options
 }
 
-fn postgres_options(url: &str, connections: u32) -> ConnectOptions {
+fn postgres_options(url: &str, connections: u32, settings: &[(&'static str, &'static str)]) -> ConnectOptions {
+    let settings = settings.to_vec();
     let mut options = ConnectOptions::new(url);
     options.max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT).sqlx_logging(false);
-    options.map_sqlx_postgres_opts(|postgres| {
-        postgres.application_name("quartermaster").options([
+    options.test_before_acquire_if_idle_for(ASK_AFTER_IDLE);
+    options.map_sqlx_postgres_opts(move |postgres| {
+        let limits = [
             ("lock_timeout", "5s"),
             ("statement_timeout", "15s"),
+            // Compiling a statement takes longer than any of ours should.
+            ("jit", "off"),
             ("idle_in_transaction_session_timeout", "30s"),
-        ])
+        ];
+        postgres.application_name("quartermaster").options(limits).options(settings.iter().copied())
     });
     options
 }
@@ -173,11 +195,31 @@ where
     F: for<'c> AsyncFnOnce(&'c DatabaseTransaction) -> Result<T> + Send,
     T: Send,
 {
+    write_over(&db.writer, name, work).await
+}
+
+/// [`write()`] for batches, whose connections they share with nothing else.
+///
+/// # Errors
+/// As [`write()`].
+pub(crate) async fn write_batch<T, F>(db: &Database, name: &'static str, work: F) -> Result<T>
+where
+    F: for<'c> AsyncFnOnce(&'c DatabaseTransaction) -> Result<T> + Send,
+    T: Send,
+{
+    write_over(&db.batches, name, work).await
+}
+
+async fn write_over<T, F>(db: &DatabaseConnection, name: &'static str, work: F) -> Result<T>
+where
+    F: for<'c> AsyncFnOnce(&'c DatabaseTransaction) -> Result<T> + Send,
+    T: Send,
+{
     let options =
         TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
     let span = tracing::debug_span!("transaction", name);
     async {
-        let tx = db.writer.begin_with_options(options).await?;
+        let tx = db.begin_with_options(options).await?;
         match work(&tx).await {
             Ok(value) => {
                 tx.commit().await?;

@@ -106,8 +106,10 @@
 //!   and stays one ([`search::index`]).
 //! - Notes are rows of `messages`, so that history is one query; they wait in no queue and are the newest message of no
 //!   chat.
-//! - Names of chats are unique where they are given, not in the table: chats that come by themselves are named after
-//!   numbers, and two accounts may talk to one.
+//! - A call is a message of the same id in the history of its chat, so that history stays one query too.
+//! - Members of a group are those who have written in it: no provider has told more yet.
+//! - Names of chats are unique where they are given, by `PATCH` or with a message, not in the table: chats that come by
+//!   themselves are named after numbers, and two accounts may talk to one.
 //! - Messages and ledger entries have no foreign keys, which would cost more than the rows; `quartermaster audit` looks
 //!   for strays.
 //! - Idempotency keeps the operation's outcome, not the bytes of the answer, so the core knows no HTTP.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use entity::{
     channel::ConnectorKind,
-    id::{AttemptId, JobId, MessageId, PlanId, UserId, WorkspaceId},
+    id::{AttemptId, JobId, MessageId, PlanId, SubscriptionId, UserId, WorkspaceId},
     job,
     timestamp::Timestamp,
 };
@@ -60,6 +60,15 @@ pub enum Work {
         workspace: WorkspaceId,
         /// Who.
         user: UserId,
+    },
+    /// Somebody is to be told by mail that a webhook of their workspace does not work.
+    WarnOfWebhook {
+        /// Where.
+        workspace: WorkspaceId,
+        /// Who.
+        user: UserId,
+        /// Which webhook.
+        subscription: SubscriptionId,
     },
 }
 

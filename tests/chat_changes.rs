@@ -314,6 +314,39 @@ async fn changes_need_the_right_to_change() {
 }
 
 #[tokio::test]
+async fn whoever_waits_for_an_automatic_answer_too_long_is_unattended() {
+    let app = TestApp::start().await;
+    let sender = Sender::with_credits(&app, 10).await;
+    let text = json!({ "phone": "+15550001111", "from": "+15557770000", "text": "Hello" });
+    sender.partner.post("/sandbox/inbound", text.clone()).await.expect(200);
+    let path = format!("/chats/{}", sender.token.get("/chats").await.expect(200)["data"]["chats"][0]["id"]);
+    let unattended = async || {
+        let one = sender.token.get(&path).await.expect(200)["data"]["unattended"].clone();
+        for query in ["", "?with_msg=true"] {
+            let list = sender.token.get(&format!("/chats{query}")).await.expect(200);
+            assert_eq!(list["data"]["chats"][0]["unattended"], one, "{query}");
+        }
+        one == json!(true)
+    };
+    let on = json!({ "chatgpt_autoresponse_enabled": true });
+    app.advance(600).await;
+    assert!(!unattended().await, "nothing answers here automatically");
+    sender.token.patch(&path, on.clone()).await.expect(200);
+    assert!(unattended().await, "it has waited long before");
+    sender.token.post(&format!("{path}/messages"), json!({ "text": "Hi" })).await.expect(200);
+    sender.token.patch(&path, on).await.expect(200);
+    app.advance(600).await;
+    assert!(!unattended().await, "whoever was answered does not wait");
+    sender.partner.post("/sandbox/inbound", text).await.expect(200);
+    for (seconds, expected) in [(0, false), (59, false), (1, true), (600, true)] {
+        app.advance(seconds).await;
+        assert_eq!(unattended().await, expected, "{seconds} s later");
+    }
+    sender.token.patch(&path, json!({ "chatgpt_autoresponse_enabled": false })).await.expect(200);
+    assert!(!unattended().await);
+}
+
+#[tokio::test]
 async fn automatic_answers_are_filtered_as_they_are_shown() {
     let app = TestApp::start().await;
     let bakery = Conversations::start(&app, "acme", "+15550001111").await;

@@ -80,6 +80,73 @@ async fn a_bucket_does_what_the_folder_does() {
     assert_eq!((traces(&app).await, bucket.holds()), ((0, 0, 0), (0, 0)));
 }
 
+/// A link to a file of a hundred thousand bytes that are all different from their neighbours, and its content.
+async fn linked(sender: &Sender) -> (String, Vec<u8>) {
+    let rows = png(100_000, 0).into_iter().enumerate();
+    let content: Vec<u8> = rows.map(|(n, byte)| if n < 8 { byte } else { n.to_le_bytes()[0] }).collect();
+    let uid = sender.token.picture("a.png", &content).await;
+    let shown = sender.token.get(&format!("/files/{uid}")).await.expect(200);
+    (shown["data"]["temporary_download_url"].as_str().expect("a link").to_owned(), content)
+}
+
+#[tokio::test]
+async fn who_was_interrupted_reads_on_from_either_place() {
+    let bucket = Bucket::start().await;
+    for app in [TestApp::start().await, in_bucket(&bucket).await] {
+        let sender = Sender::with_credits(&app, 10).await;
+        let (link, content) = linked(&sender).await;
+        let whole = app.http.get(&link).send().await.expect("an answer");
+        let tag = whole.headers()["etag"].to_str().expect("text").to_owned();
+        assert_eq!(
+            (whole.status().as_u16(), &whole.headers()["accept-ranges"]),
+            (200, &"bytes".parse().expect("text"))
+        );
+        assert!(whole.bytes().await.expect("a body") == content);
+        for (range, first, last) in [
+            ("bytes=0-0", 0, 0),
+            ("bytes=70000-", 70_000, 99_999),
+            ("bytes=65530-65550", 65_530, 65_550),
+            ("bytes=-7", 99_993, 99_999),
+            ("bytes=99999-200000", 99_999, 99_999),
+        ] {
+            let part =
+                app.http.get(&link).header("Range", range).header("If-Range", &tag).send().await.expect("a part");
+            let header = |name: &str| part.headers()[name].to_str().expect("text").to_owned();
+            assert_eq!(part.status().as_u16(), 206, "{range}");
+            assert_eq!(header("content-range"), format!("bytes {first}-{last}/100000"));
+            assert_eq!(header("content-length"), (last - first + 1).to_string());
+            assert_eq!((header("etag"), header("content-type")), (tag.clone(), "image/png".to_owned()));
+            assert!(part.bytes().await.expect("a body") == content[first..=last], "{range}");
+        }
+        let beyond = app.http.get(&link).header("Range", "bytes=100000-").send().await.expect("an answer");
+        assert_eq!(
+            (beyond.status().as_u16(), &beyond.headers()["content-range"]),
+            (416, &"bytes */100000".parse().expect("text"))
+        );
+        assert_eq!(beyond.bytes().await.expect("no body").len(), 0);
+        // Who asks for several parts, or has begun with something else, gets the whole.
+        for (name, value) in [("Range", "bytes=0-1,5-6"), ("Range", "pages=1-2"), ("If-Range", "\"another\"")] {
+            let range = if name == "Range" { value } else { "bytes=0-1" };
+            let mut request = app.http.get(&link).header("Range", range);
+            if name == "If-Range" {
+                request = request.header(name, value);
+            }
+            let answer = request.send().await.expect("an answer");
+            assert_eq!(
+                (answer.status().as_u16(), answer.bytes().await.expect("a body").len()),
+                (200, 100_000),
+                "{value}"
+            );
+        }
+        for (known, status) in
+            [(tag.clone(), 304), (format!("\"x\", W/{tag}"), 304), ("*".to_owned(), 304), ("\"x\"".to_owned(), 200)]
+        {
+            let answer = app.http.get(&link).header("If-None-Match", &known).send().await.expect("an answer");
+            assert_eq!(answer.status().as_u16(), status, "{known}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn large_contents_go_in_parts() {
     let bucket = Bucket::start().await;

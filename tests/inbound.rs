@@ -16,7 +16,7 @@ use quartermaster::{
 use sea_orm::{ActiveModelTrait, EntityTrait, PaginatorTrait, QueryOrder, Set, Unchanged};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Setup, TestApp, messages::Line};
+use crate::support::{Answer, Setup, TestApp, conversation::Conversations, messages::Line};
 
 fn hello() -> Value {
     json!({ "phone": "+15550001111", "from": "+15557770000", "text": "Hello" })
@@ -40,6 +40,7 @@ fn incoming(session: AttemptId, provider_ref: &str) -> Incoming {
     Incoming {
         session,
         from: Jid::of(&Phone::parse("+15557770000").expect("a number")),
+        author: None,
         text: Some(Text::parse("Hello".to_owned()).expect("a text")),
         file: None,
         provider_ref: provider_ref.to_owned(),
@@ -169,4 +170,71 @@ async fn developers_on_the_machine_need_no_token() {
     assert_eq!(app.message(uid(&answer)).await.text.as_deref(), Some("Hello"));
     let site = Answer::of(app.http.post(&url).header("Origin", "https://evil.example").json(&hello())).await;
     assert_eq!(site.expect(404)["code"], "route_not_found");
+}
+
+#[tokio::test]
+async fn who_writes_in_a_group_is_known_to_be_in_it() {
+    let app = TestApp::start().await;
+    let bakery = Conversations::start(&app, "acme", "+15550001111").await;
+    let other = Conversations::start(&app, "other", "+15550002222").await;
+    let write = async |from: &str, group: Option<&str>| {
+        let mut body = json!({ "phone": "+15550001111", "from": from, "text": "Hello" });
+        if let Some(group) = group {
+            body["group"] = json!(group);
+        }
+        bakery.partner.post("/sandbox/inbound", body).await
+    };
+    let (team, choir) = ("120363000000000001@g.us", "120363000000000002@g.us");
+    for (from, group) in [
+        ("+15557770001", Some(team)),
+        ("+15557770000", Some(team)),
+        ("+15557770000", Some(team)),
+        ("+15557770000", Some(choir)),
+        ("+15557770000", None),
+        ("+15557770002", None),
+    ] {
+        write(from, group).await.expect(200);
+        app.advance(60).await;
+    }
+    let theirs = json!({ "phone": "+15550002222", "from": "+15557770000", "text": "Hello", "group": team });
+    other.partner.post("/sandbox/inbound", theirs).await.expect(200);
+    let chat =
+        async |query: &str| bakery.token.get(&format!("/chats?{query}")).await.expect(200)["data"]["chats"].clone();
+    let direct = chat("phone=%2B15557770000").await[0].clone();
+    bakery.token.patch(&format!("/chats/{}", direct["id"]), json!({ "name": "Ann Lee" })).await.expect(200);
+    let groups = chat("group=true").await;
+    let shown: Vec<(&Value, &Value)> =
+        groups.as_array().expect("chats").iter().map(|group| (&group["jid"], &group["group_members"])).collect();
+    let ann = json!({ "name": "Ann Lee", "phone": "+15557770000", "role": "member", "chat_id": direct["id"] });
+    let bob = json!({ "name": "+15557770001", "phone": "+15557770001", "role": "member", "chat_id": null });
+    assert_eq!(shown, [(&json!(choir), &json!([ann])), (&json!(team), &json!([ann, bob]))]);
+    let one = bakery.token.get(&format!("/chats/{}", groups[1]["id"])).await.expect(200)["data"].clone();
+    assert_eq!(one, groups[1]);
+    let jids = async |query: &str| {
+        let chats = chat(query).await;
+        chats
+            .as_array()
+            .expect("chats")
+            .iter()
+            .map(|chat| chat["jid"].as_str().expect("a jid").to_owned())
+            .collect::<Vec<_>>()
+    };
+    let person = |digits: &str| format!("{digits}@s.whatsapp.net");
+    let (ann, dan) = (person("15557770000"), person("15557770002"));
+    for (query, expected) in [
+        ("whatsapp_phone=%2B15557770000", vec![ann.as_str(), choir, team]),
+        ("whatsapp_phone=015557770000", vec![ann.as_str(), choir, team]),
+        ("whatsapp_phone=15557770001", vec![team]),
+        ("whatsapp_phone=15557770001,15557770002", vec![dan.as_str(), team]),
+        ("whatsapp_phone=15557770000&group=true", vec![choir, team]),
+        ("whatsapp_phone=15557770000&group=false", vec![ann.as_str()]),
+        ("whatsapp_phone=15557770003", vec![]),
+        ("phone=15557770000", vec![ann.as_str()]),
+        ("phone=%2B15557770001", vec![]),
+    ] {
+        assert_eq!(jids(query).await, expected, "{query}");
+    }
+    for group in ["x", "15557770000@s.whatsapp.net", "@g.us", ""] {
+        write("+15557770000", Some(group)).await.expect_error(400, "invalid_request");
+    }
 }

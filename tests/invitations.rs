@@ -1,20 +1,15 @@
 //! Invitations: links and mails, the page, seats, and taking them back.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicU16, Ordering},
-};
-
 use entity::id::UserId;
 use quartermaster::db;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    net::TcpListener,
-};
 
-use crate::support::{Answer, Setup, TestApp, conversation::Conversations};
+use crate::support::{
+    Answer, Setup, TestApp,
+    conversation::Conversations,
+    mail::{mail_server, mailing, unfolded},
+};
 
 async fn page(app: &TestApp, link: &str) -> Answer {
     Answer::of(app.http.get(link)).await
@@ -258,63 +253,10 @@ async fn there_are_not_more_open_invitations_than_seats_can_be() {
     invite(&bakery, more).await;
 }
 
-static SMTP_PORT: AtomicU16 = AtomicU16::new(0);
-
-/// A mail server that takes everything but the first mail.
-async fn mail_server() -> Arc<Mutex<Vec<String>>> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
-    SMTP_PORT.store(listener.local_addr().expect("an address").port(), Ordering::SeqCst);
-    let mails = Arc::new(Mutex::new(Vec::new()));
-    let taken = Arc::clone(&mails);
-    tokio::spawn(async move {
-        let mut seen = 0;
-        while let Ok((stream, _)) = listener.accept().await {
-            seen += 1;
-            let mut stream = BufReader::new(stream);
-            let (mut mail, mut is_data, mut line) = (String::new(), false, String::new());
-            stream.write_all(b"220 mail.example ESMTP\r\n").await.expect("a greeting");
-            while stream.read_line(&mut line).await.is_ok_and(|bytes| bytes > 0) {
-                let answer: &[u8] = match line.trim_end() {
-                    "." if is_data => {
-                        is_data = false;
-                        taken.lock().expect("mails").push(std::mem::take(&mut mail));
-                        b"250 taken\r\n"
-                    }
-                    _ if is_data => b"",
-                    "DATA" => {
-                        is_data = true;
-                        b"354 go on\r\n"
-                    }
-                    text if text.starts_with("MAIL") && seen == 1 => b"451 try later\r\n",
-                    "QUIT" => b"221 bye\r\n",
-                    _ => b"250 mail.example\r\n",
-                };
-                if is_data {
-                    mail.push_str(&line);
-                }
-                stream.write_all(answer).await.expect("an answer");
-                line.clear();
-            }
-        }
-    });
-    mails
-}
-
-/// The text behind soft line breaks and `=3D`.
-fn unfolded(mail: &str) -> String {
-    mail.replace("=\r\n", "").replace("=3D", "=")
-}
-
 #[tokio::test]
 async fn where_mail_is_configured_the_link_is_mailed_and_tried_again() {
     let mails = mail_server().await;
-    let setup = Setup::default().configured(|config| {
-        let port = SMTP_PORT.load(Ordering::SeqCst);
-        config.smtp_url = Some(format!("smtp://127.0.0.1:{port}?tls=none").into());
-        config.mail_from = Some("us@example.com".to_owned());
-        config.allow_private_targets = true;
-    });
-    let app = setup.start().await;
+    let app = Setup::default().configured(mailing).start().await;
     let bakery = Conversations::start(&app, "acme", "+15550001111").await;
     let body = json!({ "email": "guest@example.com", "first_name": "Ann" });
     let invited = bakery.token.post("/workspace/invitations", body).await.expect(200)["data"].clone();
@@ -337,9 +279,7 @@ async fn where_mail_is_configured_the_link_is_mailed_and_tried_again() {
 async fn mail_goes_to_no_private_address_unless_that_is_allowed() {
     let mails = mail_server().await;
     let setup = Setup::default().configured(|config| {
-        let port = SMTP_PORT.load(Ordering::SeqCst);
-        config.smtp_url = Some(format!("smtp://127.0.0.1:{port}?tls=none").into());
-        config.mail_from = Some("us@example.com".to_owned());
+        mailing(config);
         config.allow_private_targets = false;
     });
     let app = setup.start().await;

@@ -264,6 +264,55 @@ async fn the_history_tells_what_became_of_a_message() {
 }
 
 #[tokio::test]
+async fn calls_stand_in_the_history_and_change_nothing_else() {
+    let app = TestApp::start().await;
+    let bakery = Conversations::start(&app, "acme", "+15550001111").await;
+    let text = json!({ "phone": "+15550001111", "from": "+15557770000", "text": "Call me" });
+    bakery.partner.post("/sandbox/inbound", text).await.expect(200);
+    let only = async || bakery.token.get("/chats").await.expect(200)["data"]["chats"][0].clone();
+    let path = format!("/chats/{}", only().await["id"]);
+    let before = bakery.token.patch(&path, json!({ "read": true, "closed": true })).await.expect(200)["data"].clone();
+    let mut uids = Vec::new();
+    for (direction, status) in
+        [("incoming", "Missed"), ("incoming", "Answered"), ("outgoing", "No Answer"), ("outgoing", "Rejected")]
+    {
+        app.clock.advance(std::time::Duration::from_secs(60));
+        let call = json!({ "phone": "+15550001111", "with": "+15557770000", "direction": direction, "status": status });
+        uids.push(bakery.partner.post("/sandbox/call", call).await.expect(200)["call_uids"][0].clone());
+    }
+    assert_eq!(only().await, before, "a call is no message that somebody has to read");
+    let history = bakery.token.get(&format!("{path}/messages?sorting_order=asc")).await.expect(200)["data"].clone();
+    let history = history["messages"].as_array().expect("messages").clone();
+    assert_eq!(history.len(), 5);
+    let agent = format!("Agent {}", bakery.user_id);
+    let ends = [("+15557770000", "+15557770000"), ("+15550001111", agent.as_str())];
+    for ((number, shown), (status, is_ours)) in history[1..].iter().enumerate().zip([
+        ("Missed", false),
+        ("Answered", false),
+        ("No Answer", true),
+        ("Rejected", true),
+    ]) {
+        let (sender, recipient) = if is_ours { (ends[1], ends[0]) } else { (ends[0], ends[1]) };
+        assert_eq!((&shown["uid"], &shown["status"]), (&uids[number], &json!(status)));
+        assert_eq!((&shown["message_type"], &shown["text"]), (&json!("whatsapp_call"), &Value::Null));
+        assert_eq!((&shown["from_me"], &shown["created_by"]), (&json!(is_ours), &json!("")));
+        assert_eq!((&shown["sender_phone"], &shown["sender_name"]), (&json!(sender.0), &json!(sender.1)));
+        assert_eq!((&shown["recipient_phone"], &shown["recipient_name"]), (&json!(recipient.0), &json!(recipient.1)));
+        let path = format!("/messages/{}", uids[number].as_str().expect("a uid"));
+        assert_eq!(bakery.token.get(&path).await.expect(200)["data"], *shown);
+        assert_eq!(bakery.token.get(&format!("{path}/status_history")).await.expect(200)["data"], json!([]));
+    }
+    let ours = uids_of(&bakery.token.get(&format!("{path}/messages?from_me=true")).await.expect(200));
+    assert_eq!(ours, [uids[3].clone(), uids[2].clone()]);
+    let report = quartermaster::credit::verify::verify(&app.app).await.expect("a report");
+    assert!(report.drift.is_empty(), "{report:?}");
+}
+
+fn uids_of(list: &Value) -> Vec<Value> {
+    list["data"]["messages"].as_array().expect("messages").iter().map(|message| message["uid"].clone()).collect()
+}
+
+#[tokio::test]
 async fn messages_of_others_do_not_exist() {
     let app = TestApp::start().await;
     let bakery = Conversations::start(&app, "acme", "+15550001111").await;

@@ -174,3 +174,118 @@ async fn two_hundred_sends_on_fifty_credits_are_fifty() {
     assert_eq!(traces(&app).await, (50, 50, 50));
     assert_eq!(sender.token.credits().await, (50, 50));
 }
+
+#[tokio::test]
+async fn a_name_that_another_chat_has_is_refused_and_costs_nothing() {
+    let app = TestApp::start().await;
+    let sender = Sender::with_credits(&app, 20).await;
+    let other = Sender::of(&app, app.partner("other").await, "Other", "+15550009999").await;
+    let to = |phone: &str, name: &str| json!({ "phone": phone, "text": "Hello", "chat_name": name });
+    sender.token.post("/messages", to("+15550002222", "Ann Lee")).await.expect(200);
+    other.token.post("/messages", to("+15550002222", "Bob")).await.expect(200);
+    sender.token.send("+15550003333", "Hello").await.expect(200);
+    let before = (traces(&app).await, sender.token.credits().await);
+    let ann = sender.token.get("/chats?name=ann").await.expect(200)["data"]["chats"][0]["id"].clone();
+    let nameless = sender.token.get("/chats?phone=5550003333").await.expect(200)["data"]["chats"][0]["id"].clone();
+    for (path, body) in [
+        ("/messages".to_owned(), to("+15550003333", "Ann Lee")),
+        ("/messages".to_owned(), to("+15550004444", " ANN lee ")),
+        ("/messages/to_jid".to_owned(), json!({ "jid": "5@g.us", "text": "Hello", "chat_name": "ann lee" })),
+        (format!("/chats/{nameless}/messages"), json!({ "text": "Hello", "chat_name": "Ann Lee" })),
+        (format!("/v2/chats/{nameless}/messages"), json!({ "text": "Hello", "chat_name": "Ann Lee" })),
+    ] {
+        let refused = sender.token.post(&path, body.clone()).await.expect(400);
+        assert_eq!(refused["error_code"], "validation_error", "{path}");
+        let name = body["chat_name"].as_str().expect("a name").trim();
+        assert_eq!(refused["message"], format!("Chat name \"{name}\" is taken by chat {ann}"), "{path}");
+        assert!(refused.get("errors").is_none(), "a rule of ours, not of the schema");
+    }
+    assert_eq!((traces(&app).await, sender.token.credits().await), before);
+    // The same chat keeps its name or changes it, and what was given up is free.
+    for (phone, name) in [
+        ("+15550002222", "ANN LEE"),
+        ("+15550002222", "Ann Miller"),
+        ("+15550003333", "Ann Lee"),
+        ("+15550004444", "Bob"),
+    ] {
+        sender.token.post("/messages", to(phone, name)).await.expect(200);
+        let digits = &phone[1..];
+        let chat = sender.token.get(&format!("/chats?phone={digits}")).await.expect(200)["data"]["chats"][0].clone();
+        assert_eq!(chat["name"], name);
+    }
+    // What was accepted is answered again, whoever has the name by now.
+    let body = to("+15550005555", "Carl");
+    let first = sender.token.post_with_key("/messages", "k", body.clone()).await.expect(200);
+    sender.token.post("/messages", to("+15550005555", "Charles")).await.expect(200);
+    sender.token.post("/messages", to("+15550004444", "Carl")).await.expect(200);
+    assert_eq!(sender.token.post_with_key("/messages", "k", body).await.expect(200), first);
+}
+
+#[tokio::test]
+async fn of_messages_that_bring_one_name_at_once_one_chat_gets_it() {
+    let app = TestApp::start().await;
+    let sender = Sender::with_credits(&app, 40).await;
+    let (replica, old) = (app.replica().await, "+15550002000");
+    sender.token.send(old, "Hello").await.expect(200);
+    let chat = sender.token.get("/chats").await.expect(200)["data"]["chats"][0]["id"].clone();
+    let sending = (0..10).map(|number| {
+        let token = if number % 2 == 0 { sender.token.clone() } else { sender.token.at(&replica.base) };
+        let body = json!({ "phone": format!("+1555000200{number}"), "text": "Hello", "chat_name": "The one" });
+        async move { token.post("/messages", body).await.status.as_u16() }
+    });
+    let renaming = async {
+        vec![sender.token.patch(&format!("/chats/{chat}"), json!({ "name": "THE ONE" })).await.status.as_u16()]
+    };
+    let (sent, renamed) = futures_util::future::join(join_all(sending), renaming).await;
+    let mut statuses = [sent, renamed].concat();
+    statuses.sort_unstable();
+    let named = sender.token.get("/chats?name=the%20one").await.expect(200)["data"]["chats"].clone();
+    assert_eq!(named.as_array().map(Vec::len), Some(1), "{named}");
+    // The chat that has it may be named so again.
+    let good = statuses.iter().filter(|status| **status == 200).count();
+    assert!((1..=2).contains(&good) && statuses[good..].iter().all(|status| *status == 400), "{statuses:?}");
+    assert_eq!(traces(&app).await.0, traces(&app).await.1, "whoever was refused paid nothing");
+}
+
+#[tokio::test]
+async fn a_label_too_many_is_refused_and_costs_nothing() {
+    let app = TestApp::start().await;
+    let sender = Sender::with_credits(&app, 200).await;
+    let labelled = |label: &str| json!({ "phone": "+15550002222", "text": "Hello", "label": label });
+    sender.token.post("/messages", labelled("label 0")).await.expect(200);
+    let path = format!("/chats/{}", sender.token.get("/chats").await.expect(200)["data"]["chats"][0]["id"]);
+    let count = async || {
+        let labels = sender.token.get(&format!("{path}/labels")).await.expect(200)["data"]["labels"].clone();
+        labels.as_array().map_or(0, Vec::len)
+    };
+    let most: Vec<String> = (0..98).map(|number| format!("label {number}")).collect();
+    sender.token.post(&format!("{path}/labels"), json!({ "labels": most })).await.expect(200);
+    // More at once than there is room for, some of them twice, beside one who adds by hand.
+    let sending = (0..8).map(|number| {
+        let (token, body) = (sender.token.clone(), labelled(&format!("new {}", number / 2)));
+        async move { token.post("/messages", body).await }
+    });
+    let labels = format!("{path}/labels");
+    let adding = sender.token.put(&labels, json!({ "labels": ["by hand"] }));
+    let (sent, added) = futures_util::future::join(join_all(sending), adding).await;
+    assert_eq!(count().await, 100);
+    let accepted = sent.iter().filter(|answer| answer.status.as_u16() == 200).count();
+    let by_hand = usize::from(added.status.as_u16() == 200);
+    assert!((2 - by_hand..=2 * (2 - by_hand)).contains(&accepted), "{accepted} {by_hand}");
+    let before = (traces(&app).await, sender.token.credits().await);
+    assert_eq!(before.0.0, accepted + 1);
+    for (path, body) in [
+        ("/messages".to_owned(), labelled("one more")),
+        (format!("{path}/messages"), json!({ "text": "x", "label": "LABEL 1" })),
+    ] {
+        let refused = sender.token.post(&path, body).await.expect(400);
+        assert_eq!(
+            (&refused["error_code"], &refused["errors"][0]["fields"]),
+            (&json!("validation_error"), &json!(["label"]))
+        );
+    }
+    assert_eq!((traces(&app).await, sender.token.credits().await, count().await), (before.0, before.1, 100));
+    sender.token.post("/messages", labelled("label 1")).await.expect(200);
+    let another = json!({ "phone": "+15550003333", "text": "Hello", "label": "one more" });
+    sender.token.post("/messages", another).await.expect(200);
+}

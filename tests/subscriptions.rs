@@ -14,6 +14,7 @@ mod events;
 pub(crate) mod schemas;
 mod secrets;
 mod upgrade;
+mod warnings;
 mod workers;
 
 const RECEIVED: &str = "message:received:new";

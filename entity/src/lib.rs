@@ -16,6 +16,7 @@ pub mod channel;
 pub mod channel_bot;
 pub mod chat;
 pub mod chat_label;
+pub mod chat_member;
 pub mod credit_entry;
 pub mod credits;
 pub mod delivery;

@@ -58,6 +58,8 @@ pub enum Status {
 pub enum Kind {
     /// Written for the team; never sent.
     Note,
+    /// A call that has ended; how is known of the call of the same id.
+    Call,
 }
 
 /// One message.

@@ -35,6 +35,10 @@ mod m0019_subscriptions;
 mod m0020_calls;
 mod m0021_active_hours;
 mod m0022_bots;
+mod m0023_listing;
+mod m0025_chat_names;
+mod m0026_calls_in_history;
+mod m0027_chat_members;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -65,6 +69,10 @@ impl MigratorTrait for Migrator {
             step("m0020_calls", m0020_calls::UP, m0020_calls::DOWN),
             step("m0021_active_hours", m0021_active_hours::UP, m0021_active_hours::DOWN),
             step("m0022_bots", m0022_bots::UP, m0022_bots::DOWN),
+            step("m0023_listing", m0023_listing::UP, m0023_listing::DOWN),
+            step("m0025_chat_names", m0025_chat_names::UP, m0025_chat_names::DOWN),
+            step("m0026_calls_in_history", m0026_calls_in_history::UP, m0026_calls_in_history::DOWN),
+            step("m0027_chat_members", m0027_chat_members::UP, m0027_chat_members::DOWN),
         ]
     }
 }

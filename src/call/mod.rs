@@ -1,5 +1,8 @@
 //! Calls of accounts: a provider tells of each once it has ended. They are kept, cost nothing, and are told of.
 //!
+//! A call stands in the history of its chat as a message of the same id without a text, which is not the chat's newest
+//! one and leaves it read and open as it was.
+//!
 //! Providers repeat themselves; their own id of a call, unique for the account, says what is known. A call with
 //! somebody who has no chat yet makes one.
 
@@ -18,6 +21,8 @@ use crate::{
 };
 
 mod store;
+
+pub(crate) use store::by_ids;
 
 /// Longest call, in seconds.
 pub const MAX_SECONDS: i64 = 24 * 3600;
@@ -92,6 +97,7 @@ pub(crate) async fn store_ended(app: &App, tx: &DatabaseTransaction, ended: &End
         // Somebody brought the same at the same time; the repeated operation finds it.
         return Err(Error::Contention);
     }
+    store::insert_message(tx, &call).await?;
     tell::call(app, tx, &call, is_new_chat).await?;
     Ok(call.id)
 }

@@ -1,12 +1,57 @@
-//! SQL of calls. The account, which a session has proved, comes first.
+//! SQL of calls. The account, which a session has proved, comes first, or the workspace.
+
+use std::collections::HashMap;
 
 use entity::{
-    call::{ActiveModel, Column, Entity, Model},
+    call::{ActiveModel, Column, Direction, Entity, Model},
     channel,
+    id::{CallId, MessageId, WorkspaceId},
+    message,
 };
-use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set};
 
 use crate::{db, error::Result};
+
+/// What the wire calls messages that a provider brought.
+const ORIGIN: &str = "synced from WhatsApp";
+
+/// The calls that these messages of the workspace stand for.
+pub(crate) async fn by_ids(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    ids: impl IntoIterator<Item = MessageId>,
+) -> Result<HashMap<MessageId, Model>> {
+    let ids: Vec<CallId> = ids.into_iter().map(|id| CallId(id.0)).collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let query = Entity::find().filter(Column::WorkspaceId.eq(workspace_id)).filter(Column::Id.is_in(ids));
+    Ok(query.all(db).await?.into_iter().map(|call| (MessageId(call.id.0), call)).collect())
+}
+
+/// Writes the message that stands for a call.
+pub(super) async fn insert_message(tx: &DatabaseTransaction, call: &Model) -> Result<()> {
+    let (direction, status) = match call.direction {
+        Direction::Incoming => (message::Direction::Received, message::Status::Received),
+        Direction::Outgoing => (message::Direction::Sent, message::Status::Sent),
+    };
+    let row = message::ActiveModel {
+        id: Set(MessageId(call.id.0)),
+        workspace_id: Set(call.workspace_id),
+        account_id: Set(call.account_id),
+        chat_id: Set(call.chat_id),
+        direction: Set(direction),
+        status: Set(status),
+        kind: Set(Some(message::Kind::Call)),
+        origin: Set(ORIGIN.to_owned()),
+        tries: Set(0),
+        created_at: Set(call.created_at),
+        updated_at: Set(call.created_at),
+        ..Default::default()
+    };
+    message::Entity::insert(row).exec_without_returning(tx).await?;
+    Ok(())
+}
 
 pub(super) async fn by_provider_ref(
     tx: &DatabaseTransaction,

@@ -1,14 +1,22 @@
 //! What chats are shown with, read in one statement for each kind of thing, however many chats there are.
 
-use entity::{chat::Model, id::WorkspaceId};
+use std::collections::{BTreeSet, HashMap};
+
+use entity::{
+    chat::Model,
+    id::{AccountId, ChatId, MessageId, WorkspaceId},
+    message::Direction,
+    timestamp::Timestamp,
+};
 use sea_orm::ConnectionTrait;
 
 use crate::{
     channel,
-    chat::{ChatDetails, ChatWithAccount, LastMessage, store},
+    chat::{ChatDetails, ChatWithAccount, LastMessage, Member, store},
     error::{Error, Result},
     file,
-    message::read::ById,
+    message::read::{self, ById},
+    phone::Phone,
     user,
 };
 
@@ -29,22 +37,68 @@ pub(crate) async fn details(
     let authors = last_messages.values().filter_map(|message| message.user_id);
     let users = user::by_ids(db, workspace_id, owners.chain(responsible).chain(authors)).await?;
     let files = file::by_ids(db, workspace_id, last_messages.values().filter_map(|message| message.file_id)).await?;
+    let mut members = members(db, workspace_id, &chats).await?;
+    let waiting = waiting(db, workspace_id, &chats, &last_messages).await?;
     let with_everything = |chat: Model| {
         let channel = channels.get(&chat.account_id).ok_or_else(without_account)?;
         let owner = users.get(&channel.user_id).ok_or_else(without_account)?;
         let message = chat.last_message_id.and_then(|id| last_messages.remove(&id));
         Ok(ChatDetails {
             labels: labels.remove(&chat.id).unwrap_or_default(),
+            members: members.remove(&chat.id).unwrap_or_default(),
             responsible: chat.responsible_user_id.and_then(|id| users.get(&id).cloned()),
             last_message: message.map(|message| {
                 let author = message.user_id.and_then(|id| users.get(&id).cloned());
                 let file = message.file_id.and_then(|id| files.get(&id).cloned());
                 LastMessage { message, author, file }
             }),
+            waiting_since: chat.last_message_id.and_then(|id| waiting.get(&id).copied()),
             held: ChatWithAccount { chat, channel: channel.clone(), owner: owner.clone() },
         })
     };
     chats.into_iter().map(with_everything).collect()
+}
+
+/// Known members of those chats that are groups, by number.
+async fn members(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    chats: &[Model],
+) -> Result<HashMap<ChatId, Vec<Member>>> {
+    let groups: HashMap<ChatId, AccountId> =
+        chats.iter().filter(|chat| chat.is_group).map(|chat| (chat.id, chat.account_id)).collect();
+    if groups.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = store::members(db, workspace_id, groups.keys().copied()).await?;
+    let jid = |phone: &str| Phone::parse(phone).map(|phone| phone.whatsapp_id());
+    let jids = rows.iter().map(|row| jid(&row.phone)).collect::<Result<BTreeSet<_>>>()?;
+    let direct = store::by_jids(db, workspace_id, groups.values().copied().collect(), jids).await?;
+    let direct: HashMap<_, _> = direct.into_iter().map(|chat| ((chat.account_id, chat.jid.clone()), chat)).collect();
+    let mut members: HashMap<ChatId, Vec<Member>> = HashMap::new();
+    for row in rows {
+        let Some(account_id) = groups.get(&row.chat_id) else { continue };
+        let chat = direct.get(&(*account_id, jid(&row.phone)?));
+        let direct = chat.map(|chat| (chat.id, chat.name.clone()));
+        members.entry(row.chat_id).or_default().push(Member { phone: row.phone, direct });
+    }
+    Ok(members)
+}
+
+/// Newest messages that came in chats that are answered automatically, and when. Few chats are, and their messages are
+/// read unless they have been.
+async fn waiting(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    chats: &[Model],
+    known: &ById,
+) -> Result<HashMap<MessageId, Timestamp>> {
+    let newest = chats.iter().filter(|chat| chat.is_answered_automatically()).filter_map(|chat| chat.last_message_id);
+    let (known_ids, unknown): (Vec<MessageId>, Vec<MessageId>) = newest.partition(|id| known.contains_key(id));
+    let read = if unknown.is_empty() { ById::new() } else { read::by_ids(db, workspace_id, unknown).await? };
+    let of_known = known_ids.iter().filter_map(|id| known.get(id));
+    let received = of_known.chain(read.values()).filter(|message| message.direction == Direction::Received);
+    Ok(received.map(|message| (message.id, message.created_at)).collect())
 }
 
 /// The chat with its account.

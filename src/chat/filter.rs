@@ -43,7 +43,7 @@ pub struct Filter {
     pub names: Vec<String>,
     /// The other side's number; leaves groups out.
     pub phone: Option<PhoneFilter>,
-    /// The other side's number is one of these; leaves groups out, whose members are not known.
+    /// The other side's number is one of these, or one of them is a known member of the group.
     pub phones: Vec<Phone>,
     /// One of these is on the chat.
     pub labels: Vec<String>,

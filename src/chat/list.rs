@@ -4,7 +4,8 @@ use entity::id::WorkspaceId;
 
 use crate::{
     app::App,
-    chat::{ChatDetails, details, filter::Filter, store},
+    chat::{ChatDetails, details, filter::Filter, listing},
+    db,
     error::Result,
     message::read,
     page::{NumberedPage, PageNumber},
@@ -30,8 +31,9 @@ pub async fn list(
     last_messages: LastMessages,
     page: PageNumber,
 ) -> Result<NumberedPage<ChatDetails>> {
+    let rows = db::snapshot(&app.db, async |tx| listing::page(tx, workspace_id, filter, page).await).await?;
+    let NumberedPage { items, has_more_pages } = NumberedPage::of(rows);
     let db = app.db.reader();
-    let NumberedPage { items, has_more_pages } = NumberedPage::of(store::page(db, workspace_id, filter, page).await?);
     let last = match last_messages {
         LastMessages::With => {
             read::by_ids(db, workspace_id, items.iter().filter_map(|chat| chat.last_message_id)).await?

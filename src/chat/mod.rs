@@ -25,16 +25,28 @@ pub(crate) mod details;
 pub mod filter;
 pub mod labels;
 pub mod list;
+pub mod listing;
 mod store;
 pub mod update;
 pub mod visibility;
 
-pub(crate) use store::{by_ids, find, labels_of, lock, matching, stop_autoresponse};
+pub(crate) use listing::matching;
+pub(crate) use store::{by_ids, find, hold_labels, labels_of, lock, of_names, remember_member, stop_autoresponse};
 
 /// Networks' words, behind the `@` of an id, for what only its owner can write to.
 const ONE_WAY_SERVERS: [&str; 2] = ["broadcast", "newsletter"];
 
 const HOUR_MICROS: i64 = 3_600_000_000;
+
+/// How long somebody waits for an automatic answer before their chat counts as unattended, in seconds: longer than an
+/// answer takes as a rule.
+pub const UNATTENDED_AFTER_SECONDS: i64 = 60;
+
+/// Whether somebody who waits for an automatic answer since then has waited too long.
+#[must_use]
+pub(crate) fn is_unattended(waiting_since: Option<Timestamp>, now: Timestamp) -> bool {
+    waiting_since.is_some_and(|since| since.plus_seconds(UNATTENDED_AFTER_SECONDS) <= now)
+}
 
 /// The hour that an instant lies in, by which chats are kept in order. An index on the instants themselves would be
 /// written with every message.
@@ -73,8 +85,22 @@ pub struct ChatDetails {
     pub labels: Vec<String>,
     /// Who looks after it.
     pub responsible: Option<user::Model>,
+    /// Of a group: those of its members that are known, because they have written in it.
+    pub members: Vec<Member>,
     /// Its newest message, where it was asked for.
     pub last_message: Option<LastMessage>,
+    /// Since when the other side waits for an automatic answer: its newest message came from there, and the chat is
+    /// answered automatically.
+    pub waiting_since: Option<Timestamp>,
+}
+
+/// A member of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its number.
+    pub phone: String,
+    /// The direct chat with it through the same account, and what that is called.
+    pub direct: Option<(ChatId, String)>,
 }
 
 /// The newest message of a chat.

@@ -1,13 +1,12 @@
 //! SQL of chats; the workspace comes first.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use entity::{
     channel,
     chat::{ActiveModel, Column, Entity, Model},
-    chat_label,
-    id::{ChatId, WorkspaceId},
-    user,
+    chat_label, chat_member,
+    id::{AccountId, ChatId, WorkspaceId},
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, Order,
@@ -15,17 +14,7 @@ use sea_orm::{
     sea_query::{LockType, NullOrdering, OnConflict},
 };
 
-use crate::{
-    app::App,
-    chat::{
-        filter::{Filter, PhoneFilter},
-        visibility::View,
-    },
-    db,
-    error::Result,
-    page::PageNumber,
-    phone::Phone,
-};
+use crate::{app::App, chat::visibility::View, error::Result, phone::Phone};
 
 pub(crate) async fn find(db: &impl ConnectionTrait, workspace_id: WorkspaceId, id: ChatId) -> Result<Option<Model>> {
     Ok(Entity::find_by_id(id).filter(Column::WorkspaceId.eq(workspace_id)).one(db).await?)
@@ -59,28 +48,6 @@ pub(super) async fn visible(
 ) -> Result<Option<ChatId>> {
     let query = Entity::find_by_id(id).filter(Column::WorkspaceId.eq(workspace_id));
     Ok(seen(query, workspace_id, view).one(db).await?.map(|chat| chat.id))
-}
-
-/// Chats whose name or number contains one of these, the ones with the newest messages first.
-pub(crate) async fn matching(
-    db: &impl ConnectionTrait,
-    workspace_id: WorkspaceId,
-    name: &str,
-    digits: Option<&str>,
-    most: u64,
-) -> Result<Vec<Model>> {
-    let mut is_one = Condition::any().add(db::contains(Column::NameFolded, name));
-    if let Some(digits) = digits {
-        is_one = is_one.add(db::contains(Column::Phone, digits));
-    }
-    Ok(Entity::find()
-        .filter(Column::WorkspaceId.eq(workspace_id))
-        .filter(is_one)
-        .order_by_with_nulls(Column::LastMessageAt, Order::Desc, NullOrdering::Last)
-        .order_by_asc(Column::Id)
-        .limit(most)
-        .all(db)
-        .await?)
 }
 
 /// The chat of this name, of several the one with the newest message.
@@ -126,89 +93,26 @@ pub(crate) async fn labels_of(
     Ok(labels(db, workspace_id, [id]).await?.remove(&id).unwrap_or_default())
 }
 
-pub(super) async fn save(app: &App, tx: &DatabaseTransaction, before: &Model, change: ActiveModel) -> Result<Model> {
-    let row = ActiveModel { id: Unchanged(before.id), updated_at: Set(app.clock.now()), ..change };
-    Ok(row.update(tx).await?)
-}
-
-/// One row more than the page holds.
-pub(super) async fn page(
-    db: &impl ConnectionTrait,
+/// Chats of the workspace that have one of these names, with it.
+pub(crate) async fn of_names(
+    tx: &DatabaseTransaction,
     workspace_id: WorkspaceId,
-    filter: &Filter,
-    page: PageNumber,
-) -> Result<Vec<Model>> {
-    let query = Entity::find().filter(Column::WorkspaceId.eq(workspace_id));
-    let query = among_others(about_itself(query, filter), workspace_id, filter);
-    Ok(query
-        .order_by_desc(Column::ActiveHour)
-        .order_by_with_nulls(Column::LastMessageAt, Order::Desc, NullOrdering::Last)
-        .order_by_asc(Column::NameFolded)
+    folded: impl IntoIterator<Item = String>,
+) -> Result<Vec<(ChatId, String)>> {
+    Ok(Entity::find()
+        .select_only()
+        .columns([Column::Id, Column::NameFolded])
+        .filter(Column::WorkspaceId.eq(workspace_id))
+        .filter(Column::NameFolded.is_in(folded))
         .order_by_asc(Column::Id)
-        .limit(PageNumber::SIZE + 1)
-        .offset(page.offset())
-        .all(db)
+        .into_tuple()
+        .all(tx)
         .await?)
 }
 
-/// What the chat's own columns say.
-fn about_itself(mut query: Select<Entity>, filter: &Filter) -> Select<Entity> {
-    if !filter.names.is_empty() {
-        let is_one = |any: Condition, name: &String| any.add(db::contains(Column::NameFolded, name));
-        query = query.filter(filter.names.iter().fold(Condition::any(), is_one));
-    }
-    if filter.phone.is_some() || !filter.phones.is_empty() {
-        query = query.filter(Column::IsGroup.eq(false));
-    }
-    match &filter.phone {
-        Some(PhoneFilter::Whole(phone)) => query = query.filter(Column::Phone.eq(phone.as_str())),
-        Some(PhoneFilter::Part(digits)) => query = query.filter(db::contains(Column::Phone, digits)),
-        None => {}
-    }
-    if !filter.phones.is_empty() {
-        query = query.filter(Column::Phone.is_in(filter.phones.iter().map(Phone::as_str)));
-    }
-    for (column, wanted) in
-        [(Column::Closed, filter.closed), (Column::Read, filter.read), (Column::IsGroup, filter.group)]
-    {
-        query = query.apply_if(wanted, |query, wanted| query.filter(column.eq(wanted)));
-    }
-    let answered = Condition::all().add(Column::Autoresponse.eq(true)).add(Column::AutoresponseLocked.eq(false));
-    query
-        .apply_if(filter.autoresponse, |query, wanted| {
-            query.filter(if wanted { answered.clone() } else { answered.clone().not() })
-        })
-        .apply_if(filter.created_from, |query, from| query.filter(Column::CreatedAt.gte(from)))
-        .apply_if(filter.created_until, |query, until| query.filter(Column::CreatedAt.lte(until)))
-}
-
-/// What other tables say of it.
-fn among_others(mut query: Select<Entity>, workspace_id: WorkspaceId, filter: &Filter) -> Select<Entity> {
-    if !filter.labels.is_empty() {
-        let labelled = chat_label::Entity::find()
-            .select_only()
-            .column(chat_label::Column::ChatId)
-            .filter(chat_label::Column::WorkspaceId.eq(workspace_id))
-            .filter(chat_label::Column::Label.is_in(&filter.labels));
-        query = query.filter(Column::Id.in_subquery(labelled.into_query()));
-    }
-    if !filter.account_ids.is_empty() {
-        let accounts = channel::Entity::find()
-            .select_only()
-            .column(channel::Column::AccountId)
-            .filter(channel::Column::WorkspaceId.eq(workspace_id))
-            .filter(channel::Column::ExternalId.is_in(&filter.account_ids));
-        query = query.filter(Column::AccountId.in_subquery(accounts.into_query()));
-    }
-    if !filter.responsible.is_empty() {
-        let users = user::Entity::find()
-            .select_only()
-            .column(user::Column::Id)
-            .filter(user::Column::WorkspaceId.eq(workspace_id))
-            .filter(user::Column::Email.is_in(&filter.responsible));
-        query = query.filter(Column::ResponsibleUserId.in_subquery(users.into_query()));
-    }
-    seen(query, workspace_id, filter.view)
+pub(super) async fn save(app: &App, tx: &DatabaseTransaction, before: &Model, change: ActiveModel) -> Result<Model> {
+    let row = ActiveModel { id: Unchanged(before.id), updated_at: Set(app.clock.now()), ..change };
+    Ok(row.update(tx).await?)
 }
 
 /// Leaves what the caller sees.
@@ -279,4 +183,74 @@ pub(super) async fn labels(
         labels.entry(row.chat_id).or_default().push(row.label);
     }
     Ok(labels)
+}
+
+/// Most members of groups that are shown with a page of them.
+const MOST_MEMBERS: u64 = 10_000;
+
+/// Remembers that somebody is in a group.
+pub(crate) async fn remember_member(tx: &DatabaseTransaction, group: &Model, phone: &Phone) -> Result<()> {
+    let row = chat_member::ActiveModel {
+        chat_id: Set(group.id),
+        phone: Set(phone.as_str().to_owned()),
+        workspace_id: Set(group.workspace_id),
+    };
+    let known = OnConflict::columns([chat_member::Column::ChatId, chat_member::Column::Phone]).do_nothing().to_owned();
+    chat_member::Entity::insert(row).on_conflict(known).try_insert().exec_without_returning(tx).await?;
+    Ok(())
+}
+
+/// Known members of these groups, by number.
+pub(super) async fn members(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    groups: impl IntoIterator<Item = ChatId>,
+) -> Result<Vec<chat_member::Model>> {
+    Ok(chat_member::Entity::find()
+        .filter(chat_member::Column::WorkspaceId.eq(workspace_id))
+        .filter(chat_member::Column::ChatId.is_in(groups))
+        .order_by_asc(chat_member::Column::ChatId)
+        .order_by_asc(chat_member::Column::Phone)
+        .limit(MOST_MEMBERS)
+        .all(db)
+        .await?)
+}
+
+/// Chats of these accounts with these ids on the network.
+pub(super) async fn by_jids(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    accounts: BTreeSet<AccountId>,
+    jids: BTreeSet<String>,
+) -> Result<Vec<Model>> {
+    if jids.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(Entity::find()
+        .filter(Column::WorkspaceId.eq(workspace_id))
+        .filter(Column::AccountId.is_in(accounts))
+        .filter(Column::Jid.is_in(jids))
+        .all(db)
+        .await?)
+}
+
+/// Takes the rows of these chats for this transaction, in the order of their ids, and reads their labels.
+pub(crate) async fn hold_labels(
+    tx: &DatabaseTransaction,
+    workspace_id: WorkspaceId,
+    chats: BTreeSet<ChatId>,
+) -> Result<HashMap<ChatId, Vec<String>>> {
+    if tx.get_database_backend() == DbBackend::Postgres {
+        Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::WorkspaceId.eq(workspace_id))
+            .filter(Column::Id.is_in(chats.iter().copied()))
+            .order_by_asc(Column::Id)
+            .lock(LockType::NoKeyUpdate)
+            .into_tuple::<ChatId>()
+            .all(tx)
+            .await?;
+    }
+    labels(tx, workspace_id, chats).await
 }

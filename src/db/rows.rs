@@ -2,6 +2,8 @@
 //!
 //! PostgreSQL gets an array for each column, SQLite one JSON document: each unfolds fastest what it reads natively.
 
+use std::collections::BTreeMap;
+
 use sea_orm::{DbBackend, Value, sea_query::ArrayType};
 use uuid::Uuid;
 
@@ -91,6 +93,18 @@ impl Rows {
     /// How many rows there are.
     pub(crate) fn len(&self) -> usize {
         self.0.first().map_or(0, |(_, column)| column.len())
+    }
+
+    /// How many rows there are of each number in the column of this name.
+    pub(crate) fn counts_of(&self, name: &str) -> BTreeMap<i64, i64> {
+        let mut counts = BTreeMap::new();
+        for column in self.0.iter().filter(|column| column.0 == name).map(|(_, column)| column) {
+            let Column::Numbers(numbers) = column else { continue };
+            for number in numbers {
+                *counts.entry(*number).or_default() += 1;
+            }
+        }
+        counts
     }
 
     /// The rows as a table `x`, bound behind the values that are there.

@@ -1,5 +1,7 @@
 //! Files that exist: those of a workspace, one of them, and what is in it.
 
+use std::ops::Range;
+
 use entity::{
     file::Model,
     id::{FileId, WorkspaceId},
@@ -52,12 +54,12 @@ pub async fn linked(app: &App, id: FileId) -> Result<Model> {
     store::signed_for(app.db.reader(), id).await?.ok_or_else(|| Error::FileNotFound(id.to_string()))
 }
 
-/// What is in a file, piece by piece.
+/// What is in a file, or in a part of it, piece by piece.
 ///
 /// # Errors
 /// `file_not_found` if it has gone meanwhile; `busy` if the storage does not answer.
-pub async fn open(app: &App, file: &Model) -> Result<Content> {
+pub async fn open(app: &App, file: &Model, part: Option<Range<u64>>) -> Result<Content> {
     let key = store::object_key(app.db.reader(), file).await?;
     let key = key.ok_or_else(|| Error::FileNotFound(file.id.to_string()))?;
-    app.files.storage.read(&key).await
+    app.files.storage.read(&key, part).await
 }

@@ -25,6 +25,7 @@ mod openapi;
 mod operator_api;
 mod partner_api;
 mod problem;
+mod range;
 mod rendered;
 mod repeat;
 mod sandbox;

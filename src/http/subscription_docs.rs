@@ -7,7 +7,7 @@ use strum::IntoEnumIterator;
 
 use crate::webhook::{
     retry,
-    subscription::{MOST, Topic, retention, secret},
+    subscription::{MOST, Topic, retention, secret, warning},
     tell,
 };
 
@@ -54,15 +54,18 @@ pub(super) fn document() -> String {
          random: {} tries in all, then the delivery is `dead`. A `Retry-After` (seconds or a date) of up to {} h is \
          waited for if it is longer. `errors_counter` is the number of tries that failed since the last one that did \
          not; a webhook is never switched off because of it, whatever the answer. An address that fails gets one \
-         request at a time. After `DELETE` nothing more is sent but what is on its way. Deliveries that have ended are \
-         kept for {} days.\n\n\
+         request at a time; after {} failures in a row whoever is in charge of the workspace is told by mail, where the \
+         platform sends mail. After `DELETE` nothing more is sent but what is on its way. Deliveries that have ended are \
+         kept for {} days, and at most {} of a webhook.\n\n\
          A message that the workspace sends is told of {} s after it was accepted, so that whoever sent it has its uid \
          by then.\n\n## Events\n",
         secret::OVERLAP_SECONDS / 3600,
         pauses.join(" and "),
         retry::SUBSCRIPTION_PAUSES_SECONDS.len() + 1,
         retry::LONGEST_RETRY_AFTER.as_secs() / 3600,
+        warning::ERRORS_BEFORE_WARNING,
         retention::KEPT_SECONDS / (24 * 3600),
+        retention::KEPT_MOST,
         tell::OWN_MESSAGE_SECONDS,
     );
     for topic in Topic::iter() {

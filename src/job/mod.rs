@@ -16,7 +16,7 @@
 //! | changes of access | every minute | forgets those over a day old |
 //! | files | every minute | [`crate::file::purge`] |
 //! | billing periods | every minute | [`crate::quota::close`] |
-//! | deliveries of subscriptions | every minute | forgets those that ended over 10 days ago |
+//! | deliveries of subscriptions | every minute | forgets those that ended over 10 days ago, and all but 1000 of each |
 
 use std::{sync::Arc, time::Duration};
 

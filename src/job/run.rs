@@ -12,6 +12,7 @@ use crate::{
     onboarding,
     queue::Work,
     quota,
+    webhook::subscription::warning,
 };
 
 const AT_ONCE: u64 = 50;
@@ -43,6 +44,9 @@ async fn perform(app: &App, job: &job::Model) -> Result<()> {
         Work::MessageStatus { receipt } => status::received(app, &receipt).await.map(|_| ()),
         Work::SendReaction { workspace, message } => reaction::send_own(app, workspace, message).await,
         Work::SendInvitation { workspace, user } => invitation::mail::send(app, workspace, user).await,
+        Work::WarnOfWebhook { workspace, user, subscription } => {
+            warning::send(app, workspace, user, subscription).await
+        }
     }
 }
 

@@ -33,10 +33,11 @@ pub enum Open {
 /// # Errors
 /// `chat_not_found`, `account_not_found`, `channel_not_connected`.
 pub async fn settle(app: &App, caller: &WorkspaceCaller, command: SendMessage, open: &Open) -> Result<SendMessage> {
+    // On the heap, because most messages leave nothing open and shall not carry the size of those that do.
     let destination = match open {
         Open::Nothing => return Ok(command),
-        Open::Chat(name) => Destination::Chat(chat::by_name(app, caller.workspace.id, name).await?),
-        Open::Member => of_member(app, caller, command.destination).await?,
+        Open::Chat(name) => Destination::Chat(Box::pin(chat::by_name(app, caller.workspace.id, name)).await?),
+        Open::Member => Box::pin(of_member(app, caller, command.destination)).await?,
     };
     Ok(SendMessage { destination, ..command })
 }

@@ -128,7 +128,8 @@ async fn decide(app: &App, caller: &WorkspaceCaller, need: Need, mut ask: Ask) -
 }
 
 async fn ledger(app: &App, caller: &WorkspaceCaller) -> Result<Figures> {
-    Ok(app.figures.read(caller.workspace.id).await?.figures)
+    // On the heap, because most calls do not ask.
+    Ok(Box::pin(app.figures.read(caller.workspace.id)).await?.figures)
 }
 
 fn conclude(

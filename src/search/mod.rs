@@ -20,6 +20,7 @@ use entity::{
 use crate::{
     app::App,
     chat::{self, ChatDetails},
+    db,
     error::{Error, Result},
     message::read,
     page::{NumberedPage, PageNumber},
@@ -31,6 +32,7 @@ pub mod index;
 mod store;
 mod words;
 
+pub use store::messages;
 pub use words::Word;
 
 /// Longest question, in characters.
@@ -98,14 +100,15 @@ pub async fn find(
     question: &Question,
     page: PageNumber,
 ) -> Result<NumberedPage<Hit>> {
+    let (name, digits) = (question.name.as_str(), question.digits.as_deref());
+    let named =
+        db::snapshot(&app.db, async |tx| chat::matching(tx, workspace_id, name, digits, MAX_HITS).await).await?;
     let db = app.db.reader();
-    let named = chat::matching(db, workspace_id, &question.name, question.digits.as_deref(), MAX_HITS).await?;
     let written = match question.words.as_slice() {
         [] => Vec::new(),
         words => store::messages(db, workspace_id, words, MAX_HITS).await?,
     };
-    let named = named.iter().map(|chat| chat.id);
-    let NumberedPage { items, has_more_pages } = on_page(merged(named, &written), page);
+    let NumberedPage { items, has_more_pages } = on_page(merged(named.into_iter(), &written), page);
     let mut chats = chat::by_ids(db, workspace_id, items.iter().map(|(id, _)| *id)).await?;
     let in_order = items.iter().filter_map(|(id, _)| chats.remove(id)).collect();
     let details = chat::details::details(db, workspace_id, in_order, read::ById::new()).await?;

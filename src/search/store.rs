@@ -54,7 +54,10 @@ const fn column(look: Look) -> &'static str {
 }
 
 /// The newest messages with all of these words, newest first.
-pub(super) async fn messages(
+///
+/// # Errors
+/// What the database says.
+pub async fn messages(
     db: &impl ConnectionTrait,
     workspace_id: WorkspaceId,
     words: &[Word],
@@ -70,10 +73,11 @@ pub(super) async fn messages(
         return hits(db, Statement::from_sql_and_values(backend, sql, values)).await;
     }
     let query = tsquery(workspace_id, words);
+    // The question is read once, in a statement of its own, and not for each message.
     let newest = "SELECT message_id, chat_id FROM ( \
                   SELECT message_id, chat_id, words FROM search_documents WHERE workspace_id = $1 \
                   ORDER BY message_id DESC LIMIT $2 \
-                  ) newest WHERE words @@ $3::tsquery ORDER BY message_id DESC LIMIT $4";
+                  ) newest WHERE words @@ (SELECT $3::tsquery) ORDER BY message_id DESC LIMIT $4";
     let values: [Value; 4] = [workspace_id.into(), NEWEST.into(), query.clone().into(), most.into()];
     let found = hits(db, Statement::from_sql_and_values(backend, newest, values)).await?;
     if i64::try_from(found.len()).is_ok_and(|count| count >= most) {

@@ -18,8 +18,8 @@ pub mod create;
 mod store;
 
 pub(crate) use store::{
-    all, by_email, by_ids, find, group_of_title, groups, holders, insert_default_group, latest_suspended, lock,
-    restore, suspend,
+    all, by_email, by_ids, find, group_of_title, groups, holders, in_charge, insert_default_group, latest_suspended,
+    lock, restore, suspend,
 };
 
 /// Most users of one request.

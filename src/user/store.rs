@@ -104,6 +104,17 @@ pub(crate) async fn all(db: &impl ConnectionTrait, workspace_id: WorkspaceId) ->
     Ok(Entity::find().filter(Column::WorkspaceId.eq(workspace_id)).order_by_asc(Column::Id).all(db).await?)
 }
 
+/// Those who arrange what belongs to others, and hold a seat.
+pub(crate) async fn in_charge(db: &impl ConnectionTrait, workspace_id: WorkspaceId) -> Result<Vec<Model>> {
+    Ok(Entity::find()
+        .filter(Column::WorkspaceId.eq(workspace_id))
+        .filter(Column::Role.is_in([Role::Owner, Role::Admin]))
+        .filter(Column::Status.eq(Status::Activated))
+        .order_by_asc(Column::Id)
+        .all(db)
+        .await?)
+}
+
 /// Those of these users that are the workspace's.
 pub(crate) async fn by_ids(
     db: &impl ConnectionTrait,

@@ -28,14 +28,14 @@ use crate::{
 };
 
 /// Subscribes a receiver to these types.
-async fn hear(token: &TokenClient, receiver: &Receiver, types: &[&str]) {
+pub(super) async fn hear(token: &TokenClient, receiver: &Receiver, types: &[&str]) {
     for event_type in types {
         hook(token, event_type, receiver).await;
     }
 }
 
 /// What was told, by type, each body checked; the receiver forgets it.
-fn told(receiver: &Receiver) -> BTreeMap<String, Value> {
+pub(super) fn told(receiver: &Receiver) -> BTreeMap<String, Value> {
     let bodies = receiver.received().iter().map(Received::json).collect::<Vec<_>>();
     receiver.forget();
     let mut told = BTreeMap::new();
@@ -378,6 +378,7 @@ async fn somebody_or_nobody_is_responsible_for_a_chat() {
     let chat = &third["chat:responsible:unassigned"]["chat"];
     assert_eq!(chat["previous_responsible_name"], json!(owner.display_name));
     assert!(chat.get("responsible_name").is_none());
+    assert_eq!((&chat["chatgpt_autoresponse_enabled"], &chat["unattended_customer"]), (&json!(false), &json!(false)));
 }
 
 #[tokio::test]

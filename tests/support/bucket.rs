@@ -122,14 +122,24 @@ fn serve(state: &mut State, request: &Request, body: Vec<u8>) -> Response {
             Response::builder().status(StatusCode::NO_CONTENT).finish()
         }
         (&Method::GET, None) => match state.objects.get(&key) {
-            Some(content) => Response::builder()
-                .header("ETag", "\"whole\"")
-                .header("Last-Modified", "Thu, 10 Sep 2026 08:00:00 GMT")
-                .body(content.clone()),
+            Some(content) => object(content, request.header("range")),
             None => missing("NoSuchKey"),
         },
         _ => Response::builder().status(StatusCode::METHOD_NOT_ALLOWED).finish(),
     }
+}
+
+/// An object, or the bytes of it that are asked for as `bytes=first-last`.
+fn object(content: &[u8], range: Option<&str>) -> Response {
+    let answer =
+        Response::builder().header("ETag", "\"whole\"").header("Last-Modified", "Thu, 10 Sep 2026 08:00:00 GMT");
+    let Some(range) = range else { return answer.body(content.to_vec()) };
+    let (first, last) = range.strip_prefix("bytes=").and_then(|range| range.split_once('-')).expect("a range");
+    let (first, last): (usize, usize) = (first.parse().expect("a number"), last.parse().expect("a number"));
+    answer
+        .status(StatusCode::PARTIAL_CONTENT)
+        .header("Content-Range", format!("bytes {first}-{last}/{}", content.len()))
+        .body(content[first..=last].to_vec())
 }
 
 fn begin(state: &mut State, key: &str) -> Response {

@@ -116,12 +116,23 @@ impl<'a> Conversations<'a> {
 
     /// A group of this name.
     pub(crate) async fn group(&self, name: &str) -> ChatId {
+        self.group_with(name, |row| row).await
+    }
+
+    /// A group of this name, but for what `change` says.
+    pub(crate) async fn group_with(
+        &self,
+        name: &str,
+        change: impl FnOnce(chat::ActiveModel) -> chat::ActiveModel,
+    ) -> ChatId {
         let number = self.next_phone.fetch_add(1, Ordering::SeqCst);
-        let of_group = |row| chat::ActiveModel {
-            jid: Set(format!("12036300000000{number:04}@g.us")),
-            phone: Set(None),
-            is_group: Set(true),
-            ..row
+        let of_group = |row| {
+            change(chat::ActiveModel {
+                jid: Set(format!("12036300000000{number:04}@g.us")),
+                phone: Set(None),
+                is_group: Set(true),
+                ..row
+            })
         };
         self.chat(name, of_group).await
     }

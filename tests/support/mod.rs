@@ -19,6 +19,8 @@ pub(crate) mod bucket;
 pub(crate) mod client;
 pub(crate) mod conversation;
 pub(crate) mod database;
+pub(crate) mod explaining;
+pub(crate) mod mail;
 pub(crate) mod messages;
 pub(crate) mod page;
 pub(crate) mod proxy;

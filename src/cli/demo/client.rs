@@ -27,6 +27,13 @@ pub(super) struct Answer {
     pub(super) body: Value,
 }
 
+/// A file to upload.
+pub(super) struct File<'a> {
+    pub(super) name: &'a str,
+    pub(super) content_type: &'a str,
+    pub(super) content: &'a [u8],
+}
+
 /// Who a request is from.
 #[derive(Clone, Copy)]
 pub(super) enum Who<'a> {
@@ -61,11 +68,20 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await.map_err(|error| error.to_string())?;
-        let status = response.status();
-        let text = response.text().await.map_err(|error| error.to_string())?;
-        let body = serde_json::from_str(&text).unwrap_or_else(|_| json!({ "text": text }));
-        Ok(Answer { status, body })
+        answer(request).await
+    }
+
+    /// Uploads a file in a form.
+    pub(super) async fn upload(&self, token: &str, path: &str, file: &File<'_>) -> Result<Answer, String> {
+        const BOUNDARY: &str = "demo-2f7c91";
+        let head = format!(
+            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{}\"\r\nContent-Type: {}\r\n\r\n",
+            file.name, file.content_type
+        );
+        let body = [head.as_bytes(), file.content, format!("\r\n--{BOUNDARY}--\r\n").as_bytes()].concat();
+        let request = self.http.request(Method::POST, self.url(path)).bearer_auth(token);
+        let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
+        answer(request.header("Content-Type", content_type).body(body)).await
     }
 
     /// Waits for the first event of a page that `is_it` recognises.
@@ -105,4 +121,12 @@ impl Client {
         let key = EncodingKey::from_secret(self.secret.expose_secret().as_bytes());
         encode(&Header::new(Algorithm::HS256), &claims, &key).map_err(|error| error.to_string())
     }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> Result<Answer, String> {
+    let response = request.send().await.map_err(|error| error.to_string())?;
+    let status = response.status();
+    let text = response.text().await.map_err(|error| error.to_string())?;
+    let body = serde_json::from_str(&text).unwrap_or_else(|_| json!({ "text": text }));
+    Ok(Answer { status, body })
 }

@@ -28,6 +28,7 @@ use crate::{
 };
 
 mod client;
+mod conversation;
 mod qr;
 mod receiver;
 mod report;

@@ -1,4 +1,4 @@
-//! The second half of the story: messages, what they cost, and what the partner hears of it.
+//! The second part of the story: messages, what they cost, and what the partner hears of it.
 
 use std::time::Duration;
 
@@ -92,7 +92,7 @@ impl Story<'_> {
     }
 
     /// Waits until a message has come so far.
-    async fn until(&mut self, title: &'static str, token: &str, uid: &str, status: &str) -> Option<()> {
+    pub(super) async fn until(&mut self, title: &'static str, token: &str, uid: &str, status: &str) -> Option<()> {
         let watch = self.report.stopwatch();
         let path = format!("{PUBLIC}/messages/{uid}/status_history");
         let mut shown = Value::Null;

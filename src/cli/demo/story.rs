@@ -1,5 +1,7 @@
 //! The story, step by step.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -15,7 +17,7 @@ use crate::{
 
 pub(super) const API: &str = "/partner/api/v1";
 pub(super) const PUBLIC: &str = "/integrations/api";
-const PHONE: &str = "+15550001111";
+pub(super) const PHONE: &str = "+15550001111";
 
 /// Plays the story; `None` where a step failed that the rest needs. Otherwise the address of a page to look at.
 pub(super) async fn play(
@@ -31,6 +33,7 @@ pub(super) async fn play(
     story.onboard(&workspace, agents[0]).await?;
     let token = story.use_and_rotate_token(&workspace).await?;
     story.send(&workspace, &token, operator.expose_secret()).await?;
+    story.converse(&token).await?;
     story.downgrade_and_back(&workspace, agents).await?;
     story.last_page(&workspace, agents[1]).await
 }
@@ -206,7 +209,19 @@ impl Story<'_> {
         let asked = format!("{method} {path} {}", body.map(Value::to_string).unwrap_or_default());
         let watch = self.report.stopwatch();
         let answer = self.client.send(who, method, path, body).await;
-        let took = watch.elapsed();
+        self.conclude(title, &asked, answer, watch.elapsed(), status, check)
+    }
+
+    /// Reports an answer; its body, if it is what it should be.
+    pub(super) fn conclude(
+        &mut self,
+        title: &'static str,
+        asked: &str,
+        answer: Result<Answer, String>,
+        took: Duration,
+        status: u16,
+        check: impl Fn(&Value) -> Result<(), String>,
+    ) -> Option<Value> {
         let verdict = match &answer {
             Ok(Answer { status: got, body }) if got.as_u16() == status => check(body),
             Ok(Answer { status: got, .. }) => Err(format!("expected status {status}, got {got}")),
@@ -216,7 +231,7 @@ impl Story<'_> {
             Ok(Answer { status, body }) => format!("{status} {body}"),
             Err(error) => error.clone(),
         };
-        self.report.step(title, &asked, &answered, took, &verdict);
+        self.report.step(title, asked, &answered, took, &verdict);
         answer.ok().filter(|_| verdict.is_ok()).map(|answer| answer.body)
     }
 }

@@ -37,6 +37,8 @@ pub struct Write {
     pub phone: Phone,
     /// Who writes.
     pub from: Phone,
+    /// The group that it is written to; the phone itself where absent.
+    pub group: Option<Jid>,
     /// What; absent only where there is a file.
     pub text: Option<Text>,
     /// The file that comes with it.
@@ -159,7 +161,8 @@ async fn write_once(
 fn incoming(command: &Write, session: AttemptId, file: Option<FileId>, provider_ref: &str) -> Incoming {
     Incoming {
         session,
-        from: Jid::of(&command.from),
+        from: command.group.clone().unwrap_or_else(|| Jid::of(&command.from)),
+        author: command.group.is_some().then(|| command.from.clone()),
         text: command.text.clone(),
         file,
         provider_ref: provider_ref.to_owned(),

@@ -113,7 +113,7 @@ pub(super) async fn send(app: &App, outgoing: &Outgoing) -> Delivery {
 /// Reads a file as a provider does, and tells what a phone then shows of it.
 async fn read_attachment(app: &App, attachment: &Attachment) -> Result<Shown> {
     let file = &attachment.file;
-    let mut content = file::read::open(app, file).await?;
+    let mut content = file::read::open(app, file, None).await?;
     let (mut digest, mut size) = (Sha256::new(), 0);
     while let Some(chunk) = content.next().await {
         let chunk = chunk.map_err(|error| Error::Internal(format!("a file broke off: {error}")))?;

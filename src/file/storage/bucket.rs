@@ -3,12 +3,13 @@
 //! What fits into one part is sent as one request; what is larger goes in parts, whose upload is noted as a stray
 //! before it has any, so that the parts of a process that died are removed too.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::{
-    ClientOptions, Error as StoreError, GetOptions, ObjectStore, ObjectStoreExt, PutOptions, PutPayload, RetryConfig,
+    ClientOptions, Error as StoreError, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutOptions, PutPayload,
+    RetryConfig,
     aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey},
     multipart::{MultipartStore, PartId},
     path::Path,
@@ -87,8 +88,9 @@ impl Bucket {
         }
     }
 
-    pub(super) async fn read(&self, key: &str) -> Result<Content> {
-        match self.0.get_opts(&path(key), GetOptions::default()).await {
+    pub(super) async fn read(&self, key: &str, part: Option<Range<u64>>) -> Result<Content> {
+        let options = GetOptions { range: part.map(GetRange::Bounded), ..GetOptions::default() };
+        match self.0.get_opts(&path(key), options).await {
             Ok(found) => Ok(found.into_stream().map_err(std::io::Error::other).boxed()),
             Err(StoreError::NotFound { .. }) => Err(missing(key)),
             Err(error) => Err(unavailable(&error)),

@@ -1,7 +1,8 @@
 //! Objects as files of a folder. Names are `<workspace>/<uuid>`, all made by us.
 
 use std::{
-    io::{ErrorKind, Result as IoResult},
+    io::{ErrorKind, Result as IoResult, SeekFrom},
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -9,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use tokio::{
     fs::{self, DirBuilder, File, OpenOptions},
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, Take},
 };
 
 use crate::{
@@ -48,13 +49,20 @@ impl Folder {
         Ok(Opened { file, folder })
     }
 
-    pub(super) async fn read(&self, key: &str) -> Result<Content> {
-        let file = match File::open(self.path(key)).await {
+    pub(super) async fn read(&self, key: &str, part: Option<Range<u64>>) -> Result<Content> {
+        let mut file = match File::open(self.path(key)).await {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Err(missing(key)),
             Err(error) => return Err(unavailable(&error)),
         };
-        Ok(Box::pin(stream::try_unfold(file, next_chunk)))
+        let most = match part {
+            None => u64::MAX,
+            Some(part) => {
+                file.seek(SeekFrom::Start(part.start)).await.map_err(|error| unavailable(&error))?;
+                part.end.saturating_sub(part.start)
+            }
+        };
+        Ok(Box::pin(stream::try_unfold(file.take(most), next_chunk)))
     }
 
     pub(super) async fn remove(&self, key: &str) -> IoResult<()> {
@@ -65,7 +73,7 @@ impl Folder {
     }
 }
 
-async fn next_chunk(mut file: File) -> IoResult<Option<(Bytes, File)>> {
+async fn next_chunk(mut file: Take<File>) -> IoResult<Option<(Bytes, Take<File>)>> {
     let mut chunk = BytesMut::with_capacity(CHUNK_BYTES);
     let length = file.read_buf(&mut chunk).await?;
     Ok((length > 0).then(|| (chunk.freeze(), file)))

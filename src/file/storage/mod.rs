@@ -3,7 +3,7 @@
 //! An object is written once, in order, under a name that nobody else has, and is read only by those who find its name
 //! in the database. So neither place needs to hide what is half written.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -70,14 +70,14 @@ impl Storage {
         }
     }
 
-    /// Reads an object.
+    /// Reads an object, or some of its bytes.
     ///
     /// # Errors
     /// `busy` if the place does not answer, `internal_error` if the object is not there.
-    pub async fn read(&self, key: &str) -> Result<Content> {
+    pub async fn read(&self, key: &str, part: Option<Range<u64>>) -> Result<Content> {
         match self {
-            Self::Folder(folder) => folder.read(key).await,
-            Self::Bucket(bucket) => bucket.read(key).await,
+            Self::Folder(folder) => folder.read(key, part).await,
+            Self::Bucket(bucket) => bucket.read(key, part).await,
         }
     }
 

@@ -25,7 +25,7 @@ use crate::{
     file::{FileName, parse_content_type},
     http::{body, problem::Problem, surface},
     idempotency::Repeatable,
-    message::Text,
+    message::{Jid, Text},
     onboarding,
     phone::Phone,
 };
@@ -75,6 +75,9 @@ pub(super) struct InboundRequest {
     phone: String,
     /// The number of who writes, `+` and 7 to 15 digits.
     from: String,
+    /// Id of the group that it is written to, `<id>@g.us`; it is written to the phone itself where this is absent.
+    #[serde(skip_serializing_if = "Option::is_none")] // keys of requests without one stay what they were
+    group: Option<String>,
     /// What is written, 1 to 2000 characters. Needed where there is no file.
     text: Option<String>,
     /// A file that comes with it.
@@ -164,19 +167,25 @@ pub(super) async fn write(
 ) -> Result<InboundView> {
     let phone = Phone::parse(&command.phone)?;
     let from = Phone::parse(&command.from).map_err(|_| Error::field("from", "must be + and 7 to 15 digits"))?;
+    let group = command.group.as_deref().map(parse_group).transpose()?;
     let file = command.attachment.as_ref().map(sent_file).transpose()?;
     let text = command.text.clone().filter(|text| !text.is_empty() || file.is_none());
     if text.is_none() && file.is_none() {
         return Err(Error::InvalidBody { field: Some("text".to_owned()), reason: "missing field `text`".to_owned() });
     }
     let text = text.map(Text::parse).transpose()?;
-    let command = inbound::Write { phone, from, text, file };
+    let command = inbound::Write { phone, from, group, text, file };
     let Arrived { messages } = inbound::write(app, scope, &command, request).await?;
     Ok(InboundView {
         phone: command.phone.as_str().to_owned(),
         from: command.from.as_str().to_owned(),
         message_uids: messages.iter().map(ToString::to_string).collect(),
     })
+}
+
+fn parse_group(text: &str) -> Result<Jid> {
+    let group = Jid::parse(text).ok().filter(Jid::is_group);
+    group.ok_or_else(|| Error::field("group", "must be <id>@g.us"))
 }
 
 fn sent_file(file: &InboundFile) -> Result<SentFile> {

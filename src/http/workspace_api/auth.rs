@@ -55,7 +55,7 @@ impl TokenAuth {
     /// What the caller asks for, parsed. What cannot be understood is a call all the same.
     pub(super) async fn understand<T>(&self, scope: Scope, parsed: Result<T>) -> Result<T> {
         if parsed.is_err() {
-            self.metered(scope, Need::Call).await?;
+            Box::pin(self.metered(scope, Need::Call)).await?;
         }
         parsed
     }

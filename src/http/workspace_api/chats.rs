@@ -14,7 +14,7 @@ use crate::{
     app::App,
     caller::WorkspaceCaller,
     chat::{
-        self, ChatDetails,
+        self, ChatDetails, Member,
         filter::{Filter, FilterText},
         list::{self, LastMessages},
         update::{self, Name, Responsible, UpdateChat},
@@ -38,15 +38,27 @@ pub(super) struct ChatsApi {
 #[derive(Object)]
 #[oai(rename = "GroupMember")]
 struct GroupMemberView {
-    /// Name for people.
+    /// What the direct chat with it is called; its number where there is none.
     name: String,
     /// Its number.
     phone: String,
-    /// What it is in the group.
+    /// What it is in the group: always `member`, as who runs a group is not known.
     role: String,
     /// The direct chat with it.
     #[oai(nullable)]
     chat_id: Option<i64>,
+}
+
+impl GroupMemberView {
+    fn new(member: &Member) -> Self {
+        let direct = member.direct.as_ref();
+        Self {
+            name: direct.map_or_else(|| member.phone.clone(), |(_, name)| name.clone()),
+            phone: member.phone.clone(),
+            role: "member".to_owned(),
+            chat_id: direct.map(|(id, _)| id.0),
+        }
+    }
 }
 
 /// A chat.
@@ -96,11 +108,12 @@ pub(super) struct ChatView {
     /// Its newest message; only with `with_msg`.
     #[oai(skip_serializing_if_is_none)]
     last_message: Option<SummaryView>,
-    /// Always `false`: no automatic agent could leave a customer without an answer.
+    /// Whether the other side has waited for an automatic answer for a minute or longer, while the chat is answered
+    /// automatically.
     unattended: bool,
     /// Path of a picture.
     photo: String,
-    /// Those of its members that are known; only for groups.
+    /// Those of its members that are known because they have written in it; only for groups.
     #[oai(skip_serializing_if_is_none)]
     group_members: Option<Vec<GroupMemberView>>,
     /// Whether a message to it would be accepted.
@@ -109,7 +122,7 @@ pub(super) struct ChatView {
 
 impl ChatView {
     pub(super) fn new(app: &App, details: &ChatDetails, zone: &str) -> Self {
-        let ChatDetails { held, labels, responsible, last_message } = details;
+        let ChatDetails { held, labels, responsible, members, last_message, waiting_since } = details;
         let chat = &held.chat;
         let of_responsible = |field: fn(&user::Model) -> &String| responsible.as_ref().map(field).cloned();
         Self {
@@ -134,9 +147,9 @@ impl ChatView {
                 let summary = SummaryView::new(held, &last.message, last.author.as_ref(), zone);
                 summary.carrying(app, last.file.as_ref())
             }),
-            unattended: false,
+            unattended: crate::chat::is_unattended(*waiting_since, app.clock.now()),
             photo: assets::avatar_path(),
-            group_members: chat.is_group.then(Vec::new),
+            group_members: chat.is_group.then(|| members.iter().map(GroupMemberView::new).collect()),
             is_allowed_to_message: held.is_allowed_to_message(),
         }
     }
@@ -212,7 +225,7 @@ impl ChatsApi {
         name: Query<Option<String>>,
         /// Number of a direct chat: whole with `+`, else a part of it.
         phone: Query<Option<String>>,
-        /// Numbers of direct chats.
+        /// Numbers of direct chats, and of members of groups.
         whatsapp_phone: Query<Option<String>>,
         /// Labels.
         label: Query<Option<String>>,

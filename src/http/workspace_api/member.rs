@@ -76,7 +76,7 @@ impl MemberApi {
         page: Query<Option<i64>>,
         /// Parts of names, without regard to case.
         name: Query<Option<String>>,
-        /// Numbers of direct chats.
+        /// Numbers of direct chats, and of members of groups.
         whatsapp_phone: Query<Option<String>>,
         /// Labels.
         label: Query<Option<String>>,

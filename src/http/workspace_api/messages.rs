@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use entity::{
-    file,
+    call, file,
     message::{Direction, Kind, Model, Status},
     message_status, reaction, user,
 };
@@ -98,11 +98,12 @@ pub(super) struct SummaryView {
     attachment_filename: Option<String>,
     /// Whether it was sent with a file.
     has_attachment: bool,
-    /// `Pending`, `Sending`, `Sent`, `Delivered`, `Read` or `Failed`.
+    /// `Pending`, `Sending`, `Sent`, `Delivered`, `Read` or `Failed`; of a call how it ended: `Missed`, `Answered`,
+    /// `Rejected`, `Ended` or `No Answer`.
     status: String,
     /// Where it was written.
     origin: String,
-    /// `whatsapp`, or `note`.
+    /// `whatsapp`, `whatsapp_call`, or `note`.
     message_type: String,
     /// What else is known of it.
     data: DataView,
@@ -144,10 +145,18 @@ impl SummaryView {
             has_attachment: message.file_id.is_some(),
             status: word(message.status).to_owned(),
             origin: message.origin.clone(),
-            message_type: if is_note { "note" } else { "whatsapp" }.to_owned(),
+            message_type: message_type(message.kind).to_owned(),
             data: DataView { whatsapp_from_me: from_me && !is_note, is_private: message.is_private },
             created_by,
             failure_reason: None,
+        }
+    }
+
+    /// The same with how the call ended that it stands for.
+    fn ended(self, call: Option<&call::Model>) -> Self {
+        match call {
+            Some(call) => Self { status: call.outcome.to_string(), ..self },
+            None => self,
         }
     }
 
@@ -158,6 +167,15 @@ impl SummaryView {
             attachment_filename: file.map(|file| file.filename.clone()),
             ..self
         }
+    }
+}
+
+/// The contract's word for what a message is.
+const fn message_type(kind: Option<Kind>) -> &'static str {
+    match kind {
+        None => "whatsapp",
+        Some(Kind::Note) => "note",
+        Some(Kind::Call) => "whatsapp_call",
     }
 }
 
@@ -206,7 +224,7 @@ impl MessageList {
             let reactions = found.reactions.get(&message.id).map_or(&[][..], Vec::as_slice);
             let file = message.file_id.and_then(|id| found.files.get(&id));
             let summary = SummaryView::new(&found.held, message, author, zone).carrying(app, file);
-            MessageView::new(summary, reactions)
+            MessageView::new(summary.ended(found.calls.get(&message.id)), reactions)
         };
         let messages = found.page.items.iter().map(view).collect();
         Self { has_more_pages: found.page.has_more_pages, messages }
@@ -312,7 +330,8 @@ impl MessagesApi {
         let workspace = &caller.admit(Scope::MessagesRead).await?.workspace;
         let found = read::get(&self.app, workspace.id, &message_uid.0).await?;
         let summary = SummaryView::new(&found.held, &found.message, found.author.as_ref(), &workspace.time_zone);
-        Ok(ok(MessageView::new(summary.carrying(&self.app, found.file.as_ref()), &found.reactions)))
+        let summary = summary.carrying(&self.app, found.file.as_ref()).ended(found.call.as_ref());
+        Ok(ok(MessageView::new(summary, &found.reactions)))
     }
 
     /// Get what became of a message

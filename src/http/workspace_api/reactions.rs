@@ -66,7 +66,8 @@ impl ReactionsView {
 /// The account's own reaction.
 #[derive(Object, Deserialize)]
 struct ReactRequest {
-    /// One emoji, also as `\uXXXX` escapes, at most 50 characters; empty takes the reaction back.
+    /// One emoji, also as `\u` escapes of four hexadecimal digits, at most 50 characters; empty takes the reaction
+    /// back.
     reaction: String,
 }
 

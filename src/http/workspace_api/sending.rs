@@ -43,9 +43,9 @@ macro_rules! message_body {
             text: Option<String>,
             /// Uid of a file of the workspace to attach. Needed where there is no text.
             file_uid: Option<String>,
-            /// A label for the chat, at most 64 characters; made if it is new.
+            /// A label for the chat, at most 64 characters; made if it is new. A chat has at most 100.
             label: Option<String>,
-            /// A name for the chat, at most 256 characters.
+            /// A name for the chat, at most 256 characters; no other chat of the workspace may be called so.
             chat_name: Option<String>,
             /// A template with an attachment. There are none yet, so that every id answers 404 `not_found`.
             attachment_template_id: Option<i64>,
@@ -108,7 +108,7 @@ struct SendToChatNameRequest {
     chat_name: String,
     /// The text, at most 2000 characters.
     text: Option<String>,
-    /// A file to attach. There are no files yet, so that every uid answers 404 `not_found`.
+    /// Uid of a file of the workspace to attach. Needed where there is no text.
     file_uid: Option<String>,
     /// A label for the chat, at most 64 characters; made if it is new.
     label: Option<String>,

@@ -1,4 +1,4 @@
-//! What a reaction may be: one emoji, also written as `\uXXXX` escapes.
+//! What a reaction may be: one emoji, also written as JSON's `\u` escapes of four hexadecimal digits.
 
 use crate::error::{Error, Result};
 

@@ -5,15 +5,16 @@
 use std::collections::HashMap;
 
 use entity::{
-    file,
+    call, file,
     id::{ChatId, FileId, MessageId, UserId, WorkspaceId},
-    message::Model,
+    message::{Kind, Model},
     message_status, reaction, user,
 };
 use sea_orm::ConnectionTrait;
 
 use crate::{
     app::App,
+    call as calls,
     chat::{self, ChatWithAccount},
     error::{Error, Result},
     file as files,
@@ -25,6 +26,7 @@ use crate::{
 pub mod filter;
 mod store;
 
+pub use store::page;
 pub(crate) use store::{by_ids, find, until};
 
 /// Messages by their uids.
@@ -43,6 +45,8 @@ pub struct Messages {
     pub files: HashMap<FileId, file::Model>,
     /// Reactions to them.
     pub reactions: HashMap<MessageId, Vec<reaction::Model>>,
+    /// Calls that some of them stand for.
+    pub calls: HashMap<MessageId, call::Model>,
 }
 
 /// One message, with what it is shown with.
@@ -58,6 +62,8 @@ pub struct MessageDetails {
     pub file: Option<file::Model>,
     /// Reactions to it, oldest first.
     pub reactions: Vec<reaction::Model>,
+    /// The call that it stands for.
+    pub call: Option<call::Model>,
 }
 
 /// Reads a uid as it stands in a path or a query.
@@ -84,7 +90,8 @@ pub async fn get(app: &App, workspace_id: WorkspaceId, uid: &str) -> Result<Mess
     };
     let file = files::of_message(db, workspace_id, message.file_id).await?;
     let reactions = reactions::of_messages(db, workspace_id, [message.id]).await?.remove(&message.id);
-    Ok(MessageDetails { held, message, author, file, reactions: reactions.unwrap_or_default() })
+    let call = calls::by_ids(db, workspace_id, call_id(&message)).await?.remove(&message.id);
+    Ok(MessageDetails { held, message, author, file, reactions: reactions.unwrap_or_default(), call })
 }
 
 /// One page of the messages of a chat.
@@ -110,7 +117,8 @@ pub async fn of_chat(
     let files = files::by_ids(db, workspace_id, page.items.iter().filter_map(|message| message.file_id)).await?;
     let held = chat::details::with_account(db, workspace_id, chat).await?;
     let reactions = reactions::of_messages(db, workspace_id, page.items.iter().map(|message| message.id)).await?;
-    Ok(Messages { held, page, authors, files, reactions })
+    let calls = calls::by_ids(db, workspace_id, page.items.iter().filter_map(call_id)).await?;
+    Ok(Messages { held, page, authors, files, reactions, calls })
 }
 
 /// What became of a message, step by step: sent, delivered, read, failed.
@@ -121,6 +129,10 @@ pub async fn history(app: &App, workspace_id: WorkspaceId, uid: &str) -> Result<
     let db = app.db.reader();
     let message = by_uid(db, workspace_id, uid).await?;
     store::history(db, &message).await
+}
+
+fn call_id(message: &Model) -> Option<MessageId> {
+    (message.kind == Some(Kind::Call)).then_some(message.id)
 }
 
 async fn by_uid(db: &impl ConnectionTrait, workspace_id: WorkspaceId, uid: &str) -> Result<Model> {

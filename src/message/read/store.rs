@@ -1,11 +1,14 @@
 //! SQL of reading messages; the workspace comes first, or a message that was found in it.
 
 use entity::{
+    chat,
     id::{ChatId, MessageId, WorkspaceId},
     message::{Column, Entity, Model, Status},
     message_status,
 };
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait, sea_query::Expr,
+};
 
 use crate::{
     error::Result,
@@ -56,8 +59,11 @@ pub(crate) async fn until(
     Ok(newest_first)
 }
 
-/// One row more than the page holds.
-pub(super) async fn page(
+/// One row more than the page of this chat holds.
+///
+/// # Errors
+/// What the database says.
+pub async fn page(
     db: &impl ConnectionTrait,
     workspace_id: WorkspaceId,
     chat_id: ChatId,
@@ -68,17 +74,25 @@ pub(super) async fn page(
         SortingOrder::Ascending => Order::Asc,
         SortingOrder::Descending => Order::Desc,
     };
-    Ok(Entity::find()
-        .filter(Column::WorkspaceId.eq(workspace_id))
+    // The index of a chat's messages has what a filter asks for; rows are read for the page only.
+    let chat = chat::Entity::find_by_id(chat_id).filter(chat::Column::WorkspaceId.eq(workspace_id)).select_only();
+    let on_page = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Expr::exists(chat.expr(Expr::value(1)).into_query()))
         .filter(Column::ChatId.eq(chat_id))
         .apply_if(filter.direction, |query, direction| query.filter(Column::Direction.eq(direction)))
         .apply_if(filter.from, |query, from| query.filter(Column::CreatedAt.gte(from)))
         .apply_if(filter.until, |query, until| query.filter(Column::CreatedAt.lte(until)))
         .apply_if(filter.newer_than, |query, id| query.filter(Column::Id.gt(id)))
         .apply_if(filter.older_than, |query, id| query.filter(Column::Id.lt(id)))
-        .order_by(Column::Id, order)
+        .order_by(Column::Id, order.clone())
         .limit(PageNumber::SIZE + 1)
-        .offset(page.offset())
+        .offset(page.offset());
+    Ok(Entity::find()
+        .filter(Column::WorkspaceId.eq(workspace_id))
+        .filter(Column::Id.in_subquery(on_page.into_query()))
+        .order_by(Column::Id, order)
         .all(db)
         .await?)
 }

@@ -11,10 +11,11 @@ use sea_orm::DatabaseTransaction;
 
 use crate::{
     app::App,
-    bot, channel as channels, db,
+    bot, channel as channels, chat as chats, db,
     error::{Error, Result},
     file,
     message::{Jid, Text},
+    phone::Phone,
     webhook::tell::{self, Written},
 };
 
@@ -29,6 +30,8 @@ pub struct Incoming {
     pub session: AttemptId,
     /// The conversation on the network: who writes, or the group that is written to.
     pub from: Jid,
+    /// Who writes in a group, where that is known; a direct conversation is with whoever writes.
+    pub author: Option<Phone>,
     /// What is written; absent only where there is a file.
     pub text: Option<Text>,
     /// The file that came with it, kept provisionally in the account's workspace.
@@ -70,6 +73,9 @@ pub(crate) async fn store_incoming(app: &App, tx: &DatabaseTransaction, incoming
         return Err(Error::FileNotFound(id.to_string()));
     }
     let (chat, is_new_chat) = store::open_chat(app, tx, &channel, &incoming.from).await?;
+    if let Some(author) = incoming.author.as_ref().filter(|_| chat.is_group) {
+        chats::remember_member(tx, &chat, author).await?;
+    }
     let message_id = MessageId(app.clock.uuid());
     if !store::insert(app, tx, message_id, &chat, incoming).await? {
         // Somebody brought the same at the same time; the repeated operation finds it.

@@ -1,4 +1,7 @@
-//! One batch: all its messages in one transaction, each accepted or refused by itself.
+//! One batch: its messages are accepted or refused each by itself, and are stored once it is committed.
+//!
+//! Most batches need nothing but what is remembered from the last one, and go to the database once ([`direct`]). For
+//! the others the periods' rows are held in a transaction, and what is to be known is read.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -8,21 +11,25 @@ use std::{
 use entity::{
     id::{ChatId, MessageId, WorkspaceId},
     message::Direction,
+    timestamp::Timestamp,
 };
 use sea_orm::DatabaseTransaction;
 
 use crate::{
     app::App,
     db,
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     idempotency::{self, Earlier},
     message::{
-        Destination, Jid,
         send::{Author, Sending},
         writer::{
+            RETRY_AFTER,
+            brought::Brought,
             charge::{Accounts, Charged},
-            resolve::{Address, Chat, KnownChats, Places, Route},
-            store::{self, NewMessage},
+            direct,
+            memory::{Address, Memory, Place},
+            resolve::{Chat, Places, Route},
+            store::{self, Held, NewMessage},
         },
     },
     quota::Period,
@@ -30,6 +37,7 @@ use crate::{
 };
 
 /// What came of a batch.
+#[derive(Default)]
 pub(super) struct Committed {
     /// For each message, in order.
     pub(super) outcomes: Vec<Result<MessageId>>,
@@ -40,84 +48,162 @@ pub(super) struct Committed {
 }
 
 /// A message that is accepted, if the transaction commits.
-struct Accepted {
-    index: usize,
-    id: MessageId,
-    route: Route,
+pub(super) struct Accepted<'a> {
+    pub(super) sending: &'a Sending,
+    pub(super) id: MessageId,
+    pub(super) route: Route,
 }
 
-/// Commits a batch. If the answer to the commit is lost, it is looked up whether it was done.
-///
-/// # Errors
-/// What the database says; nothing of the batch is stored then.
-pub(super) async fn commit(app: &App, chats: &KnownChats, sendings: &[Sending]) -> Result<Committed> {
+/// Commits a batch. If the answer to a commit is lost, it is looked up whether it was done.
+pub(super) async fn commit(app: &App, memory: &Memory, sendings: &[Sending]) -> Committed {
     // Made once, so that a repeated transaction writes the same messages.
     let ids: Vec<MessageId> = sendings.iter().map(|_| MessageId(app.clock.uuid())).collect();
-    match db::retried(|| commit_once(app, chats, sendings, &ids)).await {
-        Ok((committed, seen)) => {
-            chats.learn(seen);
-            Ok(committed)
+    let direct = match direct::commit(app, memory, sendings, &ids).await {
+        Ok(direct) => direct,
+        Err(error @ Error::Busy { .. }) => return recover(app, &ids, &error).await,
+        // It has taken itself back, and what is wrong shows below.
+        Err(error) => {
+            tracing::info!(%error, "a batch of messages did not go the short way");
+            sendings.iter().for_each(|one| memory.distrust(one.caller.workspace.id));
+            direct::Done::default()
         }
-        Err(error @ Error::Busy { .. }) => {
-            let is_stored = |committed: &Committed| !committed.outcomes.is_empty();
-            recover(app, sendings, &ids).await.filter(is_stored).ok_or(error)
-        }
-        Err(error) => Err(error),
+    };
+    let (mut committed, done) = (direct.committed, direct.done);
+    let rest: Vec<usize> = (0..sendings.len()).filter(|index| !done.contains(index)).collect();
+    let outcomes = commit_rest(app, memory, sendings, &ids, &rest, &mut committed).await;
+    let mut outcomes = outcomes.into_iter();
+    let outcome = |(index, id): (usize, &MessageId)| match done.contains(&index) {
+        true => Ok(*id),
+        false => outcomes.next().unwrap_or_else(|| Err(Error::Internal("a message has no outcome".to_owned()))),
+    };
+    committed.outcomes = ids.iter().enumerate().map(outcome).collect();
+    committed
+}
+
+/// Commits those messages that need a look into the database.
+async fn commit_rest(
+    app: &App,
+    memory: &Memory,
+    sendings: &[Sending],
+    ids: &[MessageId],
+    rest: &[usize],
+    committed: &mut Committed,
+) -> Vec<Result<MessageId>> {
+    if rest.is_empty() {
+        return Vec::new();
     }
+    let sendings: Vec<&Sending> = rest.iter().map(|index| &sendings[*index]).collect();
+    let ids: Vec<MessageId> = rest.iter().map(|index| ids[*index]).collect();
+    let done = match db::retried(|| commit_once(app, memory, &sendings, &ids)).await {
+        Ok((done, learnt)) => {
+            learnt.keep(memory);
+            done
+        }
+        Err(error @ Error::Busy { .. }) => recover(app, &ids, &error).await,
+        Err(error) => Committed { outcomes: ids.iter().map(|_| Err(for_each(&error))).collect(), ..Default::default() },
+    };
+    committed.ledger.extend(done.ledger);
+    committed.is_work |= done.is_work;
+    done.outcomes
 }
 
 /// After a lost connection: what the database has of the batch, if it answers and has any.
-async fn recover(app: &App, sendings: &[Sending], ids: &[MessageId]) -> Option<Committed> {
-    let stored: BTreeSet<MessageId> = store::stored(app.db.reader(), ids).await.ok()?.into_iter().collect();
-    if stored.is_empty() {
-        return None;
-    }
-    let outcome = |id: &MessageId| {
-        if stored.contains(id) { Ok(*id) } else { Err(Error::Busy { retry_after: super::RETRY_AFTER }) }
-    };
-    debug_assert_eq!(sendings.len(), ids.len());
-    Some(Committed { outcomes: ids.iter().map(outcome).collect(), ledger: Vec::new(), is_work: true })
+async fn recover(app: &App, ids: &[MessageId], error: &Error) -> Committed {
+    let stored = store::stored(app.db.reader(), ids).await.unwrap_or_default();
+    let stored: BTreeSet<MessageId> = stored.into_iter().collect();
+    let outcome = |id: &MessageId| if stored.contains(id) { Ok(*id) } else { Err(for_each(error)) };
+    Committed { outcomes: ids.iter().map(outcome).collect(), ledger: Vec::new(), is_work: !stored.is_empty() }
 }
 
-/// Chats with their ids.
-type Seen = Vec<(Address, ChatId)>;
+/// The error of a whole batch, for each of its messages.
+fn for_each(error: &Error) -> Error {
+    match error.code().kind() {
+        Kind::Unavailable => Error::Busy { retry_after: RETRY_AFTER },
+        _ => {
+            tracing::error!(%error, "a batch of messages was not accepted");
+            Error::Internal(format!("writer: {error}"))
+        }
+    }
+}
+
+/// What a commit has shown.
+pub(super) struct Learnt {
+    period: Period,
+    addresses: Vec<(Address, ChatId)>,
+    places: Vec<(ChatId, Place)>,
+    workspaces: Vec<Held>,
+}
+
+impl Learnt {
+    /// What these accounts are after their charges, and where these messages went.
+    pub(super) fn of(
+        accounts: &Accounts,
+        places: &Places,
+        accepted: &[Accepted<'_>],
+        messages: &[NewMessage],
+        period: Period,
+    ) -> Result<Self> {
+        let address = |(one, message): (&Accepted<'_>, &NewMessage)| {
+            places.address(one.sending).map(|address| (address, message.chat_id))
+        };
+        let place = |message: &NewMessage| {
+            (message.chat_id, Place { workspace_id: message.workspace_id, account_id: message.account_id })
+        };
+        Ok(Self {
+            period,
+            addresses: accepted.iter().zip(messages).filter_map(address).collect(),
+            places: messages.iter().map(place).collect(),
+            workspaces: accounts.after()?,
+        })
+    }
+
+    /// Remembers it.
+    pub(super) fn keep(self, memory: &Memory) {
+        memory.learn_addresses(self.addresses);
+        memory.learn_places(self.places);
+        memory.learn_workspaces(self.period.start, self.workspaces);
+    }
+}
 
 async fn commit_once(
     app: &App,
-    known: &KnownChats,
-    sendings: &[Sending],
+    memory: &Memory,
+    sendings: &[&Sending],
     ids: &[MessageId],
-) -> Result<(Committed, Seen)> {
+) -> Result<(Committed, Learnt)> {
     let workspaces: BTreeSet<WorkspaceId> = sendings.iter().map(|one| one.caller.workspace.id).collect();
     let workspaces: Vec<WorkspaceId> = workspaces.into_iter().collect();
-    db::write(&app.db, "message.accept", async |tx| {
-        let period = Period::containing(app.clock.now())?;
+    db::write_batch(&app.db, "message.accept", async |tx| {
+        let now = app.clock.now();
+        let period = Period::containing(now)?;
+        Brought::lock(tx, sendings).await?;
         let mut accounts = Accounts::take(app, tx, &workspaces, period).await?;
         let requests: Vec<_> = sendings.iter().map(|one| &one.request).collect();
         let earlier = idempotency::earlier::<MessageId>(app, tx, &requests).await?;
-        let places = Places::read(tx, known, accounts.held(), sendings).await?;
+        let places = Places::read(tx, memory, accounts.held(), sendings).await?;
+        let mut brought = Brought::read(tx, &places, sendings).await?;
         let mut outcomes = Vec::with_capacity(sendings.len());
-        let mut accepted: Vec<Accepted> = Vec::new();
+        let mut accepted: Vec<Accepted<'_>> = Vec::new();
         for (index, sending) in sendings.iter().enumerate() {
             let outcome = match answered(&earlier[index], sendings, &outcomes, index) {
                 Some(outcome) => outcome,
-                None => accept(&places, &mut accounts, sending, ids[index]).map(|route| {
-                    accepted.push(Accepted { index, id: ids[index], route });
+                None => accept(&places, &mut brought, &mut accounts, sending, ids[index]).map(|one| {
+                    accepted.push(one);
                     ids[index]
                 }),
             };
             outcomes.push(outcome);
         }
-        let mut is_news = false;
-        let mut seen = Vec::new();
+        let (mut is_news, mut messages) = (false, Vec::new());
         if !accepted.is_empty() {
-            seen = write(app, tx, sendings, &accepted, &accounts, period).await?;
+            messages = write(app, tx, &accepted, &accounts, (period, now)).await?;
             let callers: HashMap<WorkspaceId, _> =
                 sendings.iter().map(|one| (one.caller.workspace.id, &one.caller)).collect();
             is_news = accounts.tell(app, tx, period, |id| callers.get(&id).map(|caller| Arc::clone(caller))).await?;
         }
         let is_work = is_news || !accepted.is_empty();
-        Ok((Committed { outcomes, ledger: accounts.left(period)?, is_work }, seen))
+        let learnt = Learnt::of(&accounts, &places, &accepted, &messages, period)?;
+        Ok((Committed { outcomes, ledger: accounts.left(period)?, is_work }, learnt))
     })
     .await
 }
@@ -125,7 +211,7 @@ async fn commit_once(
 /// The answer to a request that has come before, in an earlier batch or in this one.
 fn answered(
     earlier: &Earlier<MessageId>,
-    sendings: &[Sending],
+    sendings: &[&Sending],
     outcomes: &[Result<MessageId>],
     index: usize,
 ) -> Option<Result<MessageId>> {
@@ -143,54 +229,60 @@ fn answered(
     Some(if first.request.is_same(request) { Ok(id) } else { Err(Error::IdempotencyKeyReused) })
 }
 
-fn accept(places: &Places, accounts: &mut Accounts, sending: &Sending, id: MessageId) -> Result<Route> {
+/// Finds out where a message goes, and charges it.
+pub(super) fn accept<'a>(
+    places: &Places,
+    brought: &mut Brought,
+    accounts: &mut Accounts,
+    sending: &'a Sending,
+    id: MessageId,
+) -> Result<Accepted<'a>> {
     let route = places.route(sending)?;
+    brought.check(sending, &route.chat)?;
     accounts.charge(sending.caller.workspace.id, id, sending.command.cost())?;
-    Ok(route)
+    brought.note(sending, &route.chat);
+    Ok(Accepted { sending, id, route })
 }
 
 /// Writes down everything that was accepted.
 async fn write(
     app: &App,
     tx: &DatabaseTransaction,
-    sendings: &[Sending],
-    accepted: &[Accepted],
+    accepted: &[Accepted<'_>],
     accounts: &Accounts,
-    period: Period,
-) -> Result<Seen> {
-    let now = app.clock.now();
-    let chats = chats(tx, sendings, accepted, now).await?;
-    let message = |one: &Accepted| -> Result<NewMessage> {
-        let sending = &sendings[one.index];
+    (period, now): (Period, Timestamp),
+) -> Result<Vec<NewMessage>> {
+    let chats = chats(tx, accepted, now).await?;
+    let message = |one: &Accepted<'_>| {
         let chat_id = chats.get(&one.route.chat).copied();
-        Ok(NewMessage {
-            id: one.id,
-            workspace_id: sending.caller.workspace.id,
-            account_id: one.route.account_id,
-            chat_id: chat_id.ok_or_else(|| Error::Internal("a chat was not made".to_owned()))?,
-            text: sending.command.text.as_ref().map(|text| text.as_str().to_owned()),
-            file_id: sending.command.file,
-            user_id: (sending.author == Author::Caller).then_some(sending.caller.user.id),
-            reply_to: sending.command.reply_to,
-            label: sending.command.label.clone(),
-            chat_name: sending.command.chat_name.clone(),
-        })
+        Ok(one.message(chat_id.ok_or_else(|| Error::Internal("a chat was not made".to_owned()))?))
     };
     let messages: Vec<NewMessage> = accepted.iter().map(message).collect::<Result<_>>()?;
-    store::write(tx, &messages, &accounts.entries, &accounts.taken(), period.start, now).await?;
+    let taken: Vec<_> = accounts.taken().into_iter().map(|(_, taken)| taken).collect();
+    store::write(tx, &messages, &accounts.entries, &taken, period.start, now).await?;
     told(app, tx, accounts, accepted, &messages).await?;
-    let answers: Vec<_> = accepted.iter().map(|one| (&sendings[one.index].request, one.id)).collect();
+    let answers: Vec<_> = accepted.iter().map(|one| (&one.sending.request, one.id)).collect();
     idempotency::keep(app, tx, &answers).await?;
-    let addressed = |one: &Accepted| {
-        let jid = match &sendings[one.index].command.destination {
-            Destination::Phone { phone, .. } => Jid::of(phone),
-            Destination::Jid { jid, .. } => jid.clone(),
-            Destination::Chat(_) => return None,
-        };
-        let id = chats.get(&one.route.chat)?;
-        Some(((one.route.account_id, jid.as_str().to_owned()), *id))
-    };
-    Ok(accepted.iter().filter_map(addressed).collect())
+    Ok(messages)
+}
+
+impl Accepted<'_> {
+    /// The message that is stored.
+    pub(super) fn message(&self, chat_id: ChatId) -> NewMessage {
+        let command = &self.sending.command;
+        NewMessage {
+            id: self.id,
+            workspace_id: self.sending.caller.workspace.id,
+            account_id: self.route.account_id,
+            chat_id,
+            text: command.text.as_ref().map(|text| text.as_str().to_owned()),
+            file_id: command.file,
+            user_id: (self.sending.author == Author::Caller).then_some(self.sending.caller.user.id),
+            reply_to: command.reply_to,
+            label: command.label.clone(),
+            chat_name: command.chat_name.clone(),
+        }
+    }
 }
 
 /// Tells those of the workspaces that have webhooks; the others cost nothing.
@@ -198,7 +290,7 @@ async fn told(
     app: &App,
     tx: &DatabaseTransaction,
     accounts: &Accounts,
-    accepted: &[Accepted],
+    accepted: &[Accepted<'_>],
     messages: &[NewMessage],
 ) -> Result<()> {
     let is_subscribed = accounts.held().filter(|held| held.is_subscribed);
@@ -225,12 +317,7 @@ async fn told(
 }
 
 /// The ids of all chats, after making those that were not there.
-async fn chats(
-    tx: &DatabaseTransaction,
-    sendings: &[Sending],
-    accepted: &[Accepted],
-    now: entity::timestamp::Timestamp,
-) -> Result<HashMap<Chat, ChatId>> {
+async fn chats(tx: &DatabaseTransaction, accepted: &[Accepted<'_>], now: Timestamp) -> Result<HashMap<Chat, ChatId>> {
     let mut found = HashMap::new();
     let mut new = HashMap::new();
     for one in accepted {
@@ -239,7 +326,7 @@ async fn chats(
                 found.insert(one.route.chat.clone(), *id);
             }
             Chat::New(account_id, jid) => {
-                let workspace_id = sendings[one.index].caller.workspace.id;
+                let workspace_id = one.sending.caller.workspace.id;
                 new.insert((*account_id, jid.clone()), workspace_id);
             }
         }

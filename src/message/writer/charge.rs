@@ -39,6 +39,14 @@ pub(super) struct Entry {
     pub(super) amount: Credits,
 }
 
+/// What is taken of a workspace: recurring credits, and those that do not expire.
+#[derive(Clone, Copy)]
+pub(super) struct Taken {
+    pub(super) workspace_id: WorkspaceId,
+    pub(super) recurring: Credits,
+    pub(super) non_recurring: Credits,
+}
+
 /// A workspace's credits while a batch is worked out.
 struct Account {
     held: store::Held,
@@ -60,9 +68,20 @@ impl Accounts {
             quota::take_all(app, tx, ids).await?;
             rows = store::hold(tx, ids, period.start).await?;
         }
+        Ok(Self::of(rows))
+    }
+
+    /// Accounts of workspaces, as they are known.
+    pub(super) fn of(rows: Vec<store::Held>) -> Self {
         let account = |held: store::Held| Account { held, recurring: Credits::ZERO, non_recurring: Credits::ZERO };
         let accounts = rows.into_iter().map(|held| (held.workspace_id, account(held))).collect();
-        Ok(Self { accounts, entries: Vec::new() })
+        Self { accounts, entries: Vec::new() }
+    }
+
+    /// Forgets a workspace and its charges.
+    pub(super) fn leave_out(&mut self, id: WorkspaceId) {
+        self.accounts.remove(&id);
+        self.entries.retain(|entry| entry.workspace_id != id);
     }
 
     /// What is held of each workspace.
@@ -92,10 +111,15 @@ impl Accounts {
         Ok(())
     }
 
-    /// What was taken of each workspace that was charged at all: workspace, recurring, non-recurring.
-    pub(super) fn taken(&self) -> Vec<(WorkspaceId, Credits, Credits)> {
+    /// What was taken of each workspace that was charged at all, with what is known of it.
+    pub(super) fn taken(&self) -> Vec<(&store::Held, Taken)> {
+        let taken = |account: &Account| Taken {
+            workspace_id: account.held.workspace_id,
+            recurring: account.recurring,
+            non_recurring: account.non_recurring,
+        };
         let charged = self.accounts.values().filter(|account| account.is_charged());
-        charged.map(|account| (account.held.workspace_id, account.recurring, account.non_recurring)).collect()
+        charged.map(|account| (&account.held, taken(account))).collect()
     }
 
     /// What is left of each workspace, charged or not.
@@ -104,6 +128,17 @@ impl Accounts {
             Ok(Charged { workspace_id: account.held.workspace_id, figures: account.figures(period)? })
         };
         self.accounts.values().map(left).collect()
+    }
+
+    /// What is known of each workspace once the charges are written, except the highest threshold that was told of.
+    pub(super) fn after(&self) -> Result<Vec<store::Held>> {
+        self.accounts.values().map(Account::after).collect()
+    }
+
+    /// Whether the charges reach a threshold that the partner is to be told of.
+    pub(super) fn reaches_threshold(&self, caller: &WorkspaceCaller, period: Period) -> Result<bool> {
+        let Some(account) = self.accounts.get(&caller.workspace.id) else { return Ok(false) };
+        account.reaches_threshold(caller, period)
     }
 
     /// Tells the partner of thresholds that the charges have reached; tells us whether there were any.
@@ -117,11 +152,10 @@ impl Accounts {
         let mut is_news = false;
         for account in self.accounts.values().filter(|account| account.is_charged()) {
             let Some(caller) = caller_of(account.held.workspace_id) else { continue };
-            let figures = account.figures(period)?;
-            let (used, total) = (figures.messages_used.0, figures.messages_total.0);
-            if caller.thresholds.reached(account.held.messages_notified, used, total).is_empty() {
+            if !account.reaches_threshold(&caller, period)? {
                 continue;
             }
+            let figures = account.figures(period)?;
             let row = quota::lock_of(tx, account.held.workspace_id, period.start).await?;
             let row = row.ok_or_else(|| Error::Internal("a period is not there".to_owned()))?;
             let subject = notify::Subject::from(&caller.workspace);
@@ -136,17 +170,35 @@ impl Account {
         self.recurring.0 > 0 || self.non_recurring.0 > 0
     }
 
-    fn figures(&self, period: Period) -> Result<Figures> {
-        let held = &self.held;
-        Figures::new(&Sums {
-            period,
-            recurring_granted: held.recurring_granted,
+    fn reaches_threshold(&self, caller: &WorkspaceCaller, period: Period) -> Result<bool> {
+        let figures = self.figures(period)?;
+        let (used, total) = (figures.messages_used.0, figures.messages_total.0);
+        Ok(!caller.thresholds.reached(self.held.messages_notified, used, total).is_empty())
+    }
+
+    /// What the period's row and the balance are once the charges are written.
+    fn after(&self) -> Result<store::Held> {
+        let held = self.held.clone();
+        Ok(store::Held {
             recurring_used: credit::sum(held.recurring_used, self.recurring)?,
             non_recurring_used: credit::sum(held.non_recurring_used, self.non_recurring)?,
-            non_recurring_balance: credit::sum(held.balance, credit::negated(self.non_recurring)?)?,
+            balance: credit::sum(held.balance, credit::negated(self.non_recurring)?)?,
+            revision: held.revision + i64::from(self.is_charged()),
+            ..held
+        })
+    }
+
+    fn figures(&self, period: Period) -> Result<Figures> {
+        let after = self.after()?;
+        Figures::new(&Sums {
+            period,
+            recurring_granted: after.recurring_granted,
+            recurring_used: after.recurring_used,
+            non_recurring_used: after.non_recurring_used,
+            non_recurring_balance: after.balance,
             api_calls_total: 0,
             api_calls_used: 0,
-            revision: held.revision + i64::from(self.is_charged()),
+            revision: after.revision,
         })
     }
 }

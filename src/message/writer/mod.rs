@@ -11,14 +11,17 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     app::App,
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     message::send::Sending,
     signal::Signal,
 };
 
 mod batch;
+mod brought;
 mod charge;
+mod direct;
 mod holds;
+mod memory;
 mod resolve;
 mod store;
 
@@ -63,38 +66,21 @@ impl Writer {
 /// Commits what is handed in for as long as the application lives.
 pub async fn run(app: Arc<App>, mut queue: Queue) {
     let mut waiting = Vec::with_capacity(AT_ONCE);
-    let chats = resolve::KnownChats::default();
+    let memory = memory::Memory::default();
     while queue.0.recv_many(&mut waiting, AT_ONCE).await > 0 {
         let (sendings, answers): (Vec<Sending>, Vec<_>) =
             waiting.drain(..).map(|one| (one.sending, one.answer)).unzip();
-        let outcome = batch::commit(&app, &chats, &sendings).await;
-        let (outcomes, ledger) = match outcome {
-            Ok(committed) => {
-                if committed.is_work {
-                    app.signals.publish(Signal::Work);
-                }
-                (committed.outcomes, committed.ledger)
-            }
-            Err(error) => (sendings.iter().map(|_| Err(for_each(&error))).collect(), Vec::new()),
-        };
-        for charged in &ledger {
+        let committed = batch::commit(&app, &memory, &sendings).await;
+        if committed.is_work {
+            app.signals.publish(Signal::Work);
+        }
+        for charged in &committed.ledger {
             app.figures.forget(charged.workspace_id);
         }
-        for (answer, outcome) in answers.into_iter().zip(outcomes) {
+        for (answer, outcome) in answers.into_iter().zip(committed.outcomes) {
             // Whoever has stopped waiting finds the message under its key, or in its chat.
             let _ = answer.send(outcome);
         }
-        holds::settle(&app, &sendings, &ledger);
-    }
-}
-
-/// The error of a whole batch, for each of its messages.
-fn for_each(error: &Error) -> Error {
-    match error.code().kind() {
-        Kind::Unavailable => Error::Busy { retry_after: RETRY_AFTER },
-        _ => {
-            tracing::error!(%error, "a batch of messages was not accepted");
-            Error::Internal(format!("writer: {error}"))
-        }
+        holds::settle(&app, &sendings, &committed.ledger);
     }
 }

@@ -1,9 +1,6 @@
 //! Finding out through which account and in which chat each message of a batch goes.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
+use std::collections::HashMap;
 
 use entity::id::{AccountId, ChatId, FileId, MessageId, WorkspaceId};
 use sea_orm::DatabaseTransaction;
@@ -13,17 +10,14 @@ use crate::{
     file,
     message::{
         Destination, Jid,
-        send::{Author, Sending},
-        writer::store,
+        send::Sending,
+        writer::{
+            memory::{Address, Memory, Place},
+            store,
+        },
     },
     phone::Phone,
 };
-
-/// A chat as the network knows it: through which account, with which id.
-pub(super) type Address = (AccountId, String);
-
-/// Most chats that are remembered; then remembering begins anew.
-const MOST_KNOWN: usize = 100_000;
 
 /// Where a message goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,36 +36,56 @@ pub(super) enum Chat {
 /// What a batch needs to know of accounts, chats and messages that it refers to.
 pub(super) struct Places {
     accounts: HashMap<WorkspaceId, Vec<store::Account>>,
-    chats: HashMap<ChatId, store::ChatPlace>,
+    chats: HashMap<ChatId, Place>,
     by_jid: HashMap<Address, ChatId>,
     messages: HashMap<MessageId, store::MessagePlace>,
     files: HashMap<FileId, WorkspaceId>,
 }
 
 impl Places {
-    pub(super) async fn read(
-        tx: &DatabaseTransaction,
-        known: &KnownChats,
-        held: impl Iterator<Item = &store::Held>,
-        sendings: &[Sending],
+    /// What is remembered. It knows no messages and no files.
+    pub(super) fn recall<'a>(
+        memory: &Memory,
+        held: impl Iterator<Item = &'a store::Held>,
+        sendings: &[&Sending],
     ) -> Result<Self> {
         let accounts = held.map(|held| Ok((held.workspace_id, held.accounts()?))).collect::<Result<_>>()?;
-        let files = file::attachable(tx, sendings.iter().filter_map(|one| one.command.file).collect()).await?;
-        let (chats, by_jid, messages) = (HashMap::new(), HashMap::new(), HashMap::new());
-        let mut places = Self { accounts, chats, by_jid, messages, files };
-        let named = sendings.iter().filter_map(|one| match one.command.destination {
-            Destination::Chat(id) => Some(id),
-            _ => None,
-        });
-        let addressed: Vec<Address> = sendings.iter().filter_map(|one| places.address(one)).collect();
-        let (by_jid, unknown) = known.find(addressed);
-        places.by_jid = by_jid;
-        let answered = sendings.iter().filter_map(|one| one.command.reply_to);
-        let chats = store::chats(tx, named.collect()).await?;
-        places.chats = chats.into_iter().map(|chat| (chat.id, chat)).collect();
-        for chat in store::chats_by_jid(tx, unknown).await? {
+        let (chats, by_jid) = (HashMap::new(), HashMap::new());
+        let mut places = Self { accounts, chats, by_jid, messages: HashMap::new(), files: HashMap::new() };
+        for sending in sendings {
+            if let Destination::Chat(id) = sending.command.destination {
+                places.chats.extend(memory.place_of(id).map(|place| (id, place)));
+            } else if let Some(address) = places.address(sending) {
+                places.by_jid.extend(memory.chat_at(&address).map(|id| (address, id)));
+            }
+        }
+        Ok(places)
+    }
+
+    /// What is remembered, and the rest from the database.
+    pub(super) async fn read<'a>(
+        tx: &DatabaseTransaction,
+        memory: &Memory,
+        held: impl Iterator<Item = &'a store::Held>,
+        sendings: &[&Sending],
+    ) -> Result<Self> {
+        let mut places = Self::recall(memory, held, sendings)?;
+        places.files = file::attachable(tx, sendings.iter().filter_map(|one| one.command.file).collect()).await?;
+        let (mut named, mut addressed) = (Vec::new(), Vec::new());
+        for sending in sendings {
+            match (&sending.command.destination, places.address(sending)) {
+                (Destination::Chat(id), _) if !places.chats.contains_key(id) => named.push(*id),
+                (_, Some(address)) if !places.by_jid.contains_key(&address) => addressed.push(address),
+                _ => {}
+            }
+        }
+        for chat in store::chats(tx, named).await? {
+            places.chats.insert(chat.id, Place { workspace_id: chat.workspace_id, account_id: chat.account_id });
+        }
+        for chat in store::chats_by_jid(tx, addressed).await? {
             places.by_jid.insert((chat.account_id, chat.jid), chat.id);
         }
+        let answered = sendings.iter().filter_map(|one| one.command.reply_to);
         let messages = store::messages(tx, answered.collect()).await?;
         places.messages = messages.into_iter().map(|message| (message.id, message)).collect();
         Ok(places)
@@ -137,7 +151,8 @@ impl Places {
         }
     }
 
-    fn address(&self, sending: &Sending) -> Option<Address> {
+    /// The address of a message that names no chat of ours.
+    pub(super) fn address(&self, sending: &Sending) -> Option<Address> {
         let (jid, account) = match &sending.command.destination {
             Destination::Phone { phone, account } => (Jid::of(phone), account),
             Destination::Jid { jid, account } => (jid.clone(), account),
@@ -145,34 +160,5 @@ impl Places {
         };
         let account = self.account(sending.caller.workspace.id, account.as_ref()).ok()?;
         Some((account.id, jid.as_str().to_owned()))
-    }
-}
-
-/// Chats whose ids this process knows: an account has one chat with each id on the network, for ever.
-#[derive(Default)]
-pub(super) struct KnownChats(Mutex<HashMap<Address, ChatId>>);
-
-impl KnownChats {
-    /// Those of these that are known, and the others.
-    fn find(&self, addressed: Vec<Address>) -> (HashMap<Address, ChatId>, Vec<Address>) {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut found = HashMap::new();
-        let mut unknown = Vec::new();
-        for address in addressed {
-            match known.get(&address) {
-                Some(id) => drop(found.insert(address, *id)),
-                None => unknown.push(address),
-            }
-        }
-        (found, unknown)
-    }
-
-    /// Remembers chats that a commit has shown or made.
-    pub(super) fn learn(&self, chats: impl IntoIterator<Item = (Address, ChatId)>) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() > MOST_KNOWN {
-            known.clear();
-        }
-        known.extend(chats);
     }
 }

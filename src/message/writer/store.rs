@@ -1,24 +1,39 @@
 //! SQL of the writer. Each statement takes a whole batch as [`Rows`], so its text does not depend on the batch and is
 //! prepared once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use entity::{
     credits::Credits,
-    id::{AccountId, ChatId, FileId, MessageId, UserId, WorkspaceId},
+    id::{AccountId, ChatId, MessageId, WorkspaceId},
     timestamp::Timestamp,
 };
-use sea_orm::{ActiveEnum, ConnectionTrait, DatabaseTransaction, DbBackend, FromQueryResult, Statement};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, FromQueryResult, Statement};
 
 use crate::{
-    chat,
     db::{self, Column, Rows},
     error::{Error, Result},
-    message::{Jid, writer::charge::Entry},
+    message::Jid,
 };
 
+mod changes;
+
+pub(super) use changes::{NewMessage, write, write_if_unchanged};
+
+/// The accounts of the workspace `x.w` on PostgreSQL, as one text.
+const ACCOUNTS: &str = "SELECT json_agg(json_build_array(c.account_id, c.phone, c.connected_at, \
+    CASE WHEN c.state = 'connected' AND NOT c.suspended THEN 1 ELSE 0 END) ORDER BY c.account_id)::text \
+    FROM channels c WHERE c.workspace_id = x.w";
+/// The same on SQLite.
+const ACCOUNTS_SQLITE: &str = "SELECT json_group_array(json_array(c.account_id, c.phone, c.connected_at, \
+    CASE WHEN c.state = 'connected' AND NOT c.suspended THEN 1 ELSE 0 END) ORDER BY c.account_id) \
+    FROM channels c WHERE c.workspace_id = x.w";
+/// Whether the workspace `x.w` hears of its messages.
+const HAS_WEBHOOK: &str = "EXISTS (SELECT 1 FROM webhook_subscriptions s \
+    WHERE s.workspace_id = x.w AND s.enabled AND s.deleted_at IS NULL)";
+
 /// What a batch needs to know of a workspace, its period's row and its balance held for the transaction.
-#[derive(FromQueryResult)]
+#[derive(Clone, FromQueryResult)]
 pub(super) struct Held {
     pub(super) workspace_id: WorkspaceId,
     pub(super) recurring_granted: Credits,
@@ -27,7 +42,7 @@ pub(super) struct Held {
     pub(super) messages_notified: i32,
     pub(super) revision: i64,
     pub(super) balance: Credits,
-    channels: Option<String>,
+    pub(super) channels: Option<String>,
     /// Whether it has a webhook.
     pub(super) is_subscribed: bool,
 }
@@ -54,40 +69,19 @@ impl Held {
 /// Takes the rows of these workspaces that are there, in the order in which everybody takes them.
 pub(super) async fn hold(tx: &DatabaseTransaction, ids: &[WorkspaceId], period_start: Timestamp) -> Result<Vec<Held>> {
     const SELECT: &str = "SELECT q.workspace_id, q.recurring_granted, q.recurring_used, q.non_recurring_used, \
-        q.messages_notified, q.revision, w.balance, (SELECT {accounts} FROM channels c \
-        WHERE c.workspace_id = q.workspace_id) AS channels, EXISTS (SELECT 1 FROM webhook_subscriptions s \
-        WHERE s.workspace_id = q.workspace_id AND s.enabled AND s.deleted_at IS NULL) AS is_subscribed \
+        q.messages_notified, q.revision, w.balance, ({accounts}) AS channels, {has_webhook} AS is_subscribed \
         FROM quota_periods q JOIN wallets w ON w.workspace_id = q.workspace_id \
         WHERE q.workspace_id {one_of} AND q.period_start = $1 ORDER BY q.workspace_id";
-    let usable = "CASE WHEN c.state = 'connected' AND NOT c.suspended THEN 1 ELSE 0 END";
-    let (one_of, list) = db::one_of(tx.get_database_backend(), "$2", ids);
-    let (accounts, lock) = match tx.get_database_backend() {
-        DbBackend::Postgres => (
-            "json_agg(json_build_array(c.account_id, c.phone, c.connected_at, {usable}))::text",
-            " FOR NO KEY UPDATE OF q, w",
-        ),
-        _ => ("json_group_array(json_array(c.account_id, c.phone, c.connected_at, {usable}))", ""),
+    let backend = tx.get_database_backend();
+    let (one_of, list) = db::one_of(backend, "$2", ids);
+    let (accounts, lock) = match backend {
+        DbBackend::Postgres => (ACCOUNTS, " FOR NO KEY UPDATE OF q, w"),
+        _ => (ACCOUNTS_SQLITE, ""),
     };
-    let accounts = accounts.replace("{usable}", usable);
-    let sql = SELECT.replace("{accounts}", &accounts).replace("{one_of}", &one_of) + lock;
-    let statement =
-        Statement::from_sql_and_values(tx.get_database_backend(), sql, [period_start.0.into(), list.into()]);
+    let sql = SELECT.replace("{accounts}", accounts).replace("{has_webhook}", HAS_WEBHOOK);
+    let sql = sql.replace("x.w", "q.workspace_id").replace("{one_of}", &one_of) + lock;
+    let statement = Statement::from_sql_and_values(backend, sql, [period_start.0.into(), list.into()]);
     Ok(Held::find_by_statement(statement).all(tx).await?)
-}
-
-/// A message to be written, queued.
-pub(super) struct NewMessage {
-    pub(super) id: MessageId,
-    pub(super) workspace_id: WorkspaceId,
-    pub(super) account_id: AccountId,
-    pub(super) chat_id: ChatId,
-    pub(super) text: Option<String>,
-    pub(super) file_id: Option<FileId>,
-    /// Absent where a bot has written it.
-    pub(super) user_id: Option<UserId>,
-    pub(super) reply_to: Option<MessageId>,
-    pub(super) label: Option<String>,
-    pub(super) chat_name: Option<String>,
 }
 
 /// Whose a chat is.
@@ -198,220 +192,4 @@ pub(super) async fn make_chats(
     let keys = new.keys().map(|(account, jid)| (*account, jid.as_str().to_owned())).collect();
     let found = chats_by_jid(tx, keys).await?;
     found.into_iter().map(|chat| Ok((chat.account_id, Jid::parse(&chat.jid)?, chat.id))).collect()
-}
-
-/// One change of a batch: a statement over rows. `{rows}` stands for them, `$1` for now, `$2` for the period.
-struct Part {
-    sql: &'static str,
-    rows: Rows,
-    /// How many rows it must change; `None` if it may find some done already.
-    expected: Option<usize>,
-}
-
-impl Part {
-    fn new(sql: &'static str, columns: Vec<(&'static str, Column)>) -> Self {
-        let rows = Rows::new(columns);
-        Self { sql, expected: Some(rows.len()), rows }
-    }
-}
-
-/// Stands for the user of a message that a bot has written.
-const NOBODY: i64 = 0;
-
-fn messages_part(messages: &[NewMessage]) -> Part {
-    let numbers = |of: fn(&NewMessage) -> i64| Column::Numbers(messages.iter().map(of).collect());
-    Part::new(
-        "INSERT INTO messages (id, workspace_id, account_id, chat_id, direction, status, text, origin, user_id, \
-         reply_to, file_id, tries, created_at, updated_at) \
-         SELECT x.i, x.w, x.a, x.c, 'sent', 'queued', x.t, CASE x.u WHEN 0 THEN 'Bot' ELSE 'Public API' END, \
-         NULLIF(x.u, 0), x.r, x.f, 0, $1, $1 FROM {rows} \
-         RETURNING 1",
-        vec![
-            ("i", Column::Ids(messages.iter().map(|message| message.id.0).collect())),
-            ("w", numbers(|message| message.workspace_id.0)),
-            ("a", numbers(|message| message.account_id.0)),
-            ("c", numbers(|message| message.chat_id.0)),
-            ("t", Column::OptionalTexts(messages.iter().map(|message| message.text.clone()).collect())),
-            ("u", numbers(|message| message.user_id.map_or(NOBODY, |id| id.0))),
-            ("r", Column::OptionalIds(messages.iter().map(|message| message.reply_to.map(|id| id.0)).collect())),
-            ("f", Column::OptionalIds(messages.iter().map(|message| message.file_id.map(|id| id.0)).collect())),
-        ],
-    )
-}
-
-fn charges_part(entries: &[Entry]) -> Part {
-    let numbers = |of: fn(&Entry) -> i64| Column::Numbers(entries.iter().map(of).collect());
-    let bucket = |entry: &Entry| entry.bucket.to_value();
-    Part::new(
-        "INSERT INTO credit_entries (workspace_id, period_start, bucket, kind, amount, message_id, created_at) \
-         SELECT x.w, $2, x.b, 'charge', x.n, x.m, $1 FROM {rows} RETURNING 1",
-        vec![
-            ("w", numbers(|entry| entry.workspace_id.0)),
-            ("b", Column::Texts(entries.iter().map(bucket).collect())),
-            ("n", numbers(|entry| entry.amount.0)),
-            ("m", Column::Ids(entries.iter().map(|entry| entry.message_id.0).collect())),
-        ],
-    )
-}
-
-/// What a batch takes of a workspace: recurring credits, and those that do not expire.
-type Taken = (WorkspaceId, Credits, Credits);
-
-/// Takes credits from balances whose rows are held.
-fn balances_parts(taken: &[Taken]) -> Vec<Part> {
-    let columns = |some: &[&Taken]| {
-        let numbers = |of: fn(&Taken) -> i64| Column::Numbers(some.iter().map(|one| of(one)).collect());
-        vec![("w", numbers(|one| one.0.0)), ("r", numbers(|one| one.1.0)), ("n", numbers(|one| one.2.0))]
-    };
-    let mut parts = vec![Part::new(
-        "UPDATE quota_periods SET recurring_used = recurring_used + x.r, \
-         non_recurring_used = non_recurring_used + x.n, revision = revision + 1 FROM {rows} \
-         WHERE workspace_id = x.w AND period_start = $2 RETURNING 1",
-        columns(&taken.iter().collect::<Vec<_>>()),
-    )];
-    let from_wallets: Vec<&Taken> = taken.iter().filter(|one| one.2 > Credits::ZERO).collect();
-    if !from_wallets.is_empty() {
-        let sql = "UPDATE wallets SET balance = balance - x.n FROM {rows} WHERE workspace_id = x.w RETURNING 1";
-        parts.push(Part::new(sql, columns(&from_wallets)));
-    }
-    parts
-}
-
-/// Makes the messages the newest of their chats, and gives these the names that were asked for. Somebody's own message
-/// leaves a chat read and stops its bot; a bot's leaves it as it is.
-fn chats_part(messages: &[NewMessage]) -> Part {
-    let mut newest: BTreeMap<ChatId, (MessageId, Option<&str>, bool)> = BTreeMap::new();
-    for message in messages {
-        let chat = newest.entry(message.chat_id).or_insert((message.id, None, false));
-        *chat = (message.id, message.chat_name.as_deref().or(chat.1), chat.2 || message.user_id.is_some());
-    }
-    let names =
-        |name: fn(&str) -> String| Column::OptionalTexts(newest.values().map(|chat| chat.1.map(name)).collect());
-    Part::new(
-        "UPDATE chats SET last_message_id = x.m, last_message_at = $1, updated_at = $1, \
-         read = CASE x.o WHEN 1 THEN TRUE ELSE read END, \
-         autoresponse_locked = CASE x.o WHEN 1 THEN autoresponse ELSE autoresponse_locked END{hour}, \
-         name = COALESCE(x.n, name), name_folded = COALESCE(x.f, name_folded) FROM {rows} WHERE id = x.c RETURNING 1",
-        vec![
-            ("c", Column::Numbers(newest.keys().map(|id| id.0).collect())),
-            ("m", Column::Ids(newest.values().map(|chat| chat.0.0).collect())),
-            ("o", Column::Numbers(newest.values().map(|chat| i64::from(chat.2)).collect())),
-            ("n", names(str::to_owned)),
-            ("f", names(crate::workspace::fold)),
-        ],
-    )
-}
-
-/// On SQLite: moves the chats into the hour of their newest message. Most are there already and are not touched, so
-/// that their place in the order of chats, which is an index, is not written again for each message. PostgreSQL sees
-/// by itself that the hour stays.
-fn hours_part(messages: &[NewMessage], now: Timestamp) -> Part {
-    let chats: BTreeSet<i64> = messages.iter().map(|message| message.chat_id.0).collect();
-    let part = Part::new(
-        "UPDATE chats SET active_hour = x.h FROM {rows} WHERE id = x.c AND active_hour <> x.h",
-        vec![
-            ("h", Column::Numbers(vec![chat::hour_of(now); chats.len()])),
-            ("c", Column::Numbers(chats.into_iter().collect())),
-        ],
-    );
-    Part { expected: None, ..part }
-}
-
-/// Counts the messages into the queues of their channels, which are due if nothing waited there.
-fn queues_part(messages: &[NewMessage]) -> Part {
-    let mut counts: BTreeMap<AccountId, i64> = BTreeMap::new();
-    for message in messages {
-        *counts.entry(message.account_id).or_default() += 1;
-    }
-    Part::new(
-        "UPDATE send_queues SET queued = queued + x.n, due_at = COALESCE(due_at, $1) FROM {rows} \
-         WHERE account_id = x.a RETURNING 1",
-        vec![
-            ("a", Column::Numbers(counts.keys().map(|id| id.0).collect())),
-            ("n", Column::Numbers(counts.into_values().collect())),
-        ],
-    )
-}
-
-fn labels_part(messages: &[NewMessage]) -> Option<Part> {
-    let labelled: Vec<&NewMessage> = messages.iter().filter(|message| message.label.is_some()).collect();
-    if labelled.is_empty() {
-        return None;
-    }
-    let numbers = |of: fn(&NewMessage) -> i64| Column::Numbers(labelled.iter().map(|message| of(message)).collect());
-    let part = Part::new(
-        "INSERT INTO chat_labels (chat_id, label, workspace_id) SELECT x.c, x.l, x.w FROM {rows} WHERE TRUE \
-         ON CONFLICT (chat_id, label) DO NOTHING RETURNING 1",
-        vec![
-            ("c", numbers(|message| message.chat_id.0)),
-            ("l", Column::Texts(labelled.iter().filter_map(|message| message.label.clone()).collect())),
-            ("w", numbers(|message| message.workspace_id.0)),
-        ],
-    );
-    Some(Part { expected: None, ..part })
-}
-
-/// Writes a batch: on PostgreSQL all of it in one statement, so that it costs one way to the database and back.
-pub(super) async fn write(
-    tx: &DatabaseTransaction,
-    messages: &[NewMessage],
-    entries: &[Entry],
-    taken: &[Taken],
-    period_start: Timestamp,
-    now: Timestamp,
-) -> Result<()> {
-    let mut parts = vec![messages_part(messages), charges_part(entries)];
-    parts.extend(balances_parts(taken));
-    parts.extend([chats_part(messages), queues_part(messages)]);
-    parts.extend(labels_part(messages));
-    let fixed = vec![now.0.into(), period_start.0.into()];
-    match tx.get_database_backend() {
-        DbBackend::Postgres => write_at_once(tx, parts, fixed).await,
-        _ => {
-            parts.push(hours_part(messages, now));
-            write_in_turn(tx, parts, &fixed).await
-        }
-    }
-}
-
-async fn write_at_once(tx: &DatabaseTransaction, parts: Vec<Part>, mut values: Vec<sea_orm::Value>) -> Result<()> {
-    let mut steps = Vec::with_capacity(parts.len());
-    let mut counts = Vec::with_capacity(parts.len());
-    let expected: Vec<Option<usize>> = parts.iter().map(|part| part.expected).collect();
-    for (number, part) in parts.into_iter().enumerate() {
-        let sql = part.sql.replace("{hour}", ", active_hour = $1 / 3600000000");
-        let sql = sql.replace("$1", "$1::bigint").replace("$2", "$2::bigint");
-        let sql = sql.replace("{rows}", &part.rows.bind(DbBackend::Postgres, &mut values));
-        steps.push(format!("s{number} AS ({sql})"));
-        counts.push(format!("(SELECT count(*) FROM s{number}) AS n{number}"));
-    }
-    let sql = format!("WITH {} SELECT {}", steps.join(", "), counts.join(", "));
-    let row = tx.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
-    let row = row.ok_or_else(|| Error::Internal("a batch says nothing".to_owned()))?;
-    for (number, expected) in expected.into_iter().enumerate() {
-        expect_rows(row.try_get::<i64>("", &format!("n{number}"))?, expected)?;
-    }
-    Ok(())
-}
-
-async fn write_in_turn(tx: &DatabaseTransaction, parts: Vec<Part>, fixed: &[sea_orm::Value]) -> Result<()> {
-    for part in parts {
-        let mut values = fixed.to_vec();
-        let sql = part.sql.replace("{rows}", &part.rows.bind(DbBackend::Sqlite, &mut values));
-        // What fails takes the whole transaction back, so no statement needs a journal to undo itself with.
-        let sql = sql.replace("{hour}", "").replace(" RETURNING 1", "").replacen("UPDATE ", "UPDATE OR FAIL ", 1);
-        let sql = match sql.contains("ON CONFLICT") {
-            true => sql,
-            false => sql.replacen("INSERT INTO ", "INSERT OR FAIL INTO ", 1),
-        };
-        let changed =
-            tx.execute_raw(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values)).await?.rows_affected();
-        expect_rows(i64::try_from(changed).unwrap_or(-1), part.expected)?;
-    }
-    Ok(())
-}
-
-fn expect_rows(changed: i64, expected: Option<usize>) -> Result<()> {
-    let is_all = expected.is_none_or(|expected| usize::try_from(changed).is_ok_and(|changed| changed == expected));
-    if is_all { Ok(()) } else { Err(Error::Internal(format!("{changed} rows were changed, not {expected:?}"))) }
 }

@@ -24,6 +24,7 @@ use crate::{
             store,
         },
         retry::{self, Answer, Policy, Step},
+        subscription::warning,
     },
 };
 
@@ -93,7 +94,7 @@ async fn settle_once(app: &App, lease: LeaseId, outcomes: &[Outcome]) -> Result<
             }
         }
         let mut news = endpoints(app, tx, outcomes, now).await?;
-        news.extend(subscriptions(tx, outcomes).await?);
+        news.extend(subscriptions(app, tx, outcomes).await?);
         Ok(news)
     })
     .await
@@ -164,7 +165,7 @@ struct Count<'a> {
 
 /// Counts the failures of subscriptions since their last success. They come in the order of their ids, after the
 /// partners.
-async fn subscriptions(tx: &DatabaseTransaction, outcomes: &[Outcome]) -> Result<Vec<News>> {
+async fn subscriptions(app: &App, tx: &DatabaseTransaction, outcomes: &[Outcome]) -> Result<Vec<News>> {
     let mut counts: BTreeMap<SubscriptionId, Count<'_>> = BTreeMap::new();
     for outcome in outcomes {
         let (Some((tried, step)), Owner::Subscription(id)) = (&outcome.tried, &outcome.target.owner) else { continue };
@@ -185,7 +186,12 @@ async fn subscriptions(tx: &DatabaseTransaction, outcomes: &[Outcome]) -> Result
         if count.errors == 0 && !count.had_failed {
             continue;
         }
-        store::count_errors(tx, id, count.url, count.errors, count.has_succeeded).await?;
+        let counted = store::count_errors(tx, id, count.url, count.errors, count.has_succeeded).await?;
+        if let Some(counted) = counted
+            && warning::is_due(counted.errors_counter, count.errors)
+        {
+            warning::enqueue(app, tx, counted.workspace_id, id).await?;
+        }
         match (count.errors > 0, count.had_failed) {
             (true, false) => news.push(News::Fails(Owner::Subscription(id))),
             (false, true) => news.push(News::Works(Owner::Subscription(id))),

@@ -6,7 +6,7 @@
 use entity::{
     delivery::{Column, Entity, State},
     delivery_attempt, event,
-    id::{DeliveryId, EventId, LeaseId, PartnerId, SubscriptionId},
+    id::{DeliveryId, EventId, LeaseId, PartnerId, SubscriptionId, WorkspaceId},
     partner_webhook as endpoint,
     timestamp::Timestamp,
     webhook_subscription as subscription,
@@ -167,6 +167,13 @@ pub(super) async fn subscriptions(
     Ok(subscription::Entity::find().filter(subscription::Column::Id.is_in(ids)).all(db).await?)
 }
 
+/// How many tries of a subscription have failed since the last that did not.
+#[derive(FromQueryResult)]
+pub(super) struct Counted {
+    pub(super) workspace_id: WorkspaceId,
+    pub(super) errors_counter: i64,
+}
+
 /// Counts tries of a subscription's address that failed, unless it has another by now: from nothing again if one of
 /// them did not.
 pub(super) async fn count_errors(
@@ -175,16 +182,15 @@ pub(super) async fn count_errors(
     url: &str,
     count: i64,
     is_from_nothing: bool,
-) -> Result<()> {
-    let counter =
-        if is_from_nothing { Expr::value(count) } else { Expr::col(subscription::Column::ErrorsCounter).add(count) };
-    subscription::Entity::update_many()
-        .col_expr(subscription::Column::ErrorsCounter, counter)
-        .filter(subscription::Column::Id.eq(id))
-        .filter(subscription::Column::Url.eq(url))
-        .exec(tx)
-        .await?;
-    Ok(())
+) -> Result<Option<Counted>> {
+    let before = if is_from_nothing { "0" } else { "errors_counter" };
+    let sql = format!(
+        "UPDATE webhook_subscriptions SET errors_counter = {before} + $3 WHERE id = $1 AND url = $2 \
+         RETURNING workspace_id, errors_counter"
+    );
+    let values = [id.into(), url.into(), count.into()];
+    let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, values);
+    Ok(Counted::find_by_statement(statement).one(tx).await?)
 }
 
 pub(super) async fn insert_attempts(tx: &DatabaseTransaction, rows: Vec<delivery_attempt::ActiveModel>) -> Result<()> {

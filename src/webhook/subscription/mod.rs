@@ -4,7 +4,8 @@
 //! - At most [`MOST`] of a workspace; the workspace's row is held while they are counted.
 //! - Type and address are unique among those that are not deleted. Making one again returns it, switches it on, or
 //!   restores it, always with the same id.
-//! - Nothing is ever switched off by itself: `errors_counter` counts the tries that failed since the last success.
+//! - Nothing is ever switched off by itself: `errors_counter` counts the tries that failed since the last success, and
+//!   [`warning`] tells people by mail when it grows.
 //! - Signatures and numbers are asked for one by one (ours); without them a receiver gets what the contract says.
 
 use entity::{
@@ -27,6 +28,7 @@ pub mod secret;
 mod store;
 pub mod topic;
 pub mod update;
+pub mod warning;
 
 pub use topic::Topic;
 

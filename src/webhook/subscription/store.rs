@@ -12,6 +12,8 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait},
 };
 
+use uuid::Uuid;
+
 use crate::{error::Result, secret};
 
 pub(super) async fn all(db: &impl ConnectionTrait, workspace_id: WorkspaceId) -> Result<Vec<Model>> {
@@ -71,20 +73,49 @@ pub(super) async fn save(tx: &DatabaseTransaction, row: &Model, counters: Counte
     Ok(change.update(tx).await?)
 }
 
-/// Forgets deliveries that ended before `before`, with their tries, and the events that no delivery is left of; returns
-/// how many deliveries.
-pub(super) async fn forget(tx: &DatabaseTransaction, before: Timestamp, limit: u64) -> Result<u64> {
-    let old: Vec<(DeliveryId, EventId)> = delivery::Entity::find()
+/// Subscriptions that something was stored for since then.
+pub(super) async fn grown(db: &impl ConnectionTrait, since: Timestamp) -> Result<Vec<SubscriptionId>> {
+    // Ids begin with the milliseconds of their time, so the index of a subscription's log tells at once.
+    let millis = u128::try_from(since.0 / 1000).unwrap_or(0);
+    let first = DeliveryId(Uuid::from_u128(millis << 80));
+    let newer = delivery::Entity::find()
+        .select_only()
+        .column(delivery::Column::Id)
+        .filter(Expr::col((delivery::Entity, delivery::Column::SubscriptionId)).equals((Entity, Column::Id)))
+        .filter(delivery::Column::Id.gte(first));
+    let ids = Entity::find().select_only().column(Column::Id).filter(Expr::exists(newer.into_query()));
+    Ok(ids.order_by_asc(Column::Id).into_tuple().all(db).await?)
+}
+
+/// Which deliveries are forgotten.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Those {
+    /// Those that ended before this instant.
+    EndedBefore(Timestamp),
+    /// Those of this subscription that have ended, but for so many of its newest ones.
+    Beyond(SubscriptionId, u64),
+}
+
+/// Forgets deliveries, with their tries, and the events that no delivery is left of; returns how many deliveries.
+pub(super) async fn forget(tx: &DatabaseTransaction, those: Those, limit: u64) -> Result<u64> {
+    let ended = delivery::Entity::find()
         .select_only()
         .columns([delivery::Column::Id, delivery::Column::EventId])
-        .filter(delivery::Column::FinishedAt.lt(before))
-        .filter(delivery::Column::FinishedAt.is_not_null())
-        .filter(delivery::Column::SubscriptionId.is_not_null())
-        .order_by_asc(delivery::Column::FinishedAt)
-        .limit(limit)
-        .into_tuple()
-        .all(tx)
-        .await?;
+        .filter(delivery::Column::FinishedAt.is_not_null());
+    let query = match those {
+        Those::EndedBefore(before) => ended
+            .filter(delivery::Column::FinishedAt.lt(before))
+            .filter(delivery::Column::SubscriptionId.is_not_null())
+            .order_by_asc(delivery::Column::FinishedAt),
+        Those::Beyond(id, most) => {
+            let Some(last) = beyond(tx, id, most).await? else { return Ok(0) };
+            ended
+                .filter(delivery::Column::SubscriptionId.eq(id))
+                .filter(delivery::Column::Id.lte(last))
+                .order_by_asc(delivery::Column::Id)
+        }
+    };
+    let old: Vec<(DeliveryId, EventId)> = query.limit(limit).into_tuple().all(tx).await?;
     if old.is_empty() {
         return Ok(0);
     }
@@ -102,6 +133,13 @@ pub(super) async fn forget(tx: &DatabaseTransaction, before: Timestamp, limit: u
         .exec(tx)
         .await?;
     Ok(gone)
+}
+
+/// The newest delivery of a subscription after so many.
+async fn beyond(tx: &DatabaseTransaction, id: SubscriptionId, most: u64) -> Result<Option<DeliveryId>> {
+    let log = delivery::Entity::find().select_only().column(delivery::Column::Id);
+    let log = log.filter(delivery::Column::SubscriptionId.eq(id)).order_by_desc(delivery::Column::Id);
+    Ok(log.offset(most).limit(1).into_tuple().one(tx).await?)
 }
 
 /// What happens to the counted errors.

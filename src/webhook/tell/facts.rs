@@ -49,6 +49,8 @@ pub(super) struct ChatFacts {
     pub(super) closed: bool,
     pub(super) read: bool,
     pub(super) is_answered_automatically: bool,
+    /// Since when the other side waits for an automatic answer.
+    pub(super) waiting_since: Option<Timestamp>,
     pub(super) created_at: Timestamp,
     pub(super) last_message_id: Option<MessageId>,
     pub(super) last_message_at: Option<Timestamp>,

@@ -134,7 +134,7 @@ fn begun(
 ) -> Result<()> {
     for topic in [Some(of_all), (!chat.is_group).then_some(of_direct)].into_iter().flatten() {
         if audience.wants(chat.workspace_id, topic) {
-            let body = Payload::chat(&app.config.public_url, topic, chat, None).to_body()?;
+            let body = Payload::chat(&app.config.public_url, topic, (chat, app.clock.now()), None).to_body()?;
             happened.push(Happened::in_chat(chat, topic, body));
         }
     }
@@ -231,7 +231,7 @@ pub async fn responsible(
     if !audience.wants(workspace_id, topic) {
         return Ok(());
     }
-    let body = Payload::chat(&app.config.public_url, topic, &chat, previous).to_body()?;
+    let body = Payload::chat(&app.config.public_url, topic, (&chat, app.clock.now()), previous).to_body()?;
     audience.tell(app, tx, vec![Happened::in_chat(&chat, topic, body)]).await
 }
 

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::{
     app::App,
+    chat::is_unattended,
     error::{Error, Result},
     file::link,
     webhook::{
@@ -260,7 +261,13 @@ impl<'a> Payload<'a> {
         Self { event_type: topic.to_string(), told }
     }
 
-    pub(super) fn chat(public_url: &str, topic: Topic, chat: &'a ChatFacts, previous: Option<&'a user::Model>) -> Self {
+    /// A chat as it is at this instant.
+    pub(super) fn chat(
+        public_url: &str,
+        topic: Topic,
+        (chat, now): (&'a ChatFacts, Timestamp),
+        previous: Option<&'a user::Model>,
+    ) -> Self {
         let account = &chat.account;
         let facts = Chat {
             id: chat.id.0,
@@ -271,7 +278,7 @@ impl<'a> Payload<'a> {
             closed: chat.closed,
             read: chat.read,
             labels: &chat.labels,
-            unattended_customer: false,
+            unattended_customer: is_unattended(chat.waiting_since, now),
             chatgpt_autoresponse_enabled: chat.is_answered_automatically,
             whatsapp_account_id: &account.wid,
             chat_url: url(public_url, chat),

@@ -52,7 +52,7 @@ pub fn example(topic: Topic, at: Timestamp) -> Result<Option<String>> {
             Payload::bot(public_url, topic, &chat, &silence(failure, at)).to_body()
         }
         Topic::ChatNew | Topic::ChatIncomingNew | Topic::ChatOutgoingNew => {
-            Payload::chat(public_url, topic, &chat, None).to_body()
+            Payload::chat(public_url, topic, (&chat, at), None).to_body()
         }
         Topic::ChatResponsibleAssigned => {
             let assigned = ChatFacts {
@@ -60,9 +60,9 @@ pub fn example(topic: Topic, at: Timestamp) -> Result<Option<String>> {
                 responsible_email: Some("9003-bakery-north@partners.example.com".to_owned()),
                 ..chat
             };
-            Payload::chat(public_url, topic, &assigned, Some(&owner)).to_body()
+            Payload::chat(public_url, topic, (&assigned, at), Some(&owner)).to_body()
         }
-        Topic::ChatResponsibleUnassigned => Payload::chat(public_url, topic, &chat, Some(&owner)).to_body(),
+        Topic::ChatResponsibleUnassigned => Payload::chat(public_url, topic, (&chat, at), Some(&owner)).to_body(),
         Topic::CallIncomingMissed => call(public_url, topic, &chat, call::Outcome::Missed, at),
         Topic::CallIncomingEnded => call(public_url, topic, &chat, call::Outcome::Answered, at),
         Topic::CallOutgoingEnded => call(public_url, topic, &chat, call::Outcome::Ended, at),
@@ -96,6 +96,7 @@ fn chat(at: Timestamp) -> Result<ChatFacts> {
         closed: false,
         read: false,
         is_answered_automatically: false,
+        waiting_since: None,
         created_at: at,
         last_message_id: Some(MessageId(MESSAGE)),
         last_message_at: Some(at),

@@ -1,0 +1,299 @@
+//! Webhooks to partners' endpoints, which answer at once: how many are delivered, signed and logged, and how long one
+//! takes from the commit of its event, or from the message that reaches a threshold, until it arrives.
+//!
+//! Events are written straight into the tables, as the product writes them. The endpoints are one handler in this
+//! process, under a name of each partner's.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use entity::{
+    credits::Credits,
+    delivery, event,
+    id::{DeliveryId, EventId, PartnerId},
+    partner_webhook, send_queue,
+    timestamp::Timestamp,
+};
+use futures_util::future::join_all;
+use poem::{EndpointExt, Route, Server, handler, http::StatusCode, listener::TcpListener, post, web::Data};
+use quartermaster::{app::App, clock::Clock, db, signal::Signal};
+use reqwest::Client;
+use sea_orm::{EntityTrait, IntoActiveModel, sea_query::Expr};
+use serde_json::json;
+use tokio::sync::Notify;
+
+use crate::{
+    load,
+    message::PATH,
+    place::Place,
+    process::free_address,
+    report::{Report, Target},
+    seed,
+    series::{LENGTH, RUNS, Run, Series, at},
+};
+
+const PARTNERS: usize = 16;
+const BACKLOG: usize = 30_000;
+const IN_FLIGHT: usize = 64;
+const PER_SECOND: u64 = 1000;
+/// Those that store events at [`PER_SECOND`] in all.
+const SOURCES: u64 = 20;
+const CROSSINGS: i64 = 300;
+/// A workspace's credits: the ninth message is 90 %.
+const CREDITS: i64 = 10;
+const BEFORE_CROSSING: usize = 8;
+const PATIENCE: Duration = Duration::from_secs(60);
+const ROWS: usize = 1000;
+const BODY_BYTES: usize = 400;
+
+/// When each webhook arrived, by its id.
+#[derive(Default)]
+struct Arrivals {
+    times: Mutex<HashMap<String, Timestamp>>,
+    one: Notify,
+}
+
+impl Arrivals {
+    fn count(&self) -> usize {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Waits until there are so many; takes them.
+    async fn take(&self, count: usize) -> HashMap<String, Timestamp> {
+        let all = async {
+            while self.count() < count {
+                let next = self.one.notified();
+                if self.count() < count {
+                    next.await;
+                }
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, all).await;
+        assert!(waited.is_ok(), "{} of {count} webhooks arrived", self.count());
+        std::mem::take(&mut *self.times.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[handler]
+fn receive(request: &poem::Request, arrivals: Data<&Arc<Arrivals>>) -> StatusCode {
+    let id = request.header("webhook-id").unwrap_or_default().to_owned();
+    let now = Clock::system().now();
+    arrivals.times.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_insert(now);
+    arrivals.one.notify_one();
+    StatusCode::NO_CONTENT
+}
+
+pub(crate) async fn measure(report: &mut Report) {
+    let place = Place::clustered("bench_webhooks").await;
+    let app = place.app().await;
+    let arrivals = Arc::new(Arrivals::default());
+    let address = free_address();
+    let receiver = Route::new().at("/:partner", post(receive)).data(Arc::clone(&arrivals));
+    tokio::spawn(Server::new(TcpListener::bind(address)).run(receiver));
+    let tokens = seed::customers_with(&app, CROSSINGS, Credits(CREDITS)).await.tokens;
+    let partners = partners(&app, &format!("http://{address}")).await;
+
+    let (mut floor, mut product) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        floor.push(posted(&arrivals, &format!("http://{address}/floor")).await);
+        product.push(delivered(&app, &place, &arrivals, &partners).await);
+    }
+    let floor = Series { name: format!("floor: posted by {IN_FLIGHT} at a time, unsigned, unlogged"), runs: floor };
+    let product = Series { name: format!("delivered of {BACKLOG} that waited, {PARTNERS} endpoints"), runs: product };
+    report.throughput(&floor, Target::NONE);
+    report.throughput(&product, Target { per_second: 5000.0, ..Target::NONE });
+    report.share(&product, &floor, None);
+
+    let _worker = place.both();
+    let paced = (0..RUNS).map(async |_| paced(&app, &arrivals, &partners).await);
+    let mut runs = Vec::new();
+    for run in paced {
+        runs.push(run.await);
+    }
+    let name = format!("stored → received at {PER_SECOND}/s");
+    report.throughput(&Series { name, runs }, Target { p50_ms: 10.0, p99_ms: 100.0, ..Target::NONE });
+    hold_queues(&app).await;
+    crossed(report, &place, &arrivals, &tokens).await;
+    app.db.clone().close().await;
+}
+
+/// Partners with an endpoint each, the one of [`seed::customers`] first.
+async fn partners(app: &App, url: &str) -> Vec<PartnerId> {
+    let mut ids = vec![PartnerId::parse(seed::PARTNER).expect("an id")];
+    for number in 1..PARTNERS {
+        ids.push(seed::another_partner(app, &format!("{}-{number}", seed::PARTNER)).await);
+    }
+    let now = app.clock.now();
+    let endpoint = |id: &PartnerId| partner_webhook::Model {
+        partner_id: id.clone(),
+        url: format!("{url}/{id}"),
+        enabled: true,
+        disabled_reason: None,
+        failing_since: None,
+        created_at: now,
+        updated_at: now,
+    };
+    let endpoints: Vec<_> = ids.iter().map(|id| endpoint(id).into_active_model()).collect();
+    let written = db::write(&app.db, "endpoints", async |tx| {
+        Ok(partner_webhook::Entity::insert_many(endpoints.clone()).exec_without_returning(tx).await?)
+    });
+    written.await.expect("endpoints");
+    ids
+}
+
+/// Posts as many bodies as [`delivered`] delivers, by as many at a time.
+async fn posted(arrivals: &Arrivals, url: &str) -> Run {
+    let (client, body) = (load::client(), body());
+    let watch = Clock::system().stopwatch();
+    let share = |first: usize| {
+        let (client, url, body) = (client.clone(), url.to_owned(), body.clone());
+        tokio::spawn(async move {
+            for number in (first..BACKLOG).step_by(IN_FLIGHT) {
+                let request = client.post(&url).header("webhook-id", number.to_string()).body(body.clone());
+                request.send().await.expect("an answer");
+            }
+        })
+    };
+    join_all((0..IN_FLIGHT).map(share)).await;
+    let elapsed = watch.elapsed();
+    arrivals.take(BACKLOG).await;
+    Run::of(vec![Duration::ZERO; BACKLOG], elapsed, 0)
+}
+
+/// Lets a worker deliver what waits, from its first arrival to its last.
+async fn delivered(app: &App, place: &Place, arrivals: &Arrivals, partners: &[PartnerId]) -> Run {
+    for first in (0..BACKLOG).step_by(ROWS) {
+        let some: Vec<_> = (first..first + ROWS).map(|number| news(app, &partners[number % PARTNERS])).collect();
+        store(app, some).await;
+    }
+    let worker = place.both();
+    let before = worker.processor_seconds();
+    let mut times: Vec<i64> = arrivals.take(BACKLOG).await.into_values().map(|at| at.0).collect();
+    let used = worker.processor_seconds() - before;
+    times.sort_unstable();
+    let elapsed = Duration::from_micros((times[BACKLOG - 1] - times[0]).unsigned_abs());
+    let each = used * 1e6 / f64::from(u32::try_from(BACKLOG).expect("a count"));
+    Run { server_us: Some(each), ..Run::of(vec![Duration::ZERO; BACKLOG], elapsed, 0) }
+}
+
+/// Stores events at a steady rate, one in a transaction, and sees how long each takes from then until it arrives.
+async fn paced(app: &Arc<App>, arrivals: &Arrivals, partners: &[PartnerId]) -> Run {
+    let count = PER_SECOND * LENGTH.as_secs();
+    let beginning = tokio::time::Instant::now();
+    let source = |first: u64| {
+        let (app, partners) = (Arc::clone(app), partners.to_vec());
+        tokio::spawn(async move {
+            let mut stored = Vec::new();
+            for number in (first..count).step_by(usize::try_from(SOURCES).expect("a step")) {
+                tokio::time::sleep_until(beginning + Duration::from_micros(number * 1_000_000 / PER_SECOND)).await;
+                let partner = &partners[usize::try_from(number).expect("a number") % PARTNERS];
+                let news = news(&app, partner);
+                let id = news.0.id.to_string();
+                store(&app, vec![news]).await;
+                stored.push((id, app.clock.now()));
+                app.signals.publish(Signal::Event);
+            }
+            stored
+        })
+    };
+    let sources: Vec<_> = (0..SOURCES).map(source).collect();
+    let mut stored = Vec::new();
+    for source in sources {
+        stored.extend(source.await.expect("events"));
+    }
+    let arrived = arrivals.take(stored.len()).await;
+    let took = |(id, at): &(String, Timestamp)| {
+        let arrived = arrived.get(id).expect("an arrival");
+        // It can arrive before whoever stored it looks at the clock.
+        Duration::from_micros(u64::try_from(arrived.0 - at.0).unwrap_or(0))
+    };
+    Run::of(stored.iter().map(took).collect(), LENGTH, 0)
+}
+
+/// Sends messages to the mark, one workspace after the other, and sees how long the webhook takes from the answer.
+async fn crossed(report: &mut Report, place: &Place, arrivals: &Arrivals, tokens: &[String]) {
+    let server = place.serve();
+    let (client, url) = (load::client(), format!("http://{}{PATH}", server.address));
+    let mut took = Vec::new();
+    for token in tokens {
+        for _ in 0..BEFORE_CROSSING {
+            send(&client, &url, token).await;
+        }
+        assert_eq!(arrivals.count(), 0, "a threshold was told too early");
+        send(&client, &url, token).await;
+        let answered = Clock::system().now();
+        let arrived = arrivals.take(1).await.into_values().next().expect("an arrival");
+        took.push(Duration::from_micros(u64::try_from(arrived.0 - answered.0).unwrap_or(0)));
+    }
+    took.sort_unstable();
+    report.time("threshold reached → first attempt, p50", at(&took, 500), None);
+    let name = format!("threshold reached → first attempt, p99 of {CROSSINGS}");
+    report.time(&name, at(&took, 990), Some(Duration::from_millis(250)));
+}
+
+/// Lets no channel send within the hour: what fails is refunded, and would move the mark.
+async fn hold_queues(app: &App) {
+    let later = Timestamp(app.clock.now().0 + 3_600_000_000);
+    let held = db::write(&app.db, "queues", async |tx| {
+        let update = send_queue::Entity::update_many()
+            .col_expr(send_queue::Column::Queued, Expr::value(1))
+            .col_expr(send_queue::Column::DueAt, Expr::value(later));
+        Ok(update.exec(tx).await?)
+    });
+    held.await.expect("queues");
+}
+
+async fn send(client: &Client, url: &str, token: &str) {
+    let body = json!({ "phone": "+15550001111", "text": "hello" }).to_string();
+    let request = client.post(url).bearer_auth(token).header("content-type", "application/json").body(body);
+    let answer = request.send().await.and_then(reqwest::Response::error_for_status).expect("an accepted message");
+    answer.bytes().await.expect("a body");
+}
+
+fn news(app: &App, partner_id: &PartnerId) -> (event::Model, delivery::Model) {
+    let now = app.clock.now();
+    let event = event::Model {
+        id: EventId(app.clock.uuid()),
+        partner_id: partner_id.clone(),
+        workspace_id: None,
+        kind: "workspace:quota_near_full:messaging".to_owned(),
+        body: body(),
+        unique_key: None,
+        created_at: now,
+    };
+    let delivery = delivery::Model {
+        id: DeliveryId(app.clock.uuid()),
+        event_id: event.id,
+        partner_id: Some(partner_id.clone()),
+        subscription_id: None,
+        sequence: None,
+        state: delivery::State::Pending,
+        tries: 0,
+        due_at: Some(now),
+        lease: None,
+        created_at: now,
+        finished_at: None,
+    };
+    (event, delivery)
+}
+
+async fn store(app: &App, news: Vec<(event::Model, delivery::Model)>) {
+    let written = db::write(&app.db, "news", async |tx| {
+        let (events, deliveries): (Vec<_>, Vec<_>) = news
+            .iter()
+            .cloned()
+            .map(|(event, delivery)| (event.into_active_model(), delivery.into_active_model()))
+            .unzip();
+        event::Entity::insert_many(events).exec_without_returning(tx).await?;
+        Ok(delivery::Entity::insert_many(deliveries).exec_without_returning(tx).await?)
+    });
+    written.await.expect("events");
+}
+
+/// As long as the body of a quota's event.
+fn body() -> String {
+    json!({ "event_type": "workspace:quota_near_full:messaging", "data": "x".repeat(BODY_BYTES) }).to_string()
+}
