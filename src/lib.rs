@@ -124,8 +124,8 @@
 
 pub mod app;
 pub mod audit;
-pub mod call;
 pub mod bot;
+pub mod call;
 pub mod caller;
 pub mod channel;
 pub mod chat;

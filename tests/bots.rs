@@ -66,7 +66,8 @@ impl<'a> Stage<'a> {
 
     /// A bot on the channel that asks our endpoint.
     async fn http_bot(&self) -> Value {
-        self.bot(json!({ "name": "Support", "kind": "http", "endpoint": self.endpoint.url(), "timeout_ms": 1000 })).await
+        self.bot(json!({ "name": "Support", "kind": "http", "endpoint": self.endpoint.url(), "timeout_ms": 1000 }))
+            .await
     }
 
     /// Somebody writes; the message's id.
@@ -151,7 +152,10 @@ async fn an_endpoint_is_asked_with_a_signature_and_its_reply_is_sent_and_charged
     assert_eq!(stage.sender.token.credits().await.0, 1);
     let history = stage.sender.token.get(&format!("/chats/{chat_id}/messages")).await.expect(200);
     let newest = &history["data"]["messages"][0];
-    assert_eq!((&newest["origin"], &newest["created_by"], &newest["from_me"]), (&json!("Bot"), &json!(""), &json!(true)));
+    assert_eq!(
+        (&newest["origin"], &newest["created_by"], &newest["from_me"]),
+        (&json!("Bot"), &json!(""), &json!(true))
+    );
     let chat = stage.chat().await;
     assert_eq!((chat.read, chat.autoresponse_locked, chat.last_message_id.is_some()), (false, false, true));
     let id = newest["uid"].as_str().expect("a uid").parse().expect("a uuid");
@@ -187,7 +191,10 @@ async fn a_model_is_told_its_prompt_and_the_conversation() {
     stage.hear("Which bread?").await;
     app.advance(3).await;
     let question = stage.endpoint.only();
-    assert_eq!((question.path.as_str(), question.header("authorization")), ("/hook/chat/completions", "Bearer sk-secret"));
+    assert_eq!(
+        (question.path.as_str(), question.header("authorization")),
+        ("/hook/chat/completions", "Bearer sk-secret")
+    );
     let expected = json!({
         "model": "small", "temperature": 0.5, "max_tokens": 100, "messages": [
             { "role": "system", "content": "You sell bread." }, { "role": "user", "content": "Good morning" },
@@ -272,7 +279,10 @@ async fn somebodys_own_message_stops_the_bot_until_it_is_switched_on_again() {
         stage.endpoint.release();
     });
     app.advance(5).await;
-    assert_eq!(stage.said().await, (["I am a person.", "I am a bot.", "Me again."].map(str::to_owned).to_vec(), vec![]));
+    assert_eq!(
+        stage.said().await,
+        (["I am a person.", "I am a bot.", "Me again."].map(str::to_owned).to_vec(), vec![])
+    );
 }
 
 #[tokio::test]

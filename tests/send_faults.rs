@@ -283,7 +283,11 @@ async fn a_writer_that_falls_behind_turns_callers_away_and_charges_them_nothing(
             let text = Text::parse(format!("message {number}")).expect("a text");
             let command =
                 SendMessage { destination, text: Some(text), file: None, label: None, chat_name: None, reply_to: None };
-            send::send(&app, Sending { caller, hold: None, command, request: Repeatable::never(), author: Author::Caller }).await
+            send::send(
+                &app,
+                Sending { caller, hold: None, command, request: Repeatable::never(), author: Author::Caller },
+            )
+            .await
         }
     };
     let (locked, is_locked) = tokio::sync::oneshot::channel();

@@ -38,10 +38,7 @@ impl Place {
                 .filter(|number| (1..=most).contains(number))
                 .ok_or_else(|| Error::field(name, format!("must be 1 to {most}"))),
         };
-        Ok(Self {
-            page: within("page", page, 1, MAX_PAGE)?,
-            limit: within(limit_name, limit, USUAL_LIMIT, MAX_LIMIT)?,
-        })
+        Ok(Self { page: within("page", page, 1, MAX_PAGE)?, limit: within(limit_name, limit, USUAL_LIMIT, MAX_LIMIT)? })
     }
 }
 

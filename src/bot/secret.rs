@@ -29,7 +29,11 @@ pub(super) fn parse_signing(secret: SecretString) -> Result<SecretString> {
 pub(super) fn parse_key(secret: SecretString) -> Result<SecretString> {
     let text = secret.expose_secret();
     let fits = text.len() <= MAX_KEY_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if fits { Ok(secret) } else { Err(Error::field("api_key", format!("must be 1 to {MAX_KEY_BYTES} visible ASCII characters"))) }
+    if fits {
+        Ok(secret)
+    } else {
+        Err(Error::field("api_key", format!("must be 1 to {MAX_KEY_BYTES} visible ASCII characters")))
+    }
 }
 
 /// Seals the secret that is given; an endpoint that has none gets one. The secret that signs, to be shown.

@@ -187,9 +187,7 @@ impl Settings {
                 ("temperature", self.temperature_percent.is_some()),
                 ("max_tokens", self.max_tokens.is_some()),
             ],
-            Kind::Openai => {
-                &[("endpoint", self.endpoint.is_some()), ("signing_secret", self.signing_secret.is_some())]
-            }
+            Kind::Openai => &[("endpoint", self.endpoint.is_some()), ("signing_secret", self.signing_secret.is_some())],
         };
         match foreign.iter().find(|(_, is_given)| *is_given) {
             Some((field, _)) => Err(Error::field(field, format!("agents of the kind {kind} have none"))),

@@ -85,11 +85,7 @@ pub(crate) async fn stop_autoresponse(app: &App, tx: &DatabaseTransaction, chat:
 }
 
 /// Labels of one chat, in order.
-pub(crate) async fn labels_of(
-    db: &impl ConnectionTrait,
-    workspace_id: WorkspaceId,
-    id: ChatId,
-) -> Result<Vec<String>> {
+pub(crate) async fn labels_of(db: &impl ConnectionTrait, workspace_id: WorkspaceId, id: ChatId) -> Result<Vec<String>> {
     Ok(labels(db, workspace_id, [id]).await?.remove(&id).unwrap_or_default())
 }
 

@@ -81,13 +81,10 @@ where
     R: IntoEndpoint<Endpoint: 'static>,
 {
     let limits = Arc::clone(app);
-    routes
-        .into_endpoint()
-        .data(Arc::clone(app))
-        .around(move |endpoint, request| {
-            let course = course(&request);
-            within_limits(Arc::clone(&limits), course, endpoint, request)
-        })
+    routes.into_endpoint().data(Arc::clone(app)).around(move |endpoint, request| {
+        let course = course(&request);
+        within_limits(Arc::clone(&limits), course, endpoint, request)
+    })
 }
 
 /// Serves one request within the configured limits.

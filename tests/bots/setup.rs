@@ -158,7 +158,8 @@ async fn a_channel_has_one_bot_at_a_time() {
     let found = linktor(&app, token, Method::GET, &path, json!(null)).await.expect(200);
     let id = format!("bot_{}", second["id"].as_str().expect("an id"));
     assert_eq!(found["data"]["attributes"]["defaultBot"], json!({ "id": id, "name": "Support" }));
-    let of_first = stage.call(Method::GET, &format!("/agents/{}", first["id"].as_str().expect("an id")), json!(null)).await;
+    let of_first =
+        stage.call(Method::GET, &format!("/agents/{}", first["id"].as_str().expect("an id")), json!(null)).await;
     assert_eq!(of_first.expect(200)["channel_ids"], json!([]));
     let off = linktor(&app, token, Method::PUT, &path, json!({ "defaultBotId": null })).await.expect(200);
     assert_eq!(off, none);

@@ -140,7 +140,8 @@ async fn two_bots_that_talk_to_each_other_stop() {
     }
     let most = usize::try_from(MOST_REPLIES).expect("a number");
     assert!(counts.contains(&most) && counts.iter().all(|count| *count <= most), "{counts:?}");
-    let mine = chat::Entity::find_by_id(chats.iter().find(|chat| chat.account_id.0 != other.account_id).expect("mine").id);
+    let mine =
+        chat::Entity::find_by_id(chats.iter().find(|chat| chat.account_id.0 != other.account_id).expect("mine").id);
     let mine = mine.one(app.app.db.reader()).await.expect("a look").expect("a chat");
     assert!(mine.autoresponse && mine.autoresponse_locked);
     assert_eq!(receiver.only().json()["bot"]["reason"], "loop");

@@ -33,10 +33,7 @@ fn current(turn: &Model, now: Timestamp) -> ((i32, Timestamp), (i32, Timestamp))
         let is_over = replies == 0 || since.plus_seconds(seconds) <= now;
         if is_over { (0, now) } else { (replies, since) }
     };
-    (
-        window(turn.replies, turn.replies_since, WINDOW_SECONDS),
-        window(turn.day_replies, turn.day_since, DAY_SECONDS),
-    )
+    (window(turn.replies, turn.replies_since, WINDOW_SECONDS), window(turn.day_replies, turn.day_since, DAY_SECONDS))
 }
 
 #[cfg(test)]

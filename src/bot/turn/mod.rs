@@ -100,11 +100,7 @@ pub async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 }
 
 /// Begins as many turns as are free and due; tells how long to wait for more.
-async fn begin(
-    app: &Arc<App>,
-    turns: &mut JoinSet<()>,
-    busy: &mut HashMap<Id, WorkspaceId>,
-) -> Result<Duration> {
+async fn begin(app: &Arc<App>, turns: &mut JoinSet<()>, busy: &mut HashMap<Id, WorkspaceId>) -> Result<Duration> {
     let free = IN_FLIGHT.saturating_sub(turns.len());
     if free == 0 {
         return Ok(LONGEST_PAUSE);

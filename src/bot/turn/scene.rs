@@ -11,17 +11,9 @@ use entity::{
 };
 
 use crate::{
-    app::App,
-    bot::bot_of,
-    caller::WorkspaceCaller,
-    channel as channels, chat as chats,
-    error::Result,
-    file as files,
-    message::read,
-    partner as partners, plan,
-    quota::threshold::Thresholds,
-    token::Scopes,
-    user as users, workspace as workspaces,
+    app::App, bot::bot_of, caller::WorkspaceCaller, channel as channels, chat as chats, error::Result, file as files,
+    message::read, partner as partners, plan, quota::threshold::Thresholds, token::Scopes, user as users,
+    workspace as workspaces,
 };
 
 /// A chat that waits for an answer, and whoever is to give it.

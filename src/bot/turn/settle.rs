@@ -11,8 +11,7 @@ use crate::{
     audit,
     bot::turn::{Failure, QUIET_SECONDS, guard, store},
     caller::{Actor, Origin},
-    chat as chats, db,
-    error,
+    chat as chats, db, error,
     message::note,
     webhook::{
         subscription::Topic,

@@ -38,8 +38,7 @@ pub(super) fn fail(error: poem::Error) -> Response {
 
 /// The operations, for routing and for the document.
 pub(super) fn service(app: &Arc<App>) -> OpenApiService<impl OpenApi + use<>, ()> {
-    let operations =
-        (agents::AgentsApi { app: Arc::clone(app) }, channels::ChannelAgentApi { app: Arc::clone(app) });
+    let operations = (agents::AgentsApi { app: Arc::clone(app) }, channels::ChannelAgentApi { app: Arc::clone(app) });
     OpenApiService::new(operations, "Quartermaster Agents API", "1")
         .description(
             "Bots that answer what comes to a channel. The workspace's token is sent as Authorization: Bearer, and bodies are \

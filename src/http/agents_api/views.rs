@@ -177,12 +177,9 @@ impl Parts {
                 base_url: None,
                 api_key: None,
             },
-            Kind::Openai => Self {
-                endpoint: None,
-                signing_secret: None,
-                base_url: Some(bot.url.clone()),
-                api_key: mask(),
-            },
+            Kind::Openai => {
+                Self { endpoint: None, signing_secret: None, base_url: Some(bot.url.clone()), api_key: mask() }
+            }
         }
     }
 }

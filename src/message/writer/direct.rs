@@ -15,7 +15,7 @@ use crate::{
     app::App,
     error::{Error, Result},
     message::{
-        send::Sending,
+        send::{Author, Sending},
         writer::{
             batch::{self, Accepted, Committed, Learnt},
             brought::Brought,
@@ -92,7 +92,8 @@ const fn is_plain(sending: &Sending) -> bool {
     let command = &sending.command;
     let refers = command.file.is_some() || command.reply_to.is_some();
     let changes = command.label.is_some() || command.chat_name.is_some();
-    !refers && !changes && !sending.request.is_keyed()
+    let is_own = matches!(sending.author, Author::Caller);
+    !refers && !changes && is_own && !sending.request.is_keyed()
 }
 
 /// Accepts and charges the messages of these workspaces. A workspace is left out as a whole if one of its messages

@@ -1,6 +1,6 @@
 //! Finding out through which account and in which chat each message of a batch goes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use entity::id::{AccountId, ChatId, FileId, MessageId, WorkspaceId};
 use sea_orm::DatabaseTransaction;
@@ -10,7 +10,7 @@ use crate::{
     file,
     message::{
         Destination, Jid,
-        send::Sending,
+        send::{Author, Sending},
         writer::{
             memory::{Address, Memory, Place},
             store,
@@ -34,10 +34,13 @@ pub(super) enum Chat {
 }
 
 /// What a batch needs to know of accounts, chats and messages that it refers to.
+#[derive(Default)]
 pub(super) struct Places {
     accounts: HashMap<WorkspaceId, Vec<store::Account>>,
     chats: HashMap<ChatId, Place>,
     by_jid: HashMap<Address, ChatId>,
+    /// Those of the chats that a bot writes to, and may.
+    answered_automatically: HashSet<ChatId>,
     messages: HashMap<MessageId, store::MessagePlace>,
     files: HashMap<FileId, WorkspaceId>,
 }
@@ -50,8 +53,7 @@ impl Places {
         sendings: &[&Sending],
     ) -> Result<Self> {
         let accounts = held.map(|held| Ok((held.workspace_id, held.accounts()?))).collect::<Result<_>>()?;
-        let (chats, by_jid) = (HashMap::new(), HashMap::new());
-        let mut places = Self { accounts, chats, by_jid, messages: HashMap::new(), files: HashMap::new() };
+        let mut places = Self { accounts, ..Self::default() };
         for sending in sendings {
             if let Destination::Chat(id) = sending.command.destination {
                 places.chats.extend(memory.place_of(id).map(|place| (id, place)));
@@ -74,12 +76,17 @@ impl Places {
         let (mut named, mut addressed) = (Vec::new(), Vec::new());
         for sending in sendings {
             match (&sending.command.destination, places.address(sending)) {
-                (Destination::Chat(id), _) if !places.chats.contains_key(id) => named.push(*id),
+                (Destination::Chat(id), _) if sending.author == Author::Bot || !places.chats.contains_key(id) => {
+                    named.push(*id);
+                }
                 (_, Some(address)) if !places.by_jid.contains_key(&address) => addressed.push(address),
                 _ => {}
             }
         }
         for chat in store::chats(tx, named).await? {
+            if chat.is_answered_automatically {
+                places.answered_automatically.insert(chat.id);
+            }
             places.chats.insert(chat.id, Place { workspace_id: chat.workspace_id, account_id: chat.account_id });
         }
         for chat in store::chats_by_jid(tx, addressed).await? {
@@ -102,7 +109,7 @@ impl Places {
                 let chat = self.chats.get(id).filter(|chat| chat.workspace_id == workspace_id).ok_or_else(unknown)?;
                 let own = self.accounts(workspace_id).iter().find(|account| account.id == chat.account_id);
                 own.filter(|account| account.is_usable).ok_or(Error::ChannelNotConnected)?;
-                if sending.author == Author::Bot && !chat.is_answered_automatically {
+                if sending.author == Author::Bot && !self.answered_automatically.contains(id) {
                     return Err(Error::PermissionDenied("the chat is not answered automatically"));
                 }
                 Route { account_id: chat.account_id, chat: Chat::Known(*id) }

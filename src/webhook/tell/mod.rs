@@ -11,8 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use entity::{
-    call, channel, file,
-    chat,
+    call, channel, chat, file,
     id::{BotId, ChatId, FileId, MessageId, WorkspaceId},
     message::{self, Status},
     timestamp::Timestamp,

@@ -326,8 +326,7 @@ impl<'a> Payload<'a> {
             message_uid: silence.message_id.to_string(),
             timestamp: chat.account.time(silence.at),
         };
-        let told =
-            Told::Bot { chat: other_chat(public_url, chat), whatsapp_account: named(&chat.account), bot };
+        let told = Told::Bot { chat: other_chat(public_url, chat), whatsapp_account: named(&chat.account), bot };
         Self { event_type: topic.to_string(), told }
     }
 

@@ -9,7 +9,10 @@ use crate::{
     app::App,
     bot::{
         secret,
-        turn::{Failure, scene::{History, Scene}},
+        turn::{
+            Failure,
+            scene::{History, Scene},
+        },
     },
     error::{Error, Result},
     message::Text,
