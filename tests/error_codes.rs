@@ -10,12 +10,16 @@ const WITHOUT_TEST: [(ErrorCode, &str); 1] = [(ErrorCode::InternalError, "nothin
 
 #[test]
 fn every_code_is_shown_by_a_test() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")];
     let mut text = String::new();
-    for entry in fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_file() && !path.ends_with("error_codes.rs") {
-            text.push_str(&fs::read_to_string(path).expect("text"));
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|kind| kind == "rs") && !path.ends_with("error_codes.rs") {
+                text.push_str(&fs::read_to_string(path).expect("text"));
+            }
         }
     }
     for code in ErrorCode::iter() {

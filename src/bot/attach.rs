@@ -25,21 +25,30 @@ pub struct Attached {
     pub bot: Option<bot::Model>,
 }
 
-/// Reads a channel's id as it stands in a path.
-///
-/// # Errors
-/// `channel_not_found`: what is no uuid is nobody's.
-pub fn parse_channel_id(text: &str) -> Result<ChannelId> {
-    text.parse().map_err(|_| Error::ChannelNotFound(text.to_owned()))
+/// Which channel is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// The one of this id.
+    Id(ChannelId),
+    /// That of this account, named as the Workspace API shows it, `<digits>@s.whatsapp.net`.
+    Account(String),
+}
+
+impl Named {
+    /// Reads what stands in a path. What is neither is nobody's.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        text.parse().map_or_else(|_| Self::Account(text.to_owned()), Self::Id)
+    }
 }
 
 /// The bot of a channel.
 ///
 /// # Errors
 /// `channel_not_found`.
-pub async fn get(app: &App, workspace_id: WorkspaceId, id: ChannelId) -> Result<Attached> {
+pub async fn get(app: &App, workspace_id: WorkspaceId, named: &Named) -> Result<Attached> {
     let db = app.db.reader();
-    let channel = find_channel(db, workspace_id, id).await?;
+    let channel = find_channel(db, workspace_id, named).await?;
     let bot = store::bot_of(db, workspace_id, channel.account_id).await?;
     Ok(Attached { channel, bot })
 }
@@ -52,23 +61,23 @@ pub async fn set(
     app: &App,
     caller: &WorkspaceCaller,
     origin: &Origin,
-    id: ChannelId,
+    named: &Named,
     bot: Option<BotId>,
 ) -> Result<Attached> {
-    db::retried(|| set_once(app, caller, origin, id, bot)).await
+    db::retried(|| set_once(app, caller, origin, named, bot)).await
 }
 
 async fn set_once(
     app: &App,
     caller: &WorkspaceCaller,
     origin: &Origin,
-    id: ChannelId,
+    named: &Named,
     bot: Option<BotId>,
 ) -> Result<Attached> {
     db::write(&app.db, "channel.set_bot", async |tx| {
         // Bots are deleted under the same lock.
         let workspace = workspace::lock(tx, caller.workspace.id).await?;
-        let channel = find_channel(tx, workspace.id, id).await?;
+        let channel = find_channel(tx, workspace.id, named).await?;
         let bot = match bot {
             Some(id) => Some(find(tx, workspace.id, id).await?),
             None => None,
@@ -87,7 +96,10 @@ async fn set_once(
     .await
 }
 
-async fn find_channel(db: &impl ConnectionTrait, workspace_id: WorkspaceId, id: ChannelId) -> Result<channel::Model> {
-    let found = channels::by_channel_id(db, workspace_id, id).await?;
-    found.ok_or_else(|| Error::ChannelNotFound(id.to_string()))
+async fn find_channel(db: &impl ConnectionTrait, workspace_id: WorkspaceId, named: &Named) -> Result<channel::Model> {
+    let (found, text) = match named {
+        Named::Id(id) => (channels::by_channel_id(db, workspace_id, *id).await?, id.to_string()),
+        Named::Account(id) => (channels::by_account(db, workspace_id, id).await?, id.clone()),
+    };
+    found.ok_or(Error::ChannelNotFound(text))
 }

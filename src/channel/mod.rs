@@ -14,7 +14,7 @@ pub(crate) mod connect;
 pub mod disconnect;
 mod store;
 
-pub(crate) use store::{all, by_channel_id, by_ids, connected_by_session, resume_of_user, suspend_of_user};
+pub(crate) use store::{all, by_account, by_channel_id, by_ids, connected_by_session, resume_of_user, suspend_of_user};
 
 /// Accounts of a workspace, by id.
 ///

@@ -47,6 +47,20 @@ pub(crate) async fn by_channel_id(
     Ok(Entity::find().filter(Column::Id.eq(id)).filter(Column::WorkspaceId.eq(workspace_id)).one(db).await?)
 }
 
+/// The workspace's channel of the account with this id on its network.
+pub(crate) async fn by_account(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    external_id: &str,
+) -> Result<Option<Model>> {
+    Ok(Entity::find()
+        .filter(Column::WorkspaceId.eq(workspace_id))
+        .filter(Column::ExternalId.eq(external_id))
+        .order_by_asc(Column::AccountId)
+        .one(db)
+        .await?)
+}
+
 pub(super) async fn by_external_id(
     tx: &DatabaseTransaction,
     workspace_id: WorkspaceId,

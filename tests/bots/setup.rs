@@ -158,6 +158,8 @@ async fn a_channel_has_one_bot_at_a_time() {
     let found = linktor(&app, token, Method::GET, &path, json!(null)).await.expect(200);
     let id = format!("bot_{}", second["id"].as_str().expect("an id"));
     assert_eq!(found["data"]["attributes"]["defaultBot"], json!({ "id": id, "name": "Support" }));
+    let account = format!("/channels/{}@s.whatsapp.net/agent", crate::support::sender::PHONE.trim_start_matches('+'));
+    assert_eq!(linktor(&app, token, Method::GET, &account, json!(null)).await.expect(200), found);
     let of_first =
         stage.call(Method::GET, &format!("/agents/{}", first["id"].as_str().expect("an id")), json!(null)).await;
     assert_eq!(of_first.expect(200)["channel_ids"], json!([]));

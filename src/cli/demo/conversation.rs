@@ -1,19 +1,26 @@
-//! The third part of the story: somebody writes to the workspace, a label says whose chat it becomes, and a file goes
-//! out.
+//! The third part of the story: somebody writes to the workspace, a label says whose chat it becomes, a file goes out,
+//! and a bot answers.
+
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::cli::demo::{
     client::{File, Who},
+    receiver::Bot,
     story::{PHONE, PUBLIC, Story, expect},
 };
 
 const CUSTOMER: &str = "+15550004444";
 const LABEL: &str = "support";
+const BOT_PATIENCE: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The smallest picture there is: one transparent dot.
 const PICTURE: &[u8] =
     b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\x04\x01\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
+
+const QUESTION: &str = "Are you open on Sunday?";
 
 /// A teammate who looks after chats.
 struct Teammate {
@@ -26,7 +33,8 @@ impl Story<'_> {
     pub(super) async fn converse(&mut self, token: &str) -> Option<()> {
         let chat = self.somebody_writes(token).await?;
         self.route_by_label(token, &chat).await?;
-        self.send_a_file(token, &chat).await
+        self.send_a_file(token, &chat).await?;
+        self.a_bot_answers(token, &chat).await
     }
 
     /// A message from outside; the path of its chat.
@@ -119,5 +127,60 @@ impl Story<'_> {
         })
         .await?;
         Some(())
+    }
+
+    /// The customer's own bot is asked, and its reply goes out like any other message.
+    async fn a_bot_answers(&mut self, token: &str, chat: &str) -> Option<()> {
+        let bot = Bot::start().await.ok()?;
+        let settings = json!({
+            "name": "Night shift", "type": "http", "config": { "endpoint": bot.url, "signingSecret": bot.secret },
+        });
+        let title = "The customer sets a bot up";
+        let made = self.ask(title, Who::Token(token), Method::POST, "/v1/agents", Some(&settings), 201, |_| Ok(()));
+        let id = made.await?["data"]["id"].as_str()?.to_owned();
+        let account = format!("{}@s.whatsapp.net", PHONE.trim_start_matches('+'));
+        let path = format!("/v1/channels/{account}/agent");
+        let attached = json!({ "defaultBotId": id });
+        self.ask("and puts it on its channel", Who::Token(token), Method::PUT, &path, Some(&attached), 200, |_| Ok(()))
+            .await?;
+        let on = json!({ "chatgpt_autoresponse_enabled": true });
+        self.ask(
+            "The chat is answered automatically",
+            Who::Token(token),
+            Method::PATCH,
+            chat,
+            Some(&on),
+            200,
+            |body| expect(&body["data"]["chatgpt_autoresponse_enabled"], &json!(true)),
+        )
+        .await?;
+        let message = json!({ "phone": PHONE, "from": CUSTOMER, "text": QUESTION });
+        self.post("The customer asks something", "/sandbox/inbound", &message, 200, |_| Ok(())).await?;
+        let uid = self.reply_of_the_bot(token, chat).await?;
+        self.until("The customer has read the bot's reply", token, &uid, "Read").await
+    }
+
+    /// Waits for the reply to [`QUESTION`]; its uid.
+    async fn reply_of_the_bot(&mut self, token: &str, chat: &str) -> Option<String> {
+        let watch = self.report.stopwatch();
+        let path = format!("{chat}/messages");
+        let expected = format!("You wrote: {QUESTION}");
+        let coming = async {
+            loop {
+                let answer = self.client.send(Who::Token(token), Method::GET, &path, None).await;
+                let messages = answer.map_or(Value::Null, |answer| answer.body["data"]["messages"].clone());
+                let messages = messages.as_array().cloned().unwrap_or_default();
+                if let Some(reply) = messages.into_iter().find(|message| message["text"] == expected.as_str()) {
+                    return reply;
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        let reply = tokio::time::timeout(BOT_PATIENCE, coming).await.map_err(|_| "the bot never answered".to_owned());
+        let answered = reply.as_ref().map_or_else(Clone::clone, Value::to_string);
+        let verdict = reply.as_ref().map_err(Clone::clone).and_then(|reply| expect(&reply["from_me"], &json!(true)));
+        self.report.step("The bot answers", &format!("GET {path}"), &answered, watch.elapsed(), &verdict);
+        verdict.ok()?;
+        reply.ok()?["uid"].as_str().map(str::to_owned)
     }
 }

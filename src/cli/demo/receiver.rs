@@ -1,5 +1,5 @@
-//! The demo's own webhook receiver: a partner's backend that checks each signature and keeps what it was told. It uses
-//! libraries for JWTs and Standard Webhooks, and nothing of the code that signs.
+//! The demo's own endpoints: a partner's backend that checks the signature of each webhook and keeps what it was told,
+//! and a customer's bot. They use libraries for JWTs and Standard Webhooks, and nothing of the code that signs.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -10,7 +10,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -36,20 +36,15 @@ pub(super) struct Receiver {
 
 impl Receiver {
     pub(super) async fn start(partner_id: String, secret: SecretString) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let url = format!("http://{}/webhooks", listener.local_addr()?);
         let received = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&received);
-        tokio::spawn(async move {
-            while let Ok((connection, _)) = listener.accept().await {
-                let (kept, partner_id, secret) = (Arc::clone(&kept), partner_id.clone(), secret.clone());
-                tokio::spawn(async move {
-                    // A connection that breaks off is the sender's to try again.
-                    let _ = serve(connection, &partner_id, &secret, &kept).await;
-                });
-            }
+        let origin = listen(move |headers, body| {
+            let event = serde_json::from_slice(body).unwrap_or_default();
+            let doubt = check(headers, body, &partner_id, &secret).err();
+            kept.lock().unwrap_or_else(PoisonError::into_inner).push(Received { event, doubt });
+            String::new()
         });
-        Ok(Self { url, received })
+        Ok(Self { url: format!("{}/webhooks", origin.await?), received })
     }
 
     /// Waits for an event of this type that fits; says so if one that came could not be believed.
@@ -71,19 +66,54 @@ impl Receiver {
     }
 }
 
+/// A customer's bot: repeats what somebody wrote, if the question is signed with its secret.
+pub(super) struct Bot {
+    pub(super) url: String,
+    pub(super) secret: String,
+}
+
+impl Bot {
+    pub(super) async fn start() -> std::io::Result<Self> {
+        let secret = format!("whsec_{}", BASE64_STANDARD.encode("a secret of the demo's own bot"));
+        let key = secret.clone();
+        let origin = listen(move |headers, body| {
+            let webhook = standardwebhooks::Webhook::new(&key);
+            let is_signed = webhook.is_ok_and(|webhook| webhook.verify(body, headers).is_ok());
+            let question: Value = serde_json::from_slice(body).unwrap_or_default();
+            let text = question["message"]["text"].as_str().filter(|_| is_signed);
+            text.map(|text| json!({ "reply": format!("You wrote: {text}") }).to_string()).unwrap_or_default()
+        });
+        Ok(Self { url: format!("{}/bot", origin.await?), secret })
+    }
+}
+
+/// Answers requests until the demo ends, each with the JSON that `respond` makes of it; where it listens.
+async fn listen(respond: impl Fn(&HeaderMap, &[u8]) -> String + Send + Sync + 'static) -> std::io::Result<String> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let origin = format!("http://{}", listener.local_addr()?);
+    let respond = Arc::new(respond);
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            let respond = Arc::clone(&respond);
+            tokio::spawn(async move {
+                // A connection that breaks off is the sender's to try again.
+                let _ = serve(connection, respond.as_ref()).await;
+            });
+        }
+    });
+    Ok(origin)
+}
+
 async fn serve(
     mut connection: TcpStream,
-    partner_id: &str,
-    secret: &SecretString,
-    kept: &Mutex<Vec<Received>>,
+    respond: &(impl Fn(&HeaderMap, &[u8]) -> String + Sync),
 ) -> std::io::Result<()> {
     let mut bytes = Vec::new();
     loop {
         while let Some((headers, body, length)) = request(&bytes) {
-            let event = serde_json::from_slice(&body).unwrap_or_default();
-            let doubt = check(&headers, &body, partner_id, secret).err();
-            kept.lock().unwrap_or_else(PoisonError::into_inner).push(Received { event, doubt });
-            connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await?;
+            let answer = respond(&headers, &body);
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ";
+            connection.write_all(format!("{head}{}\r\n\r\n{answer}", answer.len()).as_bytes()).await?;
             bytes.drain(..length);
         }
         if bytes.len() > MOST_BYTES || connection.read_buf(&mut bytes).await? == 0 {

@@ -7,13 +7,16 @@ use serde::Deserialize;
 
 use crate::{
     app::App,
-    bot::{self, attach},
+    bot::{
+        self,
+        attach::{self, Attached, Named},
+    },
     error::{Error, Result},
     http::agents_api::{
         auth::AgentsAuth,
         dialect::AgentsFailure,
         either::{Answer, EitherJson},
-        views::{LinktorChannel, TimelyChannel, bare_bot, bare_channel},
+        views::{BOT_PREFIX, CHANNEL_PREFIX, bare_bot, bare_channel},
     },
     token::Scope,
 };
@@ -63,6 +66,75 @@ impl From<TimelyRequest> for Wanted {
     }
 }
 
+/// A channel's agent, as Linktor's clients get it.
+#[derive(Object)]
+#[oai(rename = "LinktorChannelAgent")]
+struct LinktorChannel {
+    /// The channel.
+    data: LinktorChannelData,
+}
+
+/// A channel.
+#[derive(Object)]
+#[oai(rename = "LinktorChannelAgentData")]
+struct LinktorChannelData {
+    /// `ch_` and its id.
+    id: String,
+    /// Always `channel`.
+    r#type: String,
+    /// What is known of it.
+    attributes: LinktorChannelAttributes,
+}
+
+/// The bot of a channel.
+#[derive(Object)]
+#[oai(rename = "LinktorChannelAgentAttributes", rename_all = "camelCase")]
+struct LinktorChannelAttributes {
+    /// Its bot; `null` where it has none.
+    #[oai(nullable)]
+    default_bot: Option<LinktorBot>,
+}
+
+/// A bot.
+#[derive(Object)]
+#[oai(rename = "LinktorBot")]
+struct LinktorBot {
+    /// `bot_` and its id.
+    id: String,
+    /// Its name.
+    name: String,
+}
+
+impl From<Attached> for LinktorChannel {
+    fn from(attached: Attached) -> Self {
+        let bot = attached.bot.map(|bot| LinktorBot { id: format!("{BOT_PREFIX}{}", bot.id), name: bot.name });
+        Self {
+            data: LinktorChannelData {
+                id: format!("{CHANNEL_PREFIX}{}", attached.channel.id),
+                r#type: "channel".to_owned(),
+                attributes: LinktorChannelAttributes { default_bot: bot },
+            },
+        }
+    }
+}
+
+/// A channel's agent, as Timely's clients get it.
+#[derive(Object)]
+#[oai(rename = "TimelyChannelAgent")]
+struct TimelyChannel {
+    /// The channel's id.
+    id: String,
+    /// Id of its agent; `null` where it has none.
+    #[oai(nullable)]
+    agent_id: Option<String>,
+}
+
+impl From<Attached> for TimelyChannel {
+    fn from(attached: Attached) -> Self {
+        Self { id: attached.channel.id.to_string(), agent_id: attached.bot.map(|bot| bot.id.to_string()) }
+    }
+}
+
 #[OpenApi]
 impl ChannelAgentApi {
     /// Get the agent of a channel
@@ -70,12 +142,12 @@ impl ChannelAgentApi {
     async fn get(
         &self,
         caller: AgentsAuth,
-        /// Id of the channel.
+        /// Id of the channel, or of its account as `/whatsapp_accounts` shows it.
         channel_id: Path<String>,
     ) -> Result<One, AgentsFailure> {
         let workspace_id = caller.admit(Scope::AgentsRead).await?.workspace.id;
-        let id = attach::parse_channel_id(bare_channel(&channel_id.0))?;
-        Ok(Answer::of(caller.spoken, attach::get(&self.app, workspace_id, id).await?))
+        let named = Named::parse(bare_channel(&channel_id.0));
+        Ok(Answer::of(caller.spoken, attach::get(&self.app, workspace_id, &named).await?))
     }
 
     /// Give a channel an agent
@@ -85,7 +157,7 @@ impl ChannelAgentApi {
     async fn set(
         &self,
         caller: AgentsAuth,
-        /// Id of the channel.
+        /// Id of the channel, or of its account as `/whatsapp_accounts` shows it.
         channel_id: Path<String>,
         body: EitherJson<LinktorRequest, TimelyRequest>,
     ) -> Result<One, AgentsFailure> {
@@ -104,7 +176,7 @@ impl ChannelAgentApi {
     async fn remove(
         &self,
         caller: AgentsAuth,
-        /// Id of the channel.
+        /// Id of the channel, or of its account as `/whatsapp_accounts` shows it.
         channel_id: Path<String>,
     ) -> Result<One, AgentsFailure> {
         self.change(&caller, &channel_id.0, None).await
@@ -114,9 +186,9 @@ impl ChannelAgentApi {
 impl ChannelAgentApi {
     async fn change(&self, caller: &AgentsAuth, id: &str, wanted: Option<&str>) -> Result<One, AgentsFailure> {
         let admitted = caller.admit(Scope::AgentsWrite).await?;
-        let id = attach::parse_channel_id(bare_channel(id))?;
+        let named = Named::parse(bare_channel(id));
         let bot = wanted.map(|id| bot::parse_id(bare_bot(id))).transpose()?;
-        let attached = attach::set(&self.app, admitted, &caller.origin(), id, bot).await?;
+        let attached = attach::set(&self.app, admitted, &caller.origin(), &named, bot).await?;
         Ok(Answer::of(caller.spoken, attached))
     }
 }

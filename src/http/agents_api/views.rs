@@ -7,7 +7,6 @@ use serde::Deserialize;
 use crate::{
     bot::{
         Bot,
-        attach::Attached,
         list::Listed,
         settings::{Given, MASK},
     },
@@ -15,9 +14,9 @@ use crate::{
 };
 
 /// How Linktor's dialect begins the ids of bots.
-const BOT_PREFIX: &str = "bot_";
+pub(super) const BOT_PREFIX: &str = "bot_";
 /// How it begins those of channels.
-const CHANNEL_PREFIX: &str = "ch_";
+pub(super) const CHANNEL_PREFIX: &str = "ch_";
 
 /// An id in a path or a body, with or without its prefix.
 pub(super) fn bare_bot(id: &str) -> &str {
@@ -428,74 +427,5 @@ impl From<Listed> for TimelyList {
             total_pages: listed.pages(),
         };
         Self { data: listed.bots.into_iter().map(Into::into).collect(), pagination }
-    }
-}
-
-/// A channel's agent, as Linktor's clients get it.
-#[derive(Object)]
-#[oai(rename = "LinktorChannelAgent")]
-pub(super) struct LinktorChannel {
-    /// The channel.
-    data: LinktorChannelData,
-}
-
-/// A channel.
-#[derive(Object)]
-#[oai(rename = "LinktorChannelAgentData")]
-struct LinktorChannelData {
-    /// `ch_` and its id.
-    id: String,
-    /// Always `channel`.
-    r#type: String,
-    /// What is known of it.
-    attributes: LinktorChannelAttributes,
-}
-
-/// The bot of a channel.
-#[derive(Object)]
-#[oai(rename = "LinktorChannelAgentAttributes", rename_all = "camelCase")]
-struct LinktorChannelAttributes {
-    /// Its bot; `null` where it has none.
-    #[oai(nullable)]
-    default_bot: Option<LinktorBot>,
-}
-
-/// A bot.
-#[derive(Object)]
-#[oai(rename = "LinktorBot")]
-struct LinktorBot {
-    /// `bot_` and its id.
-    id: String,
-    /// Its name.
-    name: String,
-}
-
-impl From<Attached> for LinktorChannel {
-    fn from(attached: Attached) -> Self {
-        let bot = attached.bot.map(|bot| LinktorBot { id: format!("{BOT_PREFIX}{}", bot.id), name: bot.name });
-        Self {
-            data: LinktorChannelData {
-                id: format!("{CHANNEL_PREFIX}{}", attached.channel.id),
-                r#type: "channel".to_owned(),
-                attributes: LinktorChannelAttributes { default_bot: bot },
-            },
-        }
-    }
-}
-
-/// A channel's agent, as Timely's clients get it.
-#[derive(Object)]
-#[oai(rename = "TimelyChannelAgent")]
-pub(super) struct TimelyChannel {
-    /// The channel's id.
-    id: String,
-    /// Id of its agent; `null` where it has none.
-    #[oai(nullable)]
-    agent_id: Option<String>,
-}
-
-impl From<Attached> for TimelyChannel {
-    fn from(attached: Attached) -> Self {
-        Self { id: attached.channel.id.to_string(), agent_id: attached.bot.map(|bot| bot.id.to_string()) }
     }
 }
