@@ -34,8 +34,8 @@ const LATER: Duration = Duration::from_secs(1);
 /// What the database says; the turn is to be taken again then.
 pub(super) async fn answer(app: &App, turn: &Model) -> Result<Outcome> {
     let Some(newest) = turn.message_id else { return Err(Error::Internal("a turn is about nothing".to_owned())) };
-    let Some(scene) = Scene::read(app, turn).await? else { return Ok(Outcome::about(newest, Came::ToNothing)) };
-    let failed = |failure| Outcome::about(newest, Came::ToFailure { bot: scene.bot.clone(), failure });
+    let Some(scene) = Scene::read(app, turn).await? else { return Ok(Outcome::about(newest, Came::Nothing)) };
+    let failed = |failure| Outcome::about(newest, Came::Failed { bot: scene.bot.clone(), failure });
     let is_old = turn.waiting_since.is_some_and(|since| since.plus_seconds(KEPT_SECONDS) < app.clock.now());
     if is_old || turn.tries > MOST_TRIES {
         return Ok(failed(Failure::Abandoned));
@@ -53,7 +53,7 @@ pub(super) async fn answer(app: &App, turn: &Model) -> Result<Outcome> {
     let said = ask::ask(app, &scene, &history, newest).await?;
     let reply = match said {
         Ok(Some(reply)) => reply,
-        Ok(None) => return Ok(Outcome::about(newest, Came::ToNothing)),
+        Ok(None) => return Ok(Outcome::about(newest, Came::Nothing)),
         Err(failure) => return Ok(failed(failure)),
     };
     let kept = db::write(&app.db, "bot.keep_reply", async |tx| store::keep_reply(tx, turn, newest, &reply).await);
@@ -84,12 +84,12 @@ async fn send(app: &App, scene: &Scene, answered: MessageId, reply: &str) -> Res
         }
         Err(error) => Err(error),
     };
-    let failed = |failure| Came::ToFailure { bot: scene.bot.clone(), failure };
+    let failed = |failure| Came::Failed { bot: scene.bot.clone(), failure };
     let came = match sent {
         // Another reply to the same message was sent before; this one is not.
-        Ok(_) | Err(Error::IdempotencyKeyReused) => Came::ToReply,
+        Ok(_) | Err(Error::IdempotencyKeyReused) => Came::Reply,
         // Somebody has switched it off, or written, in the meantime.
-        Err(Error::PermissionDenied(_)) => Came::ToNothing,
+        Err(Error::PermissionDenied(_)) => Came::Nothing,
         Err(Error::QuotaExceeded { .. }) => failed(Failure::QuotaExceeded),
         Err(Error::ApiCallsExhausted { .. }) => failed(Failure::ApiCallsExhausted),
         Err(Error::ChannelNotConnected) => failed(Failure::ChannelNotConnected),

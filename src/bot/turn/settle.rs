@@ -31,11 +31,11 @@ pub(super) enum Outcome {
 /// What it came to.
 pub(super) enum Result {
     /// A reply was sent.
-    ToReply,
+    Reply,
     /// There was nothing to say, or nothing more to do.
-    ToNothing,
+    Nothing,
     /// The bot did not answer.
-    ToFailure { bot: bot::Model, failure: Failure },
+    Failed { bot: bot::Model, failure: Failure },
 }
 
 impl Outcome {
@@ -59,7 +59,7 @@ pub(super) async fn settle(app: &App, turn: &Model, outcome: &Outcome) -> error:
 async fn settle_once(app: &App, turn: &Model, outcome: &Outcome) -> error::Result<()> {
     db::write(&app.db, "bot.settle", async |tx| {
         let failed = match outcome {
-            Outcome::About(message_id, Result::ToFailure { bot, failure }) => Some((*message_id, bot, *failure)),
+            Outcome::About(message_id, Result::Failed { bot, failure }) => Some((*message_id, bot, *failure)),
             _ => None,
         };
         let chat = match failed {
@@ -90,7 +90,7 @@ fn advance(row: &mut Model, outcome: &Outcome, now: Timestamp) {
             row.due_at = Some(Timestamp(now.0.saturating_add(micros)));
         }
         Outcome::About(message_id, came) => {
-            if matches!(came, Result::ToReply) {
+            if matches!(came, Result::Reply) {
                 guard::count(row, now);
             }
             row.tries = 0;
