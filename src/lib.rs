@@ -100,6 +100,10 @@
 //! - Standard Webhooks signatures use the partner secret as their key, so a partner has one secret to keep and rotate.
 //! - The writer hands each statement a whole batch as [`db`]'s rows, arrays on PostgreSQL and JSON on SQLite, so that its
 //!   text is prepared once.
+//! - What a commit left of a workspace is remembered, so that on PostgreSQL a batch of plain messages is one statement
+//!   that checks and writes; whatever needs a look, a refusal or a notice goes the long way, under locks. Where another
+//!   process sends for the same workspace, the long way is taken for a while. Batches have connections of their own,
+//!   whose plans are made once.
 //! - Chats are in order by the hour of their newest message and only within it by the instant: an index on the instant
 //!   would be written with every message.
 //! - The index of words follows the messages instead of being written with them: a batch of messages is one statement,
@@ -119,8 +123,7 @@
 //!
 //! # What is not here yet
 //!
-//! Bots of the Workspace API, the channels and connect dialects, real connectors, partner
-//! pools of credits, and most of the Operator API.
+//! The channels and connect dialects, real connectors, partner pools of credits, and most of the Operator API.
 
 pub mod app;
 pub mod audit;
