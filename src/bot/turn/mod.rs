@@ -1,9 +1,9 @@
 //! How bots answer: a turn for each chat in which something waits for an answer.
 //!
 //! What comes to a channel with a bot, in a chat that is answered automatically, is noted in the transaction that
-//! stores it ([`received`]). A second after the last message, or five after the first, a worker leases the turn, asks
+//! stores it (`received`). A second after the last message, or five after the first, a worker leases the turn, asks
 //! the bot once about the conversation as it is then ([`ask`]), keeps what it says under the lease, sends it as
-//! anybody's message is sent ([`reply`]), and writes down what came of it ([`settle`]). So several messages in quick
+//! anybody's message is sent (`reply`), and writes down what came of it (`settle`). So several messages in quick
 //! succession get one answer, a chat's answers are in order, and no chat has two questions open.
 //!
 //! - A worker that dies before the answer is kept asks again, with the same `webhook-id`; one that dies later sends
