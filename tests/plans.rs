@@ -99,7 +99,10 @@ async fn no_list_history_or_search_reads_a_whole_table() {
     let db = Database::connect(options).await.expect("the database");
     let workspace = bakery.workspace_id;
     if db.get_database_backend() == DbBackend::Postgres {
-        db.execute_unprepared("SET enable_seqscan = off").await.expect("a setting");
+        // So small a table is also sorted as cheaply as it is walked in order, from whatever index is the smallest.
+        for way in ["seqscan", "bitmapscan", "sort"] {
+            db.execute_unprepared(&format!("SET enable_{way} = off")).await.expect("a setting");
+        }
     }
     for filter in filters() {
         for page in [1, 1000] {
@@ -107,12 +110,16 @@ async fn no_list_history_or_search_reads_a_whole_table() {
             let page = PageNumber::parse(Some(page)).expect("a page");
             listing::page(&explaining, workspace, &filter, page).await.expect("a page");
             let plans = checked(explaining);
-            // The walk that finds the hours of the page does not leave indices that have all it asks for. In a table of
-            // one row PostgreSQL has no reason to prefer one index to another.
+            // The walk that finds the hours of the page does not leave indices that have all it asks for, where there
+            // is anything to be found.
             let hours = plans.iter().find(|(statement, _)| statement.starts_with(HOURS)).expect("hours");
-            let is_covered = hours.1.contains("chats_listing_idx") || hours.1.contains("chat_labels_chats_idx");
-            assert!(is_covered || db.get_database_backend() == DbBackend::Postgres, "{hours:?}");
+            let ways = ["chats_listing_idx", "chat_labels_chats_idx", "One-Time Filter: false"];
+            assert!(ways.iter().any(|way| hours.1.contains(way)), "{hours:?}");
         }
+    }
+    if db.get_database_backend() == DbBackend::Postgres {
+        // The index of words is read by bitmap only.
+        db.execute_unprepared("SET enable_bitmapscan = on; SET enable_sort = on").await.expect("a setting");
     }
     for filter in histories() {
         for page in [1, 1000] {

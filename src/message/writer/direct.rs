@@ -63,9 +63,8 @@ pub(super) async fn commit(app: &App, memory: &Memory, sendings: &[Sending], ids
         accounts.leave_out(id);
     }
     let is_charged = |one: &Accepted<'_>| charged.contains(&one.sending.caller.workspace.id);
-    let (done, accepted): (HashSet<usize>, Vec<Accepted<'_>>) =
-        accepted.into_iter().filter(|(_, one)| is_charged(one)).unzip();
-    let messages: Vec<NewMessage> = accepted.iter().filter_map(message).collect();
+    let ((done, accepted), messages): ((HashSet<usize>, Vec<Accepted<'_>>), Vec<NewMessage>) =
+        accepted.into_iter().zip(messages).filter(|((_, one), _)| is_charged(one)).unzip();
     Learnt::of(&accounts, &places, &accepted, &messages, period)?.keep(memory);
     let is_work = !done.is_empty();
     Ok(Done { committed: Committed { outcomes: Vec::new(), ledger: accounts.left(period)?, is_work }, done })
