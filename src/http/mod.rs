@@ -19,6 +19,7 @@ pub mod edge;
 pub mod failure;
 mod formats;
 mod invitation_page;
+mod limits;
 mod machine;
 mod onboarding_page;
 mod openapi;
@@ -32,6 +33,7 @@ mod sandbox;
 mod server;
 mod subscription_docs;
 mod surface;
+mod token_caller;
 mod webhook_docs;
 mod workspace_api;
 

@@ -11,9 +11,8 @@ use poem_openapi::{OpenApi, OpenApiService};
 use crate::{
     app::App,
     http::{
-        failure,
+        failure, limits,
         surface::{self, Course},
-        workspace_api::limits,
     },
 };
 

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::{
     app::App,
-    http::{failure, rendered::Rendered, surface},
+    http::{failure, limits, rendered::Rendered, surface},
 };
 
 mod accounts;
@@ -28,7 +28,6 @@ mod dialect;
 mod files;
 mod invitations;
 mod labels;
-pub(in crate::http) mod limits;
 mod member;
 mod messages;
 mod notes;

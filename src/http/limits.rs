@@ -19,16 +19,16 @@ use crate::meter::{
 
 /// What the meter told of one request.
 #[derive(Clone, Default)]
-pub(in crate::http) struct Told(Arc<OnceLock<Limits>>);
+pub(super) struct Told(Arc<OnceLock<Limits>>);
 
 impl Told {
     /// That of a request that went through [`tell`].
-    pub(in crate::http) fn of(request: &Request) -> Self {
+    pub(super) fn of(request: &Request) -> Self {
         request.extensions().get::<Self>().cloned().unwrap_or_default()
     }
 
     /// Keeps what was told first.
-    pub(in crate::http) fn tell(&self, limits: Option<Limits>) {
+    pub(super) fn tell(&self, limits: Option<Limits>) {
         if let Some(limits) = limits {
             // A second word on the same request would be about a second call, of which there is none.
             let _ = self.0.set(limits);
@@ -37,7 +37,7 @@ impl Told {
 }
 
 /// Puts what the meter told into the answer's headers.
-pub(in crate::http) async fn tell<E: Endpoint>(endpoint: Arc<E>, mut request: Request) -> poem::Result<Response> {
+pub(super) async fn tell<E: Endpoint>(endpoint: Arc<E>, mut request: Request) -> poem::Result<Response> {
     let told = Told::default();
     request.extensions_mut().insert(told.clone());
     let mut response = endpoint.call(request).await?.into_response();
