@@ -58,10 +58,12 @@ impl Report {
     /// The median of some runs with their spread. Errors reach no target.
     pub(crate) fn throughput(&mut self, series: &Series, target: Target) {
         let (run, (low, high)) = (series.median(), series.spread());
-        let mut shown = format!(
-            "{:.0}/s ({low:.0}–{high:.0}), p50 {:.1} ms, p99 {:.1} ms, {} errors",
-            run.per_second, run.p50_ms, run.p99_ms, run.errors
-        );
+        let mut shown = format!("{:.0}/s ({low:.0}–{high:.0})", run.per_second);
+        // Of what is only counted no times are taken.
+        if run.p99_ms > 0.0 {
+            let _ = write!(shown, ", p50 {:.1} ms, p99 {:.1} ms", run.p50_ms, run.p99_ms);
+        }
+        let _ = write!(shown, ", {} errors", run.errors);
         if let Some(micros) = run.server_us {
             let _ = write!(shown, ", server {micros:.0} µs each");
         }

@@ -21,7 +21,7 @@ use futures_util::future::join_all;
 use poem::{EndpointExt, Route, Server, handler, http::StatusCode, listener::TcpListener, post, web::Data};
 use quartermaster::{app::App, clock::Clock, db, signal::Signal};
 use reqwest::Client;
-use sea_orm::{EntityTrait, IntoActiveModel, sea_query::Expr};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, sea_query::Expr};
 use serde_json::json;
 use tokio::sync::Notify;
 
@@ -173,10 +173,22 @@ async fn delivered(app: &App, place: &Place, arrivals: &Arrivals, partners: &[Pa
     let before = worker.processor_seconds();
     let mut times: Vec<i64> = arrivals.take(BACKLOG).await.into_values().map(|at| at.0).collect();
     let used = worker.processor_seconds() - before;
+    written_down(app).await;
     times.sort_unstable();
     let elapsed = Duration::from_micros((times[BACKLOG - 1] - times[0]).unsigned_abs());
     let each = used * 1e6 / f64::from(u32::try_from(BACKLOG).expect("a count"));
     Run { server_us: Some(each), ..Run::of(vec![Duration::ZERO; BACKLOG], elapsed, 0) }
+}
+
+/// Waits until the worker has written down everything that arrived: what it had not would be delivered again.
+async fn written_down(app: &App) {
+    let waiting = async {
+        let pending = || delivery::Entity::find().filter(delivery::Column::State.eq(delivery::State::Pending));
+        while pending().count(app.db.reader()).await.expect("a count") > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect("everything written down");
 }
 
 /// Stores events at a steady rate, one in a transaction, and sees how long each takes from then until it arrives.
