@@ -70,8 +70,10 @@ async fn link(app: &App) -> String {
     let session = sandbox_session::Model {
         id: channel.session,
         partner_id: PartnerId::parse(seed::PARTNER).expect("an id"),
+        network: channel.network,
         state: sandbox_session::State::Linked,
         phone: Some(channel.phone.clone()),
+        account: None,
         pairing_code: None,
         pairing_phone: None,
         pairing_expires_at: None,

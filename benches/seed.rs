@@ -177,6 +177,8 @@ impl<'a> Customer<'a> {
             session: AttemptId(self.app.clock.uuid()),
             state: channel::State::Connected,
             suspended: false,
+            deactivated: false,
+            standalone: false,
             external_id: format!("{digits}@s.whatsapp.net"),
             phone: format!("+{digits}"),
             account_name: "Bench".to_owned(),
@@ -185,6 +187,7 @@ impl<'a> Customer<'a> {
             disconnect_reason: None,
             created_at: self.now,
             updated_at: self.now,
+            deleted_at: None,
         }
     }
 

@@ -6,6 +6,7 @@ mod attachments;
 mod audit;
 mod authorization;
 mod bots;
+mod channels_linktor;
 mod chat_changes;
 mod chats;
 mod cli;

@@ -4,6 +4,7 @@ use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    channel::Network,
     id::{AttemptId, PartnerId},
     timestamp::Timestamp,
 };
@@ -37,10 +38,14 @@ pub struct Model {
     pub id: AttemptId,
     /// Whose simulation it is in.
     pub partner_id: PartnerId,
+    /// The network that it is on.
+    pub network: Network,
     /// Where it stands.
     pub state: State,
     /// The phone that linked it.
     pub phone: Option<String>,
+    /// The account that signed in, where that is not a phone: its id on the network.
+    pub account: Option<String>,
     /// A pairing code that was asked for.
     pub pairing_code: Option<String>,
     /// The phone that the pairing code was made for.

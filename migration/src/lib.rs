@@ -39,6 +39,8 @@ mod m0023_listing;
 mod m0025_chat_names;
 mod m0026_calls_in_history;
 mod m0027_chat_members;
+mod m0028_channel_settings;
+mod m0029_channel_traffic;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -73,6 +75,8 @@ impl MigratorTrait for Migrator {
             step("m0025_chat_names", m0025_chat_names::UP, m0025_chat_names::DOWN),
             step("m0026_calls_in_history", m0026_calls_in_history::UP, m0026_calls_in_history::DOWN),
             step("m0027_chat_members", m0027_chat_members::UP, m0027_chat_members::DOWN),
+            step("m0028_channel_settings", m0028_channel_settings::UP, m0028_channel_settings::DOWN),
+            step("m0029_channel_traffic", m0029_channel_traffic::UP, m0029_channel_traffic::DOWN),
         ]
     }
 }

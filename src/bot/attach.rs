@@ -2,9 +2,10 @@
 
 use entity::{
     bot, channel,
-    id::{BotId, ChannelId, WorkspaceId},
+    id::{BotId, WorkspaceId},
+    workspace,
 };
-use sea_orm::ConnectionTrait;
+use sea_orm::DatabaseTransaction;
 use serde_json::json;
 
 use crate::{
@@ -12,9 +13,10 @@ use crate::{
     audit,
     bot::{find, store},
     caller::{Origin, WorkspaceCaller},
-    channel as channels, db,
-    error::{Error, Result},
-    workspace,
+    channel::named::{self, Named},
+    db,
+    error::Result,
+    workspace as workspaces,
 };
 
 /// A channel and its bot.
@@ -25,30 +27,13 @@ pub struct Attached {
     pub bot: Option<bot::Model>,
 }
 
-/// Which channel is meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Named {
-    /// The one of this id.
-    Id(ChannelId),
-    /// That of this account, named as the Workspace API shows it, `<digits>@s.whatsapp.net`.
-    Account(String),
-}
-
-impl Named {
-    /// Reads what stands in a path. What is neither is nobody's.
-    #[must_use]
-    pub fn parse(text: &str) -> Self {
-        text.parse().map_or_else(|_| Self::Account(text.to_owned()), Self::Id)
-    }
-}
-
 /// The bot of a channel.
 ///
 /// # Errors
 /// `channel_not_found`.
 pub async fn get(app: &App, workspace_id: WorkspaceId, named: &Named) -> Result<Attached> {
     let db = app.db.reader();
-    let channel = find_channel(db, workspace_id, named).await?;
+    let channel = named::find(db, workspace_id, named).await?;
     let bot = store::bot_of(db, workspace_id, channel.account_id).await?;
     Ok(Attached { channel, bot })
 }
@@ -76,30 +61,38 @@ async fn set_once(
 ) -> Result<Attached> {
     db::write(&app.db, "channel.set_bot", async |tx| {
         // Bots are deleted under the same lock.
-        let workspace = workspace::lock(tx, caller.workspace.id).await?;
-        let channel = find_channel(tx, workspace.id, named).await?;
-        let bot = match bot {
-            Some(id) => Some(find(tx, workspace.id, id).await?),
-            None => None,
-        };
-        let before = store::bot_of(tx, workspace.id, channel.account_id).await?;
-        let (old, new) = (before.map(|bot| bot.id), bot.as_ref().map(|bot| bot.id));
-        if old != new {
-            store::attach(app, tx, workspace.id, channel.account_id, new).await?;
-            let entry = audit::Entry::in_workspace("channel.set_bot", &workspace, channel.id)
-                .before(json!({ "bot_id": old }))
-                .after(json!({ "bot_id": new }));
-            audit::record(app, tx, origin, entry).await?;
-        }
+        let workspace = workspaces::lock(tx, caller.workspace.id).await?;
+        let channel = named::find(tx, workspace.id, named).await?;
+        let bot = put_on(app, tx, origin, &workspace, &channel, bot).await?;
         Ok(Attached { channel, bot })
     })
     .await
 }
 
-async fn find_channel(db: &impl ConnectionTrait, workspace_id: WorkspaceId, named: &Named) -> Result<channel::Model> {
-    let (found, text) = match named {
-        Named::Id(id) => (channels::by_channel_id(db, workspace_id, *id).await?, id.to_string()),
-        Named::Account(id) => (channels::by_account(db, workspace_id, id).await?, id.clone()),
+/// Gives a channel this bot or none, within a transaction that has the workspace locked.
+///
+/// # Errors
+/// `bot_not_found`.
+pub(crate) async fn put_on(
+    app: &App,
+    tx: &DatabaseTransaction,
+    origin: &Origin,
+    workspace: &workspace::Model,
+    channel: &channel::Model,
+    bot: Option<BotId>,
+) -> Result<Option<bot::Model>> {
+    let bot = match bot {
+        Some(id) => Some(find(tx, workspace.id, id).await?),
+        None => None,
     };
-    found.ok_or(Error::ChannelNotFound(text))
+    let before = store::bot_of(tx, workspace.id, channel.account_id).await?;
+    let (old, new) = (before.map(|bot| bot.id), bot.as_ref().map(|bot| bot.id));
+    if old != new {
+        store::attach(app, tx, workspace.id, channel.account_id, new).await?;
+        let entry = audit::Entry::in_workspace("channel.set_bot", workspace, channel.id)
+            .before(json!({ "bot_id": old }))
+            .after(json!({ "bot_id": new }));
+        audit::record(app, tx, origin, entry).await?;
+    }
+    Ok(bot)
 }

@@ -31,7 +31,7 @@ mod store;
 pub mod turn;
 pub mod update;
 
-pub(crate) use store::bot_of;
+pub(crate) use store::{bot_of, bots_of};
 
 /// Most bots of a workspace.
 pub const MOST: u64 = 50;

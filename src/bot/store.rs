@@ -107,3 +107,24 @@ pub(super) async fn attach(
     }
     Ok(())
 }
+
+/// The bots of these accounts.
+pub(crate) async fn bots_of(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    ids: &[AccountId],
+) -> Result<std::collections::HashMap<AccountId, Model>> {
+    use channel_bot::Column as OfChannel;
+    let attached = channel_bot::Entity::find()
+        .filter(OfChannel::WorkspaceId.eq(workspace_id))
+        .filter(OfChannel::AccountId.is_in(ids.iter().copied()))
+        .all(db)
+        .await?;
+    let bots = Entity::find()
+        .filter(Column::WorkspaceId.eq(workspace_id))
+        .filter(Column::Id.is_in(attached.iter().map(|one| one.bot_id)))
+        .all(db)
+        .await?;
+    let bot = |id: BotId| bots.iter().find(|bot| bot.id == id).cloned();
+    Ok(attached.iter().filter_map(|one| Some((one.account_id, bot(one.bot_id)?))).collect())
+}

@@ -76,7 +76,7 @@ pub async fn record(app: &App, ended: &Ended) -> Result<CallId> {
 /// [`record`] within a transaction.
 pub(crate) async fn store_ended(app: &App, tx: &DatabaseTransaction, ended: &Ended) -> Result<CallId> {
     Ended::check(ended.direction, ended.outcome, ended.duration_seconds)?;
-    let channel = channels::connected_by_session(tx, ended.session).await?.ok_or(Error::ChannelNotConnected)?;
+    let channel = channels::open_by_session(tx, ended.session).await?.ok_or(Error::ChannelNotConnected)?;
     if let Some(known) = store::by_provider_ref(tx, &channel, &ended.provider_ref).await? {
         return Ok(known.id);
     }

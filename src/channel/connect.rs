@@ -26,7 +26,7 @@ pub(crate) async fn record(
     connector: ConnectorKind,
     account: &Account,
 ) -> Result<Connected> {
-    let external_id = account.phone.whatsapp_id();
+    let external_id = account.external_id.clone();
     let known = store::by_external_id(tx, link.workspace_id, link.network, &external_id).await?;
     let new = store::Connection { link, session: attempt.id, connector, account, external_id };
     let channel = match known {

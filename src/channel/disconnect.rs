@@ -1,7 +1,7 @@
 //! Ending an account's session: asked by the partner, by a new link, or by the phone itself.
 
 use entity::{
-    channel::{self, DisconnectReason, Model},
+    channel::{self, DisconnectReason, Model, Network},
     id::{AccountId, AttemptId, UserId},
     timestamp::Timestamp,
     workspace,
@@ -116,6 +116,22 @@ pub(crate) async fn lost(app: &App, session: AttemptId) -> Result<()> {
     Ok(())
 }
 
+/// Ends the session of a channel within a transaction, if it is connected, and has the provider told after it.
+pub(super) async fn of_channel(
+    app: &App,
+    tx: &DatabaseTransaction,
+    origin: &Origin,
+    workspace: &workspace::Model,
+    channel: &Model,
+    reason: DisconnectReason,
+) -> Result<()> {
+    if end(app, tx, origin, workspace, channel, reason).await?.is_some() {
+        let work = Work::EndSession { connector: channel.connector, session: channel.session };
+        queue::enqueue(app, tx, &work).await?;
+    }
+    Ok(())
+}
+
 async fn end(
     app: &App,
     tx: &DatabaseTransaction,
@@ -129,6 +145,9 @@ async fn end(
         .before(channel::State::Connected)
         .after(reason);
     audit::record(app, tx, origin, entry).await?;
+    if ended.network != Network::Whatsapp {
+        return Ok(Some(ended));
+    }
     let at = ended.disconnected_at.unwrap_or_else(|| app.clock.now());
     let told =
         EventBody::AccountDisconnected { account: AccountFacts::from(&ended), at, reason: words(reason).to_owned() };
@@ -143,5 +162,6 @@ const fn words(reason: DisconnectReason) -> &'static str {
         DisconnectReason::Requested => "(requested)",
         DisconnectReason::NewLink => "(new link)",
         DisconnectReason::LoggedOut => "(logged out)",
+        DisconnectReason::Deleted => "(deleted)",
     }
 }

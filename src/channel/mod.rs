@@ -1,25 +1,61 @@
-//! Channels: accounts on messaging networks, one connected per user and network.
+//! Channels: accounts on messaging networks.
 //!
 //! A channel is an account, not a session: connecting the same number again in the same workspace revives its row, so
 //! its number on the wire and its history stay. A number is connected at most once in a workspace.
 //!
+//! There are two kinds. A user links an account with a page ([`crate::onboarding`]), one per network. A customer makes
+//! channels over the Channels API ([`create`]), as many as its plan allows: they stand beside that one, exist before
+//! anybody connects them ([`link`]), and have settings of which some are secret ([`config`]). Either kind is shown,
+//! changed, switched, tested and deleted the same way.
+//!
 //! Every channel has a row in `send_queues`, made with it; what waits there goes on at once when the channel is
 //! connected or switched on again.
 
-use entity::{channel::Model, id::WorkspaceId};
+use entity::{
+    channel::Model,
+    id::{ChannelId, WorkspaceId},
+};
 
 use crate::{app::App, error::Result};
 
+pub mod capabilities;
+pub mod config;
 pub(crate) mod connect;
+pub mod create;
+pub mod delete;
 pub mod disconnect;
+pub mod link;
+pub mod list;
+pub mod named;
+mod sealed;
+pub mod show;
 mod store;
+pub mod switch;
+pub mod test;
+pub mod traffic;
+pub mod update;
 
-pub(crate) use store::{all, by_account, by_channel_id, by_ids, connected_by_session, resume_of_user, suspend_of_user};
+pub(crate) use store::{all, by_ids, open_by_session, resume_of_user, suspend_of_user};
 
-/// Accounts of a workspace, by id.
+/// Channels of a workspace, by id.
 ///
 /// # Errors
 /// What the database says.
 pub async fn list(app: &App, workspace_id: WorkspaceId) -> Result<Vec<Model>> {
     all(app.db.reader(), workspace_id).await
+}
+
+/// Those that are WhatsApp accounts whose numbers are known.
+///
+/// # Errors
+/// What the database says.
+pub async fn whatsapp_accounts(app: &App, workspace_id: WorkspaceId) -> Result<Vec<Model>> {
+    let all = list(app, workspace_id).await?;
+    Ok(all.into_iter().filter(Model::is_whatsapp_account).collect())
+}
+
+/// Where a provider brings what comes to a channel.
+#[must_use]
+pub fn callback_url(app: &App, id: ChannelId) -> String {
+    format!("{}/callbacks/ch_{id}", app.config.public_url)
 }

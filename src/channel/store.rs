@@ -13,7 +13,10 @@ use sea_orm::{
     sea_query::{CaseStatement, Expr},
 };
 
-use crate::{app::App, connector::Account, db, error::Result};
+use crate::{app::App, connector::Account, db, error::Result, phone::Phone};
+
+pub(super) mod settings;
+pub(super) mod standalone;
 
 /// An account that was just linked.
 pub(super) struct Connection<'a> {
@@ -24,11 +27,13 @@ pub(super) struct Connection<'a> {
     pub(super) external_id: String,
 }
 
+/// The channels of a workspace that are not deleted.
 pub(crate) async fn all(db: &impl ConnectionTrait, workspace_id: WorkspaceId) -> Result<Vec<Model>> {
-    Ok(Entity::find().filter(Column::WorkspaceId.eq(workspace_id)).order_by_asc(Column::AccountId).all(db).await?)
+    let living = Entity::find().filter(Column::WorkspaceId.eq(workspace_id)).filter(Column::DeletedAt.is_null());
+    Ok(living.order_by_asc(Column::AccountId).all(db).await?)
 }
 
-/// Those of these accounts that are the workspace's.
+/// Those of these accounts that are the workspace's, deleted ones too.
 pub(crate) async fn by_ids(
     db: &impl ConnectionTrait,
     workspace_id: WorkspaceId,
@@ -44,7 +49,8 @@ pub(crate) async fn by_channel_id(
     workspace_id: WorkspaceId,
     id: ChannelId,
 ) -> Result<Option<Model>> {
-    Ok(Entity::find().filter(Column::Id.eq(id)).filter(Column::WorkspaceId.eq(workspace_id)).one(db).await?)
+    let living = Entity::find().filter(Column::Id.eq(id)).filter(Column::DeletedAt.is_null());
+    Ok(living.filter(Column::WorkspaceId.eq(workspace_id)).one(db).await?)
 }
 
 /// The workspace's channel of the account with this id on its network.
@@ -56,6 +62,7 @@ pub(crate) async fn by_account(
     Ok(Entity::find()
         .filter(Column::WorkspaceId.eq(workspace_id))
         .filter(Column::ExternalId.eq(external_id))
+        .filter(Column::DeletedAt.is_null())
         .order_by_asc(Column::AccountId)
         .one(db)
         .await?)
@@ -83,13 +90,24 @@ pub(super) async fn connected_of_user(
     Ok(Entity::find()
         .filter(Column::WorkspaceId.eq(workspace_id))
         .filter(Column::UserId.eq(user_id))
+        .filter(Column::Standalone.eq(false))
         .filter(Column::State.eq(State::Connected))
         .one(tx)
         .await?)
 }
 
-pub(crate) async fn connected_by_session(db: &impl ConnectionTrait, session: AttemptId) -> Result<Option<Model>> {
+pub(super) async fn connected_by_session(db: &impl ConnectionTrait, session: AttemptId) -> Result<Option<Model>> {
     Ok(Entity::find().filter(Column::Session.eq(session)).filter(Column::State.eq(State::Connected)).one(db).await?)
+}
+
+/// The channel whose session this is, connected or not.
+pub(crate) async fn by_session(db: &impl ConnectionTrait, session: AttemptId) -> Result<Option<Model>> {
+    Ok(Entity::find().filter(Column::Session.eq(session)).filter(Column::DeletedAt.is_null()).one(db).await?)
+}
+
+/// The connected one, unless it is switched off: what comes to it is not for us.
+pub(crate) async fn open_by_session(db: &impl ConnectionTrait, session: AttemptId) -> Result<Option<Model>> {
+    Ok(connected_by_session(db, session).await?.filter(|channel| !channel.deactivated))
 }
 
 /// Makes the channel; `None` if another attempt was faster with the same account.
@@ -99,8 +117,10 @@ pub(super) async fn insert(app: &App, tx: &DatabaseTransaction, new: &Connection
         workspace_id: Set(new.link.workspace_id),
         network: Set(new.link.network),
         external_id: Set(new.external_id.clone()),
-        phone: Set(new.account.phone.as_str().to_owned()),
+        phone: Set(new.account.phone.as_ref().map(Phone::as_str).unwrap_or_default().to_owned()),
         suspended: Set(false),
+        deactivated: Set(false),
+        standalone: Set(false),
         created_at: Set(app.clock.now()),
         ..connected(app, new)
     };
@@ -128,7 +148,12 @@ pub(super) async fn revive(
     new: &Connection<'_>,
 ) -> Result<Option<Model>> {
     let revived = Entity::update_many()
-        .set(ActiveModel { suspended: Set(false), ..connected(app, new) })
+        .set(ActiveModel {
+            suspended: Set(false),
+            deactivated: Set(false),
+            deleted_at: Set(None),
+            ..connected(app, new)
+        })
         .filter(Column::AccountId.eq(known.account_id))
         .filter(Column::State.eq(State::Disconnected))
         .exec(tx)
@@ -142,7 +167,7 @@ pub(super) async fn revive(
 
 /// Makes a channel that can send again due at once, if anything waits on it. A worker that is looking at it just now
 /// holds its row: it either sees the change, or puts the channel aside before we wake it.
-async fn wake(app: &App, tx: &DatabaseTransaction, id: AccountId) -> Result<()> {
+pub(super) async fn wake(app: &App, tx: &DatabaseTransaction, id: AccountId) -> Result<()> {
     use send_queue::Column;
     let is_free = Expr::col(Column::Lease).is_null();
     let due_at = CaseStatement::new().case(is_free, Expr::value(app.clock.now())).finally(Expr::col(Column::DueAt));

@@ -16,6 +16,7 @@ use crate::{
     app::App,
     audit, bot,
     caller::{Origin, WorkspaceCaller},
+    channel::traffic,
     chat::{self, ChatDetails, parse_id, store},
     db,
     error::{Error, Result},
@@ -127,6 +128,10 @@ async fn update_once(
         let assignment = assign(tx, workspace_id, &before, command.responsible.as_ref()).await?;
         let Some(change) = change(tx, &before, command, &assignment).await? else { return Ok(()) };
         let after = store::save(app, tx, &before, change).await?;
+        if after.closed && !before.closed {
+            let seconds = before.created_at.millis_until(app.clock.now()) / 1000;
+            traffic::count_closed(app, tx, before.account_id, 1, seconds).await?;
+        }
         if command.autoresponse == Some(true) {
             bot::turn::forgive(tx, workspace_id, before.id).await?;
         }

@@ -20,9 +20,17 @@ use entity::{
     timestamp::Timestamp,
 };
 
-use crate::{app::App, error::Result, file::Attachment, message::Jid, phone::Phone};
+use crate::{
+    app::App,
+    connector::target::{Check, SignIn, Target},
+    error::Result,
+    file::Attachment,
+    message::Jid,
+    phone::Phone,
+};
 
 pub mod sandbox;
+pub mod target;
 
 /// A QR code to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,10 +46,22 @@ pub struct Qr {
 /// An account that a session is linked to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// Its number.
-    pub phone: Phone,
+    /// Its id on the network.
+    pub external_id: String,
+    /// Its number, where it has one.
+    pub phone: Option<Phone>,
+    /// The name by which it is found, where that is not a number.
+    pub username: Option<String>,
     /// The name it shows to others, possibly empty.
     pub name: String,
+}
+
+impl Account {
+    /// An account on WhatsApp.
+    #[must_use]
+    pub fn whatsapp(phone: Phone, name: String) -> Self {
+        Self { external_id: phone.whatsapp_id(), phone: Some(phone), username: None, name }
+    }
 }
 
 /// What a session looks like now.
@@ -148,6 +168,30 @@ pub trait Connector: Send + Sync {
     /// `pairing_refused`, `provider_unavailable`.
     async fn pairing_code(&self, app: &App, session: AttemptId, phone: &Phone) -> Result<PairingCode>;
 
+    /// Signs a channel in with what its settings say; where they name no account, starts a session that waits for a
+    /// phone. Repeating it for the same session is harmless.
+    ///
+    /// # Errors
+    /// As [`Connector::start`].
+    async fn sign_in(&self, app: &App, target: &Target) -> Result<SignIn> {
+        self.start(app, target.session, &target.partner_id).await.map(SignIn::from)
+    }
+
+    /// Looks at a channel part by part, with calls that change nothing.
+    ///
+    /// # Errors
+    /// What the database says; what the provider says is part of the answer.
+    async fn test(&self, app: &App, target: &Target) -> Result<Vec<Check>> {
+        let taken = app.clock.stopwatch();
+        let check = match self.observe(app, target.session).await {
+            Ok(Observation::Connected(_)) => Check::passed("session", "The session is connected"),
+            Ok(Observation::Waiting { .. }) => Check::failed("session", "The session waits for a phone"),
+            Ok(Observation::Ended(failure)) => Check::failed("session", format!("The session has ended: {failure}")),
+            Err(error) => Check::failed("session", error.description()),
+        };
+        Ok(vec![check.after(taken.elapsed_ms())])
+    }
+
     /// Hands one message over. Whoever cannot tell whether it left says [`Delivery::Lost`].
     async fn send(&self, app: &App, outgoing: &Outgoing) -> Delivery;
 
@@ -184,9 +228,7 @@ impl Connectors {
 
     /// Which connector serves this partner on this network, if any.
     #[must_use]
-    pub fn choose(&self, app: &App, partner: &partner::Model, network: Network) -> Option<ConnectorKind> {
-        match network {
-            Network::Whatsapp => (partner.sandbox || app.config.sandbox).then_some(ConnectorKind::Sandbox),
-        }
+    pub fn choose(&self, app: &App, partner: &partner::Model, _network: Network) -> Option<ConnectorKind> {
+        (partner.sandbox || app.config.sandbox).then_some(ConnectorKind::Sandbox)
     }
 }

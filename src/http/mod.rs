@@ -13,6 +13,7 @@ use crate::app::App;
 mod agents_api;
 mod assets;
 mod body;
+mod channels_api;
 mod docs;
 mod downloads;
 pub mod edge;
@@ -47,8 +48,8 @@ fn fail(path: &str, error: poem::Error) -> Response {
         partner_api::fail(error)
     } else if is_under(workspace_api::BASE) {
         workspace_api::fail(error)
-    } else if is_under(agents_api::BASE) {
-        agents_api::fail(error)
+    } else if is_under(channels_api::BASE) {
+        channels_api::fail(error)
     } else if is_under(operator_api::BASE) {
         operator_api::fail(error)
     } else if is_under(invitation_page::BASE) {
@@ -65,7 +66,7 @@ pub fn routes(app: &Arc<App>) -> impl Endpoint + use<> {
     Route::new()
         .nest(partner_api::BASE, partner_api::endpoint(app))
         .nest(workspace_api::BASE, workspace_api::endpoint(app))
-        .nest(agents_api::BASE, agents_api::endpoint(app))
+        .nest(channels_api::BASE, channels_api::endpoint(app))
         .nest(operator_api::BASE, operator_api::endpoint(app))
         .nest(onboarding_page::BASE, onboarding_page::endpoint(app))
         .nest(crate::file::link::BASE, downloads::endpoint(app))

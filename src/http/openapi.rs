@@ -8,7 +8,10 @@ use strum::IntoEnumIterator;
 use crate::{
     app::App,
     error::ErrorCode,
-    http::{agents_api, failure::status_of, operator_api, partner_api, subscription_docs, webhook_docs, workspace_api},
+    http::{
+        agents_api, channels_api, failure::status_of, operator_api, partner_api, subscription_docs, webhook_docs,
+        workspace_api,
+    },
 };
 
 /// File names and contents.
@@ -20,6 +23,7 @@ pub fn documents(app: &Arc<App>) -> Vec<(&'static str, String)> {
         ("partner-api.json", written(&partner)),
         ("workspace-api.json", written(&parsed(&workspace_api::service(app).spec()))),
         ("agents-api.json", written(&parsed(&agents_api::service(app).spec()))),
+        ("channels-api-linktor.json", written(&parsed(&channels_api::linktor::service(app).spec()))),
         ("operator-api.json", written(&parsed(&operator_api::service(app).spec()))),
         ("errors.md", errors()),
         ("webhooks.md", webhook_docs::document()),

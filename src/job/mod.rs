@@ -10,12 +10,14 @@
 //! | messages of unknown fate | a day later | [`crate::message::status::give_up_unknown`] |
 //! | chats that wait for a bot | when due | [`crate::bot::turn`], in a loop of its own |
 //! | attempts | when their code runs out | [`crate::onboarding::advance`] |
+//! | channels that wait for a phone | when their code runs out | [`crate::channel::link`] |
 //! | messages without words in the index | every second | [`crate::search::index`], in a loop of its own |
 //! | deliveries | when due | [`crate::webhook::deliver`], in a loop of its own |
 //! | idempotency keys | every minute | forgets those over 30 days old |
 //! | changes of access | every minute | forgets those over a day old |
 //! | files | every minute | [`crate::file::purge`] |
 //! | billing periods | every minute | [`crate::quota::close`] |
+//! | traffic of channels | every minute | [`crate::channel::traffic`] counts it and forgets what is too fine and old |
 //! | deliveries of subscriptions | every minute | forgets those that ended over 10 days ago, and all but 1000 of each |
 
 use std::{sync::Arc, time::Duration};
@@ -25,6 +27,7 @@ use tokio::sync::{broadcast, watch};
 use crate::{
     app::App,
     bot::turn as bots,
+    channel::{link, traffic},
     error::Result,
     file::purge,
     idempotency,
@@ -83,7 +86,8 @@ async fn do_jobs(app: &App, mut stop: watch::Receiver<bool>) {
 /// # Errors
 /// What the database says. Work that fails is kept for later and is no error here.
 pub async fn run_due(app: &App) -> Result<usize> {
-    Ok(run::run_due(app).await? + advance::advance_due(app).await? + status::give_up_unknown(app).await?)
+    let waiting = advance::advance_due(app).await? + link::advance_due(app).await?;
+    Ok(run::run_due(app).await? + waiting + status::give_up_unknown(app).await?)
 }
 
 /// Does what is due until nothing is, for tests: no sleeping, no signals.
@@ -106,6 +110,8 @@ async fn sweep(app: &App) {
     swept("changes of access forgotten", access::forget_old(app).await);
     swept("files removed", purge::sweep(app).await);
     swept("periods closed", close::close_ended(app).await);
+    swept("minutes of traffic counted", traffic::roll_up(app).await);
+    swept("rows of traffic forgotten", traffic::forget_old(app).await);
     swept("deliveries forgotten", retention::forget_old(app).await);
 }
 
@@ -121,7 +127,8 @@ fn swept(what: &str, outcome: Result<u64>) {
 async fn until_next(app: &App) -> Duration {
     let attempts = advance::next_due(app).await.ok().flatten();
     let work = store::next_due(app.db.reader()).await.ok().flatten();
-    let Some(next) = attempts.into_iter().chain(work).min() else { return LONGEST_PAUSE };
+    let waiting = link::next_due(app).await.ok().flatten();
+    let Some(next) = attempts.into_iter().chain(waiting).chain(work).min() else { return LONGEST_PAUSE };
     let millis = u64::try_from(app.clock.now().millis_until(next)).unwrap_or(0);
     // One millisecond more, so that what is due then is due when we look.
     Duration::from_millis(millis + 1).min(LONGEST_PAUSE)

@@ -61,13 +61,14 @@ async fn of_member(app: &App, caller: &WorkspaceCaller, destination: Destination
 
 /// The member's account of this number, or the one of its own that was connected last.
 async fn own_account(app: &App, caller: &WorkspaceCaller, view: View, wanted: Option<Phone>) -> Result<Phone> {
-    let own = channels::list(app, caller.workspace.id).await?.into_iter().filter(|channel| view.shows(channel));
+    let all = channels::list(app, caller.workspace.id).await?.into_iter();
+    let own = all.filter(|channel| view.shows(channel) && channel.is_whatsapp_account());
     if let Some(phone) = wanted {
         let mut own = own;
         let is_own = own.any(|channel| channel.phone == phone.as_str());
         return if is_own { Ok(phone) } else { Err(Error::AccountNotFound(phone.as_str().to_owned())) };
     }
-    let usable = own.filter(|channel| channel.state == channel::State::Connected && !channel.suspended);
+    let usable = own.filter(channel::Model::is_open);
     let last = usable.max_by_key(|channel| (channel.connected_at, channel.account_id));
     Phone::parse(&last.ok_or(Error::ChannelNotConnected)?.phone)
 }

@@ -110,7 +110,9 @@ pub async fn session_changed(
     connector: entity::channel::ConnectorKind,
     session: entity::id::AttemptId,
 ) -> Result<()> {
-    if advance::advance(app, session).await? == advance::Advanced::NotLive {
+    if advance::advance(app, session).await? == advance::Advanced::NotLive
+        && !crate::channel::link::session_changed(app, connector, session).await?
+    {
         let observation = app.connectors.get(connector).observe(app, session).await?;
         if matches!(observation, crate::connector::Observation::Ended(_)) {
             crate::channel::disconnect::lost(app, session).await?;

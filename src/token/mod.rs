@@ -65,6 +65,12 @@ pub enum Scope {
     /// Making, changing and deleting bots, and giving them to channels.
     #[strum(serialize = "agents:write")]
     AgentsWrite,
+    /// Channels, how they are set up and how they fare.
+    #[strum(serialize = "channels:read")]
+    ChannelsRead,
+    /// Making, changing, connecting and deleting channels.
+    #[strum(serialize = "channels:write")]
+    ChannelsWrite,
 }
 
 impl Scope {
@@ -85,6 +91,8 @@ impl Scope {
             Self::WebhooksWrite => "webhooks:write",
             Self::AgentsRead => "agents:read",
             Self::AgentsWrite => "agents:write",
+            Self::ChannelsRead => "channels:read",
+            Self::ChannelsWrite => "channels:write",
         }
     }
 }

@@ -166,6 +166,7 @@ pub(crate) async fn holders(tx: &DatabaseTransaction, workspace_id: WorkspaceId)
     let connected: Vec<channel::Model> = channel::Entity::find()
         .filter(channel::Column::WorkspaceId.eq(workspace_id))
         .filter(channel::Column::State.eq(channel::State::Connected))
+        .filter(channel::Column::Standalone.eq(false))
         .all(tx)
         .await?;
     let connected: HashSet<UserId> = connected.into_iter().map(|channel| channel.user_id).collect();

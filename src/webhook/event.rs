@@ -159,7 +159,9 @@ impl EventType {
             Self::ApiCallsRecovered => "a new plan brought API calls below a threshold (extension)",
             Self::TransactionsFull => "never by itself: only `POST /webhook/test` sends it",
             Self::AccountConnected => "an account was connected for a user",
-            Self::AccountDisconnected => "an account was disconnected: `(requested)`, `(new link)` or `(logged out)`",
+            Self::AccountDisconnected => {
+                "an account was disconnected: `(requested)`, `(new link)`, `(logged out)` or `(deleted)`"
+            }
             Self::TokenRotated => "the API token was rotated through the Partner API",
         }
     }

@@ -19,7 +19,7 @@ pub struct Overview {
     pub figures: Figures,
     /// Its users, by id.
     pub users: Vec<user::Model>,
-    /// Its accounts, by id.
+    /// Its WhatsApp accounts, by id.
     pub channels: Vec<channel::Model>,
     /// Links that can still be opened.
     pub links: Vec<ActiveLink>,
@@ -35,7 +35,7 @@ pub async fn overview(app: &App, partner_id: &PartnerId, slug: &str) -> Result<O
     Ok(Overview {
         figures: figures::figures(app, db, workspace.id).await?,
         users: users::all(db, workspace.id).await?,
-        channels: channels::all(db, workspace.id).await?,
+        channels: channels::whatsapp_accounts(app, workspace.id).await?,
         links: onboarding::active_links(app, &workspace).await?,
         workspace,
     })

@@ -16,6 +16,7 @@ use secrecy::ExposeSecret;
 
 pub(crate) mod browser;
 pub(crate) mod bucket;
+pub(crate) mod channels;
 pub(crate) mod client;
 pub(crate) mod conversation;
 pub(crate) mod database;

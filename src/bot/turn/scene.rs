@@ -3,9 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use entity::{
-    bot, bot_turn, channel,
-    channel::State,
-    chat, file,
+    bot, bot_turn, channel, chat, file,
     id::{FileId, MessageId, TokenId},
     message, partner, workspace,
 };
@@ -64,7 +62,7 @@ impl Scene {
 
     /// Whether a reply could be sent now.
     pub(super) fn can_send(&self) -> bool {
-        self.channel.state == State::Connected && !self.channel.suspended
+        self.channel.is_open()
     }
 
     /// What was said until this message.

@@ -57,7 +57,7 @@ async fn hang_up_once(app: &App, scope: &Scope, command: &Call, request: &Repeat
         }
         let provider_ref = format!("sandbox-{}", app.clock.uuid());
         let mut calls = Vec::new();
-        for session in store::linked_to(tx, scope, &command.phone).await? {
+        for session in store::whatsapp_of(tx, scope, &command.phone).await? {
             let ended = Ended {
                 session: session.id,
                 with: Jid::of(&command.with),

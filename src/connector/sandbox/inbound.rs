@@ -90,8 +90,8 @@ async fn keep_everywhere(
     file: &SentFile,
 ) -> Result<HashMap<WorkspaceId, FileId>> {
     let mut kept = HashMap::new();
-    for session in store::linked_to(app.db.reader(), scope, &command.phone).await? {
-        let Some(channel) = channels::connected_by_session(app.db.reader(), session.id).await? else { continue };
+    for session in store::whatsapp_of(app.db.reader(), scope, &command.phone).await? {
+        let Some(channel) = channels::open_by_session(app.db.reader(), session.id).await? else { continue };
         let Some(workspace) = workspace::by_id(app.db.reader(), channel.workspace_id).await? else { continue };
         if kept.contains_key(&workspace.id) {
             continue;
@@ -137,9 +137,9 @@ async fn write_once(
         }
         let provider_ref = format!("sandbox-{}", app.clock.uuid());
         let mut messages = Vec::new();
-        for session in store::linked_to(tx, scope, &command.phone).await? {
+        for session in store::whatsapp_of(tx, scope, &command.phone).await? {
             // The phone knows the device; the account is another's, or not connected any more.
-            let Some(channel) = channels::connected_by_session(tx, session.id).await? else { continue };
+            let Some(channel) = channels::open_by_session(tx, session.id).await? else { continue };
             let file = files.get(&channel.workspace_id).copied();
             if command.file.is_some() && file.is_none() {
                 // It was linked a moment after the file was stored; who comes again finds it.

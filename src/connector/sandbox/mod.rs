@@ -23,31 +23,52 @@
 //! | `000504` | the answer is lost, but the message arrives and its receipts come |
 //! | `000505` | the answer is lost, and so is the message |
 //!
+//! Channels that are made over the Channels API sign in by the last characters of their credentials (access token, bot
+//! token, auth token, passwords, key of a service account), the same on every network:
+//!
+//! | ends in | what happens |
+//! |---|---|
+//! | `_401` | refused when the channel is connected; `credentials` fails when it is tested |
+//! | `_403` | connected, but `permissions` fails |
+//! | `_404` | connected, but `webhook` fails |
+//! | `_423` | refused with `banned`; `credentials` fails |
+//! | `_503` | the provider does not answer |
+//!
+//! Anything else signs in. Of WhatsApp the number is +1555 and the last seven digits of `phoneNumberId`. A WhatsApp or
+//! Telegram channel without credentials waits for a phone, which scans as above.
+//!
 //! What is accepted arrives, is delivered after `sandbox_receipt_ms` and read after twice that. What simulated
 //! recipients write to a linked phone comes through [`inbound`], and calls through [`calls`].
 
 use async_trait::async_trait;
-use base64::{Engine, prelude::BASE64_STANDARD};
+use base64::{Engine, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
 use entity::{
     attempt::Failure,
+    channel::Network,
     id::{AttemptId, PartnerId},
     sandbox_session::{Model, State},
 };
 
 use crate::{
     app::App,
-    connector::{Account, Connector, Delivery, Observation, Outgoing, OutgoingReaction, PairingCode, Qr},
+    connector::{
+        Connector, Delivery, Observation, Outgoing, OutgoingReaction, PairingCode, Qr,
+        target::{Check, SignIn, Target},
+    },
     db,
     error::{Error, Result},
     phone::Phone,
 };
 
+mod accounts;
 pub mod calls;
 pub mod inbound;
 pub mod phones;
 mod recipients;
 mod store;
 
+/// What the names of simulated accounts begin with.
+const NAME: &str = "Sandbox";
 const CODES: i32 = 5;
 const CODE_SECONDS: i64 = 20;
 const PAIRING_SECONDS: i64 = 180;
@@ -60,15 +81,19 @@ pub struct Sandbox;
 #[async_trait]
 impl Connector for Sandbox {
     async fn start(&self, app: &App, session: AttemptId, partner_id: &PartnerId) -> Result<Observation> {
-        let payloads: Vec<String> = (0..CODES).map(|_| new_payload(app)).collect();
-        db::write(&app.db, "sandbox.start", async |tx| {
-            if store::insert_session(app, tx, session, partner_id).await? {
-                store::insert_codes(app, tx, session, payloads, CODE_SECONDS).await?;
-            }
-            Ok(())
-        })
-        .await?;
-        self.observe(app, session).await
+        self.wait_for_phone(app, session, partner_id, Network::Whatsapp).await
+    }
+
+    async fn sign_in(&self, app: &App, target: &Target) -> Result<SignIn> {
+        if accounts::signs_in(target) {
+            return accounts::sign_in(app, target).await;
+        }
+        let waiting = self.wait_for_phone(app, target.session, &target.partner_id, target.network).await?;
+        Ok(waiting.into())
+    }
+
+    async fn test(&self, app: &App, target: &Target) -> Result<Vec<Check>> {
+        accounts::test(app, target).await
     }
 
     async fn observe(&self, app: &App, session: AttemptId) -> Result<Observation> {
@@ -77,12 +102,7 @@ impl Connector for Sandbox {
         };
         match row.state {
             State::Waiting => waiting(app, &row).await,
-            State::Linked => {
-                let number = row.phone.as_deref().ok_or(Error::ProviderUnavailable)?;
-                let phone = Phone::parse(number)?;
-                let name = format!("Sandbox {}", &number[number.len() - 4..]);
-                Ok(Observation::Connected(Account { phone, name }))
-            }
+            State::Linked => accounts::observed(&row),
             State::Banned => Ok(Observation::Ended(Failure::Banned)),
             State::PaymentRequired => Ok(Observation::Ended(Failure::PaymentRequired)),
             State::LoggedOut => Ok(Observation::Ended(Failure::LoggedOut)),
@@ -129,6 +149,27 @@ impl Connector for Sandbox {
     }
 }
 
+impl Sandbox {
+    /// Starts a session that shows codes, or finds it started already.
+    async fn wait_for_phone(
+        &self,
+        app: &App,
+        session: AttemptId,
+        partner_id: &PartnerId,
+        network: Network,
+    ) -> Result<Observation> {
+        let payloads: Vec<String> = (0..CODES).map(|_| new_payload(app, network)).collect();
+        db::write(&app.db, "sandbox.start", async |tx| {
+            if store::insert_session(app, tx, session, partner_id, network).await? {
+                store::insert_codes(app, tx, session, payloads, CODE_SECONDS).await?;
+            }
+            Ok(())
+        })
+        .await?;
+        self.observe(app, session).await
+    }
+}
+
 /// The code of the current window, or the end of the row.
 async fn waiting(app: &App, row: &Model) -> Result<Observation> {
     let now = app.clock.now();
@@ -143,8 +184,11 @@ async fn waiting(app: &App, row: &Model) -> Result<Observation> {
     }
 }
 
-/// A payload in the form of WhatsApp's: a version, then four parts of random bytes.
-fn new_payload(app: &App) -> String {
+/// A payload in the form of WhatsApp's: a version, then four parts of random bytes. Telegram's is a link with a token.
+fn new_payload(app: &App, network: Network) -> String {
+    if network == Network::Telegram {
+        return format!("tg://login?token={}", BASE64_URL_SAFE_NO_PAD.encode(app.clock.random::<32>()));
+    }
     let part = || BASE64_STANDARD.encode(app.clock.random::<32>());
     format!("2@{},{},{},{}", part(), part(), part(), part())
 }

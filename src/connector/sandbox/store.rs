@@ -1,6 +1,7 @@
 //! SQL of the simulated provider.
 
 use entity::{
+    channel::Network,
     file::Kind,
     id::{AttemptId, MessageId, PartnerId},
     sandbox_code, sandbox_message, sandbox_reaction,
@@ -15,7 +16,7 @@ use serde::Serialize;
 
 use crate::{
     app::App,
-    connector::{Outgoing, OutgoingReaction, sandbox::phones::Scope},
+    connector::{Account, Outgoing, OutgoingReaction, sandbox::phones::Scope, target::Target},
     db,
     error::{Error, Result},
     phone::Phone,
@@ -37,18 +38,43 @@ pub(super) async fn insert_session(
     tx: &DatabaseTransaction,
     id: AttemptId,
     partner_id: &PartnerId,
+    network: Network,
 ) -> Result<bool> {
     let row = ActiveModel {
         id: Set(id),
         partner_id: Set(partner_id.clone()),
+        network: Set(network),
         state: Set(State::Waiting),
         phone: Set(None),
+        account: Set(None),
         pairing_code: Set(None),
         pairing_phone: Set(None),
         pairing_expires_at: Set(None),
         created_at: Set(app.clock.now()),
     };
     db::insert_unless_known(Entity::insert(row).on_conflict_do_nothing_on([Column::Id]), tx).await
+}
+
+/// A session that is signed in to this account; one that is known stays as it is.
+pub(super) async fn insert_signed_in(
+    app: &App,
+    tx: &DatabaseTransaction,
+    target: &Target,
+    account: &Account,
+) -> Result<()> {
+    let row = ActiveModel {
+        id: Set(target.session),
+        partner_id: Set(target.partner_id.clone()),
+        network: Set(target.network),
+        state: Set(State::Linked),
+        phone: Set(account.phone.as_ref().map(|phone| phone.as_str().to_owned())),
+        account: Set(Some(account.external_id.clone())),
+        pairing_code: Set(None),
+        pairing_phone: Set(None),
+        pairing_expires_at: Set(None),
+        created_at: Set(app.clock.now()),
+    };
+    db::insert_unless_known(Entity::insert(row).on_conflict_do_nothing_on([Column::Id]), tx).await.map(|_| ())
 }
 
 pub(super) async fn insert_codes(
@@ -107,13 +133,21 @@ pub(super) async fn by_pairing_code(db: &impl ConnectionTrait, scope: &Scope, co
     Ok(scoped(scope).filter(Column::PairingCode.eq(code)).order_by_desc(Column::Id).one(db).await?)
 }
 
+/// Sessions that this phone has linked, or WhatsApp has for its number.
 pub(super) async fn linked_to(db: &impl ConnectionTrait, scope: &Scope, phone: &Phone) -> Result<Vec<Model>> {
     Ok(scoped(scope)
+        .filter(Column::Network.is_in([Network::Whatsapp, Network::Telegram]))
         .filter(Column::Phone.eq(phone.as_str()))
         .filter(Column::State.eq(State::Linked))
         .order_by_asc(Column::Id)
         .all(db)
         .await?)
+}
+
+/// Those of them that are on WhatsApp.
+pub(super) async fn whatsapp_of(db: &impl ConnectionTrait, scope: &Scope, phone: &Phone) -> Result<Vec<Model>> {
+    let linked = linked_to(db, scope, phone).await?;
+    Ok(linked.into_iter().filter(|session| session.network == Network::Whatsapp).collect())
 }
 
 pub(super) async fn is_linked(db: &impl ConnectionTrait, id: AttemptId) -> Result<bool> {

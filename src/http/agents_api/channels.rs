@@ -9,8 +9,9 @@ use crate::{
     app::App,
     bot::{
         self,
-        attach::{self, Attached, Named},
+        attach::{self, Attached},
     },
+    channel::named::Named,
     error::{Error, Result},
     http::agents_api::{
         auth::AgentsAuth,

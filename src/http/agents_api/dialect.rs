@@ -22,14 +22,14 @@ use crate::{
 };
 
 /// The header in which Timely's clients send their token.
-pub(super) const KEY_HEADER: &str = "x-api-key";
+const KEY_HEADER: &str = "x-api-key";
 
 /// The way out of a handler.
 pub(super) type AgentsFailure = Failure<AnyError>;
 
 /// A dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Spoken {
+pub(in crate::http) enum Spoken {
     /// `data` and `meta`, camelCase.
     Linktor,
     /// Flat, snake_case.
@@ -38,7 +38,7 @@ pub(super) enum Spoken {
 
 impl Spoken {
     /// The dialect of a request: that of the header in which its token is.
-    pub(super) fn of(request: &Request) -> Self {
+    pub(in crate::http) fn of(request: &Request) -> Self {
         let has = |name: &str| request.headers().contains_key(name);
         match has(KEY_HEADER) && !has(header::AUTHORIZATION.as_str()) {
             true => Self::Timely,
@@ -48,22 +48,22 @@ impl Spoken {
 }
 
 /// Renders what went wrong as the caller speaks.
-pub(super) async fn render<E: Endpoint>(endpoint: Arc<E>, request: Request) -> poem::Result<Response> {
+pub(in crate::http) async fn render<E: Endpoint>(endpoint: Arc<E>, request: Request) -> poem::Result<Response> {
     let (spoken, request_id) = (Spoken::of(&request), RequestId::of(&request));
     let error = match endpoint.call(request).await {
         Ok(answer) => return Ok(answer.into_response()),
         Err(error) => error,
     };
     Ok(failure::respond_with::<AnyError>(error, |error, status| match spoken {
-        Spoken::Linktor => AnyError::linktor(error, &request_id),
-        Spoken::Timely => AnyError::timely(error, status),
+        Spoken::Linktor => AnyError::of(&LinktorError::new(error, &request_id)),
+        Spoken::Timely => AnyError::of(&TimelyError::new(error, status)),
     }))
 }
 
 /// An error of Linktor's dialect.
 #[derive(Object)]
 #[oai(rename = "LinktorErrorResponse")]
-struct LinktorError {
+pub(in crate::http) struct LinktorError {
     /// What went wrong.
     error: LinktorFault,
     /// About the request.
@@ -107,7 +107,7 @@ struct LinktorMeta {
 /// An error of Timely's dialect.
 #[derive(Object)]
 #[oai(rename = "TimelyErrorResponse")]
-struct TimelyError {
+pub(in crate::http) struct TimelyError {
     /// What went wrong.
     error: TimelyFault,
 }
@@ -125,13 +125,14 @@ struct TimelyFault {
 }
 
 /// An error of either dialect.
-pub(super) struct AnyError(Value);
+pub(in crate::http) struct AnyError(Value);
 
-impl AnyError {
-    fn linktor(error: &Error, request_id: &str) -> Self {
+impl LinktorError {
+    fn new(error: &Error, request_id: &str) -> Self {
         let field = match error {
             Error::InvalidField { field, reason } => Some((camel_case(field), reason.clone())),
             Error::InvalidBody { field: Some(field), reason } => Some((field.clone(), reason.clone())),
+            Error::InvalidChannelType(_) => Some(("type".to_owned(), error.code().advice().to_owned())),
             _ => None,
         };
         let fault = LinktorFault {
@@ -140,14 +141,32 @@ impl AnyError {
             details: field.map(|(field, message)| vec![Detail { field, message }]),
             retry_after: error.retry_after().map(|pause| pause.as_secs().max(1)),
         };
-        let meta = LinktorMeta { request_id: request_id.to_owned() };
-        Self(LinktorError { error: fault, meta }.to_json().unwrap_or_default())
+        Self { error: fault, meta: LinktorMeta { request_id: request_id.to_owned() } }
     }
+}
 
-    fn timely(error: &Error, status: StatusCode) -> Self {
+impl Dialect for LinktorError {
+    fn render(error: &Error, _status: StatusCode) -> Self {
+        Self::new(error, "")
+    }
+}
+
+impl TimelyError {
+    fn new(error: &Error, status: StatusCode) -> Self {
         let code = timely_word(error.code()).to_owned();
-        let fault = TimelyFault { code, message: error.description(), status: status.as_u16() };
-        Self(TimelyError { error: fault }.to_json().unwrap_or_default())
+        Self { error: TimelyFault { code, message: error.description(), status: status.as_u16() } }
+    }
+}
+
+impl Dialect for TimelyError {
+    fn render(error: &Error, status: StatusCode) -> Self {
+        Self::new(error, status)
+    }
+}
+
+impl AnyError {
+    fn of(error: &impl ToJSON) -> Self {
+        Self(error.to_json().unwrap_or_default())
     }
 }
 
@@ -157,7 +176,7 @@ impl Dialect for AnyError {
     }
 
     fn render(error: &Error, _status: StatusCode) -> Self {
-        Self::linktor(error, "")
+        Self::of(&LinktorError::new(error, ""))
     }
 }
 
@@ -196,7 +215,7 @@ impl ToJSON for AnyError {
 }
 
 /// A schema that is one of two.
-pub(super) fn any_of(schemas: [MetaSchemaRef; 2]) -> MetaSchemaRef {
+pub(in crate::http) fn any_of(schemas: [MetaSchemaRef; 2]) -> MetaSchemaRef {
     MetaSchemaRef::Inline(Box::new(MetaSchema { any_of: schemas.into(), ..MetaSchema::ANY }))
 }
 
@@ -217,6 +236,13 @@ const fn linktor_word(code: ErrorCode) -> &'static str {
     match (code, code.kind()) {
         (ErrorCode::MissingCredentials, _) => "AUTHENTICATION_REQUIRED",
         (ErrorCode::ChannelNotFound, _) => "CHANNEL_NOT_FOUND",
+        (ErrorCode::InvalidChannelType, _) => "INVALID_CHANNEL_TYPE",
+        (ErrorCode::ChannelExists, _) => "CHANNEL_ALREADY_EXISTS",
+        (ErrorCode::ActiveConversations, _) => "ACTIVE_CONVERSATIONS_EXIST",
+        (ErrorCode::ChannelLimitReached, _) => "CHANNEL_LIMIT_REACHED",
+        (ErrorCode::NoConnector, _) => "NO_CONNECTOR",
+        (ErrorCode::QrCodeNotAvailable, _) => "QR_CODE_NOT_AVAILABLE",
+        (ErrorCode::ChannelRefused | ErrorCode::ProviderUnavailable, _) => "CHANNEL_ERROR",
         (ErrorCode::ApiCallsExhausted, _) | (_, Kind::Exhausted) => "QUOTA_EXCEEDED",
         (_, Kind::Unauthenticated) => "INVALID_API_KEY",
         (_, Kind::Forbidden) => "INSUFFICIENT_PERMISSIONS",
@@ -232,6 +258,10 @@ const fn linktor_word(code: ErrorCode) -> &'static str {
 /// Timely's words.
 const fn timely_word(code: ErrorCode) -> &'static str {
     match (code, code.kind()) {
+        (ErrorCode::ChannelLimitReached, _) => "CHANNEL_LIMIT_REACHED",
+        (ErrorCode::NoConnector, _) => "NO_CONNECTOR",
+        (ErrorCode::QrCodeNotAvailable, _) => "QR_CODE_NOT_AVAILABLE",
+        (ErrorCode::ChannelRefused | ErrorCode::ProviderUnavailable, _) => "CHANNEL_ERROR",
         (ErrorCode::ApiCallsExhausted, _) | (_, Kind::Exhausted) => "QUOTA_EXCEEDED",
         (_, Kind::Unauthenticated) => "UNAUTHORIZED",
         (_, Kind::Forbidden) => "FORBIDDEN",

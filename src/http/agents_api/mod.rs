@@ -5,40 +5,25 @@
 
 use std::sync::Arc;
 
-use poem::{Endpoint, EndpointExt, Response};
 use poem_openapi::{OpenApi, OpenApiService};
 
-use crate::{
-    app::App,
-    http::{
-        failure, limits,
-        surface::{self, Course},
-    },
-};
+use crate::{app::App, http::channels_api::BASE};
 
 mod agents;
 mod auth;
 mod channels;
-mod dialect;
+pub(super) mod dialect;
 mod either;
-mod views;
+pub(super) mod views;
 
-pub(super) const BASE: &str = "/v1";
-
-/// The surface with its limits and its dialects.
-pub(super) fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use<> {
-    surface::limited(app, service(app), |_| Course::Usual).around(dialect::render).around(limits::tell)
+/// The operations, for routing.
+pub(super) fn operations(app: &Arc<App>) -> impl OpenApi + use<> {
+    (agents::AgentsApi { app: Arc::clone(app) }, channels::ChannelAgentApi { app: Arc::clone(app) })
 }
 
-/// What failed before a route was found.
-pub(super) fn fail(error: poem::Error) -> Response {
-    failure::respond::<dialect::AnyError>(error)
-}
-
-/// The operations, for routing and for the document.
+/// The operations, for the document.
 pub(super) fn service(app: &Arc<App>) -> OpenApiService<impl OpenApi + use<>, ()> {
-    let operations = (agents::AgentsApi { app: Arc::clone(app) }, channels::ChannelAgentApi { app: Arc::clone(app) });
-    OpenApiService::new(operations, "Quartermaster Agents API", "1")
+    OpenApiService::new(operations(app), "Quartermaster Agents API", "1")
         .description(
             "Bots that answer what comes to a channel. The workspace's token is sent as Authorization: Bearer, and bodies are \
              {data, meta} in camelCase then, or as x-api-key, and bodies are flat in snake_case.",

@@ -14,17 +14,17 @@ use crate::{
 };
 
 /// How Linktor's dialect begins the ids of bots.
-pub(super) const BOT_PREFIX: &str = "bot_";
+pub(in crate::http) const BOT_PREFIX: &str = "bot_";
 /// How it begins those of channels.
-pub(super) const CHANNEL_PREFIX: &str = "ch_";
+pub(in crate::http) const CHANNEL_PREFIX: &str = "ch_";
 
 /// An id in a path or a body, with or without its prefix.
-pub(super) fn bare_bot(id: &str) -> &str {
+pub(in crate::http) fn bare_bot(id: &str) -> &str {
     id.strip_prefix(BOT_PREFIX).unwrap_or(id)
 }
 
 /// The same for a channel.
-pub(super) fn bare_channel(id: &str) -> &str {
+pub(in crate::http) fn bare_channel(id: &str) -> &str {
     id.strip_prefix(CHANNEL_PREFIX).unwrap_or(id)
 }
 

@@ -158,7 +158,7 @@ struct AccountView {
     phone_number_e164: String,
     /// Whether it sends and receives now.
     connected: bool,
-    /// `connected`, `disconnected`, or `suspended` while its user holds no seat.
+    /// `connected`, `disconnected`, `suspended` while its user holds no seat, or `deactivated` by the customer.
     connection_status: String,
     /// When it was last connected.
     connected_at: IsoTime,
@@ -168,6 +168,7 @@ impl From<&channel::Model> for AccountView {
     fn from(channel: &channel::Model) -> Self {
         let status = match channel.state {
             channel::State::Connected if channel.suspended => "suspended",
+            channel::State::Connected if channel.deactivated => "deactivated",
             channel::State::Connected => "connected",
             channel::State::Disconnected => "disconnected",
         };

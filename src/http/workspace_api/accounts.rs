@@ -43,7 +43,7 @@ pub(super) struct AccountView {
 
 impl AccountView {
     pub(super) fn new(channel: &channel::Model, owner: Option<&user::Model>, zone: &str) -> Self {
-        let is_active = channel.state == channel::State::Connected && !channel.suspended;
+        let is_active = channel.is_open();
         Self {
             id: channel.external_id.clone(),
             phone: channel.phone.clone(),
@@ -72,7 +72,7 @@ impl AccountsApi {
         let workspace = &caller.admit(Scope::AccountsRead).await?.workspace;
         let roster = users::roster(&self.app, workspace.id).await?;
         let owners: HashMap<_, _> = roster.users.iter().map(|user| (user.id, user)).collect();
-        let channels = channels::list(&self.app, workspace.id).await?;
+        let channels = channels::whatsapp_accounts(&self.app, workspace.id).await?;
         let view = |channel: &channel::Model| {
             AccountView::new(channel, owners.get(&channel.user_id).copied(), &workspace.time_zone)
         };

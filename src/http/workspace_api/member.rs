@@ -204,7 +204,7 @@ impl MemberApi {
     async fn list_accounts(&self, caller: TokenAuth) -> Result<Json<Envelope<VisibleAccountList>>, WorkspaceFailure> {
         let caller = caller.admit(Scope::AccountsRead).await?;
         let (workspace, view) = (&caller.workspace, View::of(&caller.user));
-        let channels = channels::list(&self.app, workspace.id).await?;
+        let channels = channels::whatsapp_accounts(&self.app, workspace.id).await?;
         let owners = channels.iter().map(|channel| channel.user_id);
         let owners = users::by_ids(self.app.db.reader(), workspace.id, owners).await?;
         let visible = channels.iter().map(|channel| VisibleAccountView {

@@ -123,7 +123,7 @@ impl<'a> Surroundings<'a> {
 pub(super) async fn teammate(app: &App, caller: &WorkspaceCaller, id: UserId) -> Result<TeammateView> {
     let Roster { users, groups } = users::roster(app, caller.workspace.id).await?;
     let user = users.iter().find(|user| user.id == id).ok_or(Error::UserNotFound)?;
-    let channels = channels::list(app, caller.workspace.id).await?;
+    let channels = channels::whatsapp_accounts(app, caller.workspace.id).await?;
     let invitations = invitation::standings(app, caller.workspace.id).await?;
     Ok(Surroundings::new(&groups, &channels, &invitations, &caller.workspace.time_zone).teammate(user))
 }
@@ -135,7 +135,7 @@ impl TeammatesApi {
     async fn list(&self, caller: TokenAuth) -> Result<Json<Envelope<TeammatesView>>, WorkspaceFailure> {
         let workspace = &caller.admit(Scope::WorkspaceRead).await?.workspace;
         let Roster { users, groups } = users::roster(&self.app, workspace.id).await?;
-        let channels = channels::list(&self.app, workspace.id).await?;
+        let channels = channels::whatsapp_accounts(&self.app, workspace.id).await?;
         let invitations = invitation::standings(&self.app, workspace.id).await?;
         let around = Surroundings::new(&groups, &channels, &invitations, &workspace.time_zone);
         Ok(ok(TeammatesView {

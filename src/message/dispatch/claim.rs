@@ -31,6 +31,10 @@ pub const KEPT_SECONDS: i64 = 24 * 3600;
 pub const REASON_DISCONNECTED: &str = "channel_disconnected";
 /// Why a message failed whose channel stayed suspended.
 pub const REASON_SUSPENDED: &str = "channel_suspended";
+/// Why a message failed whose channel stayed switched off.
+pub const REASON_DEACTIVATED: &str = "channel_deactivated";
+/// Why a message failed whose channel was deleted.
+pub const REASON_DELETED: &str = "channel_deleted";
 
 /// What was taken.
 #[derive(Debug, Default)]
@@ -82,6 +86,7 @@ pub enum Task {
 enum Reach {
     Open,
     Closed { since: Timestamp, reason: &'static str },
+    Gone,
 }
 
 /// What follows from the state of things.
@@ -185,10 +190,13 @@ async fn look(
 
 /// Whether something can be sent through a channel now.
 fn reach(channel: &channel::Model) -> Reach {
-    match (channel.state, channel.suspended) {
-        (channel::State::Connected, false) => Reach::Open,
-        (channel::State::Connected, true) => Reach::Closed { since: channel.updated_at, reason: REASON_SUSPENDED },
-        (channel::State::Disconnected, _) => {
+    let closed = |reason| Reach::Closed { since: channel.updated_at, reason };
+    match channel.state {
+        _ if channel.deleted_at.is_some() => Reach::Gone,
+        channel::State::Connected if channel.suspended => closed(REASON_SUSPENDED),
+        channel::State::Connected if channel.deactivated => closed(REASON_DEACTIVATED),
+        channel::State::Connected => Reach::Open,
+        channel::State::Disconnected => {
             let since = channel.disconnected_at.unwrap_or(channel.updated_at);
             Reach::Closed { since, reason: REASON_DISCONNECTED }
         }
@@ -199,7 +207,11 @@ fn decide(status: Status, accepted_at: Timestamp, reach: Reach, now: Timestamp) 
     if status == Status::Sending {
         return Decision::Abandoned;
     }
-    let Reach::Closed { since, reason } = reach else { return Decision::Do(Task::Send) };
+    let (since, reason) = match reach {
+        Reach::Open => return Decision::Do(Task::Send),
+        Reach::Gone => return Decision::Do(Task::Fail(REASON_DELETED)),
+        Reach::Closed { since, reason } => (since, reason),
+    };
     let deadline = since.max(accepted_at).plus_seconds(KEPT_SECONDS);
     if deadline <= now { Decision::Do(Task::Fail(reason)) } else { Decision::WaitUntil(deadline) }
 }
@@ -223,6 +235,8 @@ mod tests {
             (Queued, -30, closed(-23), WaitUntil(hours(1))),
             (Queued, -30, closed(-24), Do(Task::Fail(REASON_DISCONNECTED))),
             (Queued, -24, closed(-25), Do(Task::Fail(REASON_DISCONNECTED))),
+            (Queued, 0, Reach::Gone, Do(Task::Fail(REASON_DELETED))),
+            (Sending, 0, Reach::Gone, Abandoned),
         ] {
             assert_eq!(decide(status, hours(accepted), reach, now), expected, "{status} {accepted} {reach:?}");
         }

@@ -108,7 +108,7 @@ async fn react_once(
             return Err(Error::ReactionRefused);
         }
         let channel = channel(tx, workspace_id, message.account_id).await?;
-        if channel.state != channel::State::Connected || channel.suspended {
+        if !channel.is_open() {
             return Err(Error::ChannelNotConnected);
         }
         store::lock(tx, &message).await?;
@@ -142,7 +142,7 @@ pub async fn received(app: &App, incoming: &Incoming) -> Result<bool> {
 
 async fn received_once(app: &App, incoming: &Incoming) -> Result<bool> {
     db::write(&app.db, "message.reaction", async |tx| {
-        let channel = channels::connected_by_session(tx, incoming.session).await?.ok_or(Error::ChannelNotConnected)?;
+        let channel = channels::open_by_session(tx, incoming.session).await?.ok_or(Error::ChannelNotConnected)?;
         let found = store::message_of_provider(tx, &channel, &incoming.provider_ref).await?;
         let message = found.ok_or_else(|| Error::MessageNotFound(incoming.provider_ref.clone()))?;
         let id = incoming.from.as_str();

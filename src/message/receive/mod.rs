@@ -54,7 +54,7 @@ pub struct Received {
 /// Stores a message from outside; one that is known already changes nothing.
 ///
 /// # Errors
-/// `channel_not_connected` if no connected account has this session; `file_not_found` if its workspace has no such file.
+/// `channel_not_connected` if no connected account has this session, or it is switched off; `file_not_found` if its workspace has no such file.
 pub async fn receive(app: &App, incoming: &Incoming) -> Result<Received> {
     let receiving =
         async || db::write(&app.db, "message.receive", async |tx| store_incoming(app, tx, incoming).await).await;
@@ -63,7 +63,7 @@ pub async fn receive(app: &App, incoming: &Incoming) -> Result<Received> {
 
 /// [`receive`] within a transaction.
 pub(crate) async fn store_incoming(app: &App, tx: &DatabaseTransaction, incoming: &Incoming) -> Result<Received> {
-    let channel = channels::connected_by_session(tx, incoming.session).await?.ok_or(Error::ChannelNotConnected)?;
+    let channel = channels::open_by_session(tx, incoming.session).await?.ok_or(Error::ChannelNotConnected)?;
     if let Some(known) = store::by_provider_ref(tx, &channel, &incoming.provider_ref).await? {
         return Ok(Received { message_id: known.id, chat_id: known.chat_id, is_new: false });
     }

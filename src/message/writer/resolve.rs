@@ -142,17 +142,17 @@ impl Places {
         self.accounts.get(&id).map_or(&[][..], Vec::as_slice)
     }
 
-    /// The account of this number, or the one that was connected last.
+    /// The WhatsApp account of this number, or the one that was connected last.
     fn account(&self, id: WorkspaceId, phone: Option<&Phone>) -> Result<&store::Account> {
-        let accounts = self.accounts(id);
+        let mut accounts = self.accounts(id).iter().filter(|account| account.is_whatsapp);
         match phone {
             Some(phone) => {
-                let known = accounts.iter().find(|account| account.phone == phone.as_str());
+                let known = accounts.find(|account| account.phone == phone.as_str());
                 let account = known.ok_or_else(|| Error::AccountNotFound(phone.as_str().to_owned()))?;
                 Some(account).filter(|account| account.is_usable).ok_or(Error::ChannelNotConnected)
             }
             None => {
-                let usable = accounts.iter().filter(|account| account.is_usable);
+                let usable = accounts.filter(|account| account.is_usable);
                 usable.max_by_key(|account| (account.connected_at, account.id)).ok_or(Error::ChannelNotConnected)
             }
         }

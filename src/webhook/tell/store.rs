@@ -68,7 +68,7 @@ pub(super) async fn insert(
 
 /// Columns of an account with its owner and its workspace.
 const ACCOUNT: &str = "w.partner_id, w.time_zone, a.external_id AS wid, a.phone AS account_phone, a.account_name, \
-    a.connected_at, a.disconnected_at, (a.state = 'connected' AND NOT a.suspended) AS is_active, \
+    a.connected_at, a.disconnected_at, (a.state = 'connected' AND NOT a.suspended AND NOT a.deactivated) AS is_active, \
     o.display_name AS owner_name, o.email AS owner_email";
 
 /// One account.

@@ -1,0 +1,262 @@
+//! The settings of each type of channel, and what may stand in them.
+
+use entity::channel::Network;
+use serde_json::{Map, Value};
+
+use crate::{
+    channel::config::Config,
+    error::{Error, Result},
+    phone::Phone,
+};
+
+const MAX_CHARS: usize = 500;
+/// A key of a service account is a document of its own.
+const MAX_SECRET_CHARS: usize = 8000;
+const MAX_ORIGINS: usize = 50;
+const MAX_THEME_CHARS: usize = 300;
+const COLOURS: [&str; 2] = ["primaryColor", "textColor"];
+const TEXTS: [&str; 6] = ["headerText", "title", "subtitle", "welcomeMessage", "offlineMessage", "avatarUrl"];
+
+/// What may stand in a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// A text.
+    Text,
+    /// A text that nobody gets to see.
+    Secret,
+    /// Yes or no.
+    Flag,
+    /// 1 to 65535.
+    Port,
+    /// `+` and 7 to 15 digits.
+    Phone,
+    /// An e-mail address.
+    Email,
+    /// Web origins: scheme, host and port.
+    Origins,
+    /// Colours and texts of a widget.
+    Theme,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+}
+
+/// When a setting has to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    Never,
+    Always,
+    /// Where one of Meta's own settings is.
+    WithMeta,
+    /// Where this other setting is.
+    With(&'static str),
+    /// Where no connector is named, which may link an account otherwise.
+    WithoutConnector,
+}
+
+/// One setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Field {
+    /// Where it stands in a request.
+    pub(super) path: &'static str,
+    pub(super) form: Form,
+    /// Whether it is one of Meta's own API for WhatsApp.
+    pub(super) is_of_meta: bool,
+    need: Need,
+}
+
+const fn field(path: &'static str, form: Form, need: Need) -> Field {
+    Field { path, form, is_of_meta: matches!(need, Need::WithMeta), need }
+}
+
+const fn optional(path: &'static str, form: Form) -> Field {
+    field(path, form, Need::Never)
+}
+
+const fn needed(path: &'static str, form: Form) -> Field {
+    field(path, form, Need::Always)
+}
+
+/// Settings that every type has.
+const COMMON: &[Field] = &[optional("config.connector", Form::Text)];
+
+const WHATSAPP: &[Field] = &[
+    field("config.phoneNumberId", Form::Text, Need::WithMeta),
+    field("config.accessToken", Form::Secret, Need::WithMeta),
+    Field { is_of_meta: true, ..optional("config.businessAccountId", Form::Text) },
+    Field { is_of_meta: true, ..optional("config.verifyToken", Form::Secret) },
+    Field { is_of_meta: true, ..optional("config.appSecret", Form::Secret) },
+    optional("config.businessName", Form::Text),
+];
+const TELEGRAM: &[Field] = &[field("config.botToken", Form::Secret, Need::WithoutConnector)];
+const TWILIO: &[Field] = &[
+    needed("config.provider", Form::OneOf(&["twilio"])),
+    needed("config.accountSid", Form::Text),
+    needed("config.authToken", Form::Secret),
+    needed("config.phoneNumber", Form::Phone),
+];
+const CALLS: &[Field] = &[
+    optional("config.speechToText", Form::Flag),
+    optional("config.textToSpeech", Form::Flag),
+    optional("config.recordCalls", Form::Flag),
+];
+const EMAIL: &[Field] = &[
+    optional("config.provider", Form::OneOf(&["smtp"])),
+    needed("config.smtpHost", Form::Text),
+    needed("config.smtpPort", Form::Port),
+    optional("config.smtpUser", Form::Text),
+    field("config.smtpPassword", Form::Secret, Need::With("smtpUser")),
+    optional("config.imapHost", Form::Text),
+    field("config.imapPort", Form::Port, Need::With("imapHost")),
+    field("config.imapUser", Form::Text, Need::With("imapHost")),
+    field("config.imapPassword", Form::Secret, Need::With("imapHost")),
+    optional("config.fromName", Form::Text),
+    needed("config.fromEmail", Form::Email),
+];
+const WEBCHAT: &[Field] = &[
+    needed("config.allowedOrigins", Form::Origins),
+    optional("config.theme", Form::Theme),
+    optional("config.requireEmail", Form::Flag),
+    optional("config.showBranding", Form::Flag),
+];
+const FACEBOOK: &[Field] = &[
+    needed("config.pageId", Form::Text),
+    needed("config.pageAccessToken", Form::Secret),
+    needed("config.appSecret", Form::Secret),
+];
+const INSTAGRAM: &[Field] = &[
+    field("config.accountId", Form::Text, Need::WithoutConnector),
+    field("config.accessToken", Form::Secret, Need::WithoutConnector),
+];
+const RCS: &[Field] = &[
+    optional("config.provider", Form::OneOf(&["rbm"])),
+    needed("config.agentId", Form::Text),
+    needed("config.serviceAccountKey", Form::Secret),
+    optional("config.clientToken", Form::Secret),
+];
+
+/// The settings of a type.
+pub(super) fn fields_of(network: Network) -> impl Iterator<Item = &'static Field> {
+    let (own, more): (_, &[Field]) = match network {
+        Network::Whatsapp => (WHATSAPP, &[]),
+        Network::Telegram => (TELEGRAM, &[]),
+        Network::Sms => (TWILIO, &[]),
+        Network::Voice => (TWILIO, CALLS),
+        Network::Email => (EMAIL, &[]),
+        Network::Webchat => (WEBCHAT, &[]),
+        Network::Facebook => (FACEBOOK, &[]),
+        Network::Instagram => (INSTAGRAM, &[]),
+        Network::Rcs => (RCS, &[]),
+    };
+    own.iter().chain(more).chain(COMMON)
+}
+
+impl Field {
+    /// Its name among the settings.
+    pub(super) fn name(&self) -> &'static str {
+        self.path.strip_prefix("config.").unwrap_or(self.path)
+    }
+
+    /// Whether it has to be there, as the others are.
+    pub(super) fn is_needed(&self, config: &Config) -> bool {
+        match self.need {
+            Need::Never => false,
+            Need::Always => true,
+            Need::WithMeta => config.is_of_meta(Network::Whatsapp),
+            Need::With(other) => config.open.contains_key(other),
+            Need::WithoutConnector => !config.open.contains_key("connector"),
+        }
+    }
+
+    /// A value as it is kept.
+    pub(super) fn read(&self, value: Value) -> Result<Value> {
+        let wrong = |reason: &str| Error::field(self.path, reason);
+        match (self.form, value) {
+            (Form::Text, Value::String(text)) => is_line(&text, MAX_CHARS)
+                .then(|| text.trim().into())
+                .ok_or_else(|| wrong("must be 1 to 500 characters")),
+            (Form::Secret, Value::String(text)) => {
+                let fits = !text.trim().is_empty() && text.len() <= MAX_SECRET_CHARS && !text.contains('\0');
+                fits.then(|| text.into()).ok_or_else(|| wrong("must be 1 to 8000 characters"))
+            }
+            (Form::Flag, Value::Bool(flag)) => Ok(flag.into()),
+            (Form::Port, Value::Number(number)) => match number.as_u64() {
+                Some(port @ 1..=65535) => Ok(port.into()),
+                _ => Err(wrong("must be 1 to 65535")),
+            },
+            (Form::Phone, Value::String(text)) => {
+                let phone = Phone::parse(&text).map_err(|_| wrong("must be + and 7 to 15 digits"))?;
+                Ok(phone.as_str().into())
+            }
+            (Form::Email, Value::String(text)) => {
+                let text = text.trim();
+                let parts = text.split_once('@').filter(|(name, host)| !name.is_empty() && host.contains('.'));
+                let fits = parts.is_some() && is_line(text, 254) && !text.contains(char::is_whitespace);
+                fits.then(|| text.into()).ok_or_else(|| wrong("must be an e-mail address"))
+            }
+            (Form::OneOf(words), Value::String(text)) => {
+                let known = words.iter().find(|word| **word == text);
+                known.map(|word| (*word).into()).ok_or_else(|| wrong(&format!("must be {}", words.join(" or "))))
+            }
+            (Form::Origins, Value::Array(origins)) => origins_of(origins).map_err(|reason| wrong(&reason)),
+            (Form::Theme, Value::Object(theme)) => theme_of(theme).map_err(|reason| wrong(&reason)),
+            (form, _) => Err(wrong(&format!("must be {}", form.kind()))),
+        }
+    }
+}
+
+impl Form {
+    const fn kind(self) -> &'static str {
+        match self {
+            Self::Text | Self::Secret | Self::Phone | Self::Email | Self::OneOf(_) => "a string",
+            Self::Flag => "true or false",
+            Self::Port => "a number",
+            Self::Origins => "a list of origins",
+            Self::Theme => "an object",
+        }
+    }
+}
+
+fn is_line(text: &str, most: usize) -> bool {
+    !text.trim().is_empty() && text.chars().count() <= most && !text.contains(char::is_control)
+}
+
+/// Exact origins, as browsers send them.
+fn origins_of(origins: Vec<Value>) -> Result<Value, String> {
+    if origins.is_empty() || origins.len() > MAX_ORIGINS {
+        return Err(format!("must be 1 to {MAX_ORIGINS} origins"));
+    }
+    let mut read = Vec::with_capacity(origins.len());
+    for origin in origins {
+        let text = origin.as_str().ok_or("must be a list of origins")?;
+        let url = text.parse::<reqwest::Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let exact =
+            url.map(|url| url.origin().ascii_serialization()).filter(|exact| exact == text.trim_end_matches('/'));
+        read.push(exact.ok_or_else(|| format!("{text:?} is not an origin: scheme, host and port, nothing more"))?);
+    }
+    read.dedup();
+    Ok(read.into())
+}
+
+fn theme_of(theme: Map<String, Value>) -> Result<Value, String> {
+    for (name, value) in &theme {
+        let text = value.as_str().ok_or_else(|| format!("{name} must be a string"))?;
+        let name = name.as_str();
+        if COLOURS.contains(&name) {
+            let digits = text.strip_prefix('#').unwrap_or_default();
+            if digits.len() != 6 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                return Err(format!("{name} must be # and six hexadecimal digits"));
+            }
+        } else if name == "position" {
+            if !matches!(text, "bottom-right" | "bottom-left") {
+                return Err("position must be bottom-right or bottom-left".to_owned());
+            }
+        } else if !TEXTS.contains(&name) {
+            return Err(format!("{name} is not a part of a theme"));
+        } else if text.chars().count() > MAX_THEME_CHARS || text.contains('\0') {
+            return Err(format!("{name} must be at most {MAX_THEME_CHARS} characters"));
+        } else if name == "avatarUrl" && !text.starts_with("https://") {
+            return Err("avatarUrl must begin with https://".to_owned());
+        }
+    }
+    Ok(Value::Object(theme))
+}

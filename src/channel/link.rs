@@ -1,0 +1,322 @@
+//! Connecting a channel that was made over the Channels API: signed in with its settings, or by a phone that scans.
+//!
+//! Each try has a session of its own. While it waits for a phone its window is open: a code can be read, and a worker
+//! looks at the session until a phone has scanned, or nobody has in time.
+
+use entity::{
+    attempt::Failure,
+    channel::{ConnectorKind, Model, Network, State},
+    channel_settings::{self, Health},
+    id::AttemptId,
+    timestamp::Timestamp,
+    workspace,
+};
+use sea_orm::DatabaseTransaction;
+use serde_json::json;
+
+use crate::{
+    app::App,
+    audit,
+    caller::{Origin, WorkspaceCaller},
+    channel::{
+        named::{self, Named},
+        sealed, store,
+        store::{settings, standalone},
+        update,
+    },
+    connector::{
+        Account, Qr,
+        target::{SignIn, Target},
+    },
+    db,
+    error::{Error, Result},
+    queue::{self, Work},
+    signal::Signal,
+    webhook::{self, EventBody, NewEvent, subscription::Topic, tell},
+    workspace as workspaces,
+};
+
+/// Longest time that a session waits for a phone, in seconds.
+pub const WINDOW_SECONDS: i64 = 300;
+/// How long whoever looks at a session has it for itself, in seconds.
+const LEASE_SECONDS: i64 = 10;
+const DUE_AT_ONCE: u64 = 100;
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Linked {
+    /// The channel is connected.
+    Connected,
+    /// A phone has to scan a code.
+    Waiting,
+    /// The session ended.
+    Ended(Failure),
+    /// The provider does not take the settings, in a sentence.
+    Refused(String),
+    /// Somebody else has changed the channel meanwhile.
+    Overtaken,
+}
+
+impl Linked {
+    /// The error for somebody who wanted the channel connected.
+    #[must_use]
+    pub fn into_error(self) -> Error {
+        match self {
+            Self::Refused(reason) => Error::ChannelRefused(reason),
+            Self::Ended(Failure::DuplicateAccount) => Error::ChannelExists("it is connected already".to_owned()),
+            Self::Ended(failure) => Error::ChannelRefused(format!("the session ended: {failure}")),
+            Self::Connected | Self::Waiting | Self::Overtaken => Error::Contention,
+        }
+    }
+}
+
+/// A code to show.
+pub struct Code {
+    /// The code.
+    pub qr: Qr,
+    /// When no more codes are shown.
+    pub window_ends_at: Timestamp,
+}
+
+/// Connects a channel; one that is connected stays so, and a window that is open stays open.
+///
+/// # Errors
+/// `channel_not_found`; `invalid_request` naming a setting that is missing; `channel_refused` for a channel that was
+/// linked with a page; `provider_unavailable`.
+pub async fn connect(app: &App, caller: &WorkspaceCaller, origin: &Origin, named: &Named) -> Result<Linked> {
+    let (target, connector) = match db::retried(|| begin_once(app, caller, origin, named)).await? {
+        Begun::Already(linked) => return Ok(linked),
+        Begun::New(target, connector) => (target, connector),
+    };
+    let signed_in = match app.connectors.get(connector).sign_in(app, &target).await {
+        Ok(signed_in) => signed_in,
+        Err(error) => {
+            tracing::warn!(%error, channel.id = %target.channel_id, "a channel could not be connected");
+            SignIn::Ended(Failure::ProviderUnavailable)
+        }
+    };
+    let linked = db::retried(|| apply_once(app, origin, target.session, &signed_in)).await?;
+    app.signals.publish(Signal::Work);
+    match linked {
+        Linked::Ended(Failure::ProviderUnavailable) => Err(Error::ProviderUnavailable),
+        linked => Ok(linked),
+    }
+}
+
+/// The code that the channel's session shows now.
+///
+/// # Errors
+/// `channel_not_found`; `qr_code_not_available` while no window is open; `provider_unavailable`.
+pub async fn code(app: &App, workspace_id: entity::id::WorkspaceId, named: &Named) -> Result<Code> {
+    let db = app.db.reader();
+    let channel = named::find(db, workspace_id, named).await?;
+    let row = settings::find(db, workspace_id, channel.account_id).await?;
+    let window = row.and_then(|row| row.connecting_until).filter(|end| *end > app.clock.now());
+    let Some(window_ends_at) = window else {
+        let is_connected = channel.state == State::Connected;
+        let why = if is_connected { "the channel is connected" } else { "nothing waits for a phone" };
+        return Err(Error::QrCodeNotAvailable(why));
+    };
+    let observation = app.connectors.get(channel.connector).observe(app, channel.session).await?;
+    match SignIn::from(observation) {
+        SignIn::Waiting { qr: Some(qr), .. } => Ok(Code { qr, window_ends_at }),
+        SignIn::Waiting { qr: None, .. } => Err(Error::QrCodeNotAvailable("all codes have been shown")),
+        other => {
+            let origin = Origin::provider();
+            db::retried(|| apply_once(app, &origin, channel.session, &other)).await?;
+            Err(Error::QrCodeNotAvailable("nothing waits for a phone any more"))
+        }
+    }
+}
+
+/// Looks at a session that may belong to a channel that waits; tells whether it does.
+pub(crate) async fn session_changed(app: &App, connector: ConnectorKind, session: AttemptId) -> Result<bool> {
+    let Some(channel) = store::by_session(app.db.reader(), session).await? else { return Ok(false) };
+    if channel.state == State::Connected {
+        return Ok(false);
+    }
+    let row = settings::find(app.db.reader(), channel.workspace_id, channel.account_id).await?;
+    let Some(until) = row.and_then(|row| row.connecting_until) else { return Ok(false) };
+    let is_over = until <= app.clock.now();
+    let seen = match app.connectors.get(connector).observe(app, session).await {
+        Ok(observation) => SignIn::from(observation),
+        Err(error) if is_over => {
+            tracing::warn!(%error, channel.id = %channel.id, "a window closes without an answer of its provider");
+            SignIn::Ended(Failure::ProviderUnavailable)
+        }
+        Err(error) => return Err(error),
+    };
+    let seen = match seen {
+        SignIn::Waiting { .. } if is_over => SignIn::Ended(Failure::QrExpired),
+        seen => seen,
+    };
+    let origin = Origin::provider();
+    db::retried(|| apply_once(app, &origin, session, &seen)).await?;
+    app.signals.publish(Signal::Work);
+    Ok(true)
+}
+
+/// Looks at all sessions that are due; returns how many.
+///
+/// # Errors
+/// What the database says; a connector's failure is logged and its session looked at again after the lease.
+pub async fn advance_due(app: &App) -> Result<usize> {
+    let now = app.clock.now();
+    let mut taken = 0;
+    for row in settings::due(app.db.reader(), now, DUE_AT_ONCE).await? {
+        let lease = now.plus_seconds(LEASE_SECONDS);
+        if !db::write(&app.db, "channel.lease", async |tx| settings::lease(tx, &row, lease).await).await? {
+            continue;
+        }
+        taken += 1;
+        let found = store::by_ids(app.db.reader(), row.workspace_id, [row.account_id]).await?;
+        let Some(channel) = found.get(&row.account_id) else { continue };
+        if let Err(error) = session_changed(app, channel.connector, channel.session).await {
+            tracing::warn!(%error, channel.id = %channel.id, "a session is looked at again later");
+        }
+    }
+    Ok(taken)
+}
+
+/// When the next one is due.
+///
+/// # Errors
+/// What the database says.
+pub async fn next_due(app: &App) -> Result<Option<Timestamp>> {
+    settings::next_due(app.db.reader()).await
+}
+
+/// Closes a window that is open, within a transaction; its session is ended after it.
+pub(super) async fn give_up_in(
+    app: &App,
+    tx: &DatabaseTransaction,
+    channel: &Model,
+    row: &mut channel_settings::Model,
+) -> Result<bool> {
+    row.look_at = None;
+    if row.connecting_until.take().is_none() {
+        return Ok(false);
+    }
+    queue::enqueue(app, tx, &Work::EndSession { connector: channel.connector, session: channel.session }).await?;
+    Ok(true)
+}
+
+/// What connecting begins with.
+enum Begun {
+    Already(Linked),
+    New(Target, ConnectorKind),
+}
+
+async fn begin_once(app: &App, caller: &WorkspaceCaller, origin: &Origin, named: &Named) -> Result<Begun> {
+    db::write(&app.db, "channel.begin", async |tx| {
+        let workspace = workspaces::lock(tx, caller.workspace.id).await?;
+        let channel = named::find(tx, workspace.id, named).await?;
+        if channel.state == State::Connected {
+            return Ok(Begun::Already(Linked::Connected));
+        }
+        if !channel.standalone {
+            let reason = "the account was linked with a page of its user's; link it again with a new page";
+            return Err(Error::ChannelRefused(reason.to_owned()));
+        }
+        let mut row = update::row_of(app, tx, &channel).await?;
+        let now = app.clock.now();
+        if row.connecting_until.is_some_and(|until| until > now) {
+            return Ok(Begun::Already(Linked::Waiting));
+        }
+        let config = sealed::open(app, channel.id, &row)?;
+        config.require_complete(channel.network)?;
+        give_up_in(app, tx, &channel, &mut row).await?;
+        let session = AttemptId(app.clock.uuid());
+        standalone::set_session(app, tx, &channel, session).await?;
+        row.connecting_until = Some(now.plus_seconds(WINDOW_SECONDS));
+        row.look_at = Some(now.plus_seconds(LEASE_SECONDS));
+        settings::save(tx, &row).await?;
+        let entry = audit::Entry::in_workspace("channel.begin", &workspace, channel.id);
+        audit::record(app, tx, origin, entry.after(json!({ "session": session }))).await?;
+        let target = target_of(app, &workspace, &Model { session, ..channel }, config.whole());
+        Ok(Begun::New(target.0, target.1))
+    })
+    .await
+}
+
+/// A channel as its connector sees it.
+pub(super) fn target_of(
+    app: &App,
+    workspace: &workspace::Model,
+    channel: &Model,
+    config: serde_json::Map<String, serde_json::Value>,
+) -> (Target, ConnectorKind) {
+    let target = Target {
+        channel_id: channel.id,
+        session: channel.session,
+        partner_id: workspace.partner_id.clone(),
+        network: channel.network,
+        config,
+        callback_url: super::callback_url(app, channel.id),
+    };
+    (target, channel.connector)
+}
+
+/// Writes down what came of a session, if the channel still waits for it.
+async fn apply_once(app: &App, origin: &Origin, session: AttemptId, seen: &SignIn) -> Result<Linked> {
+    let Some(channel) = store::by_session(app.db.reader(), session).await? else { return Ok(Linked::Overtaken) };
+    db::write(&app.db, "channel.link", async |tx| {
+        let workspace = workspaces::lock(tx, channel.workspace_id).await?;
+        let now_there = named::find(tx, workspace.id, &Named::Id(channel.id)).await?;
+        let row = settings::find(tx, workspace.id, channel.account_id).await?;
+        let Some(mut row) = row.filter(|row| row.connecting_until.is_some()) else { return Ok(Linked::Overtaken) };
+        if now_there.session != session || now_there.state == State::Connected {
+            return Ok(Linked::Overtaken);
+        }
+        let now = app.clock.now();
+        let linked = match seen {
+            SignIn::Waiting { look_again_at, .. } => {
+                row.look_at = Some((*look_again_at).min(row.connecting_until.unwrap_or(now)).max(now));
+                settings::save(tx, &row).await?;
+                return Ok(Linked::Waiting);
+            }
+            SignIn::Connected(account) => connected(app, tx, origin, &workspace, &now_there, account, &mut row).await?,
+            SignIn::Ended(failure) => Linked::Ended(*failure),
+            SignIn::Refused(reason) => Linked::Refused(reason.clone()),
+        };
+        row.checked_at = Some(now);
+        if linked == Linked::Connected {
+            (row.connecting_until, row.look_at, row.health) = (None, None, Health::Healthy);
+        } else {
+            row.health = Health::Unhealthy;
+            give_up_in(app, tx, &now_there, &mut row).await?;
+        }
+        settings::save(tx, &row).await?;
+        Ok(linked)
+    })
+    .await
+}
+
+/// Connects the channel to its account, unless another channel of the workspace has that.
+async fn connected(
+    app: &App,
+    tx: &DatabaseTransaction,
+    origin: &Origin,
+    workspace: &workspace::Model,
+    channel: &Model,
+    account: &Account,
+    row: &mut channel_settings::Model,
+) -> Result<Linked> {
+    match standalone::other_of_account(tx, channel, account).await? {
+        Some(other) if other.deleted_at.is_none() => return Ok(Linked::Ended(Failure::DuplicateAccount)),
+        Some(deleted) => standalone::forget_account(tx, &deleted).await?,
+        None => {}
+    }
+    let connected = standalone::connect(app, tx, channel, account).await?;
+    let channel = connected.ok_or_else(|| Error::Internal("a channel is not there".to_owned()))?;
+    row.username.clone_from(&account.username);
+    let entry = audit::Entry::in_workspace("channel.connect", workspace, channel.id)
+        .after(json!({ "account_id": channel.account_id, "user_id": channel.user_id }));
+    audit::record(app, tx, origin, entry).await?;
+    if channel.network == Network::Whatsapp {
+        let told = EventBody::AccountConnected((&channel).into());
+        webhook::emit(app, tx, &NewEvent::in_workspace(workspace, told)).await?;
+        tell::account(app, tx, Topic::AccountConnected, &channel).await?;
+    }
+    Ok(Linked::Connected)
+}

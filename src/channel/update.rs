@@ -1,0 +1,149 @@
+//! Changing a channel's settings.
+
+use entity::{
+    channel::{Model, State},
+    channel_settings::{self, Health},
+    id::BotId,
+    workspace,
+};
+use sea_orm::DatabaseTransaction;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    app::App,
+    audit,
+    bot::attach,
+    caller::{Origin, WorkspaceCaller},
+    channel::{
+        config::Config,
+        create::{self, ChannelName},
+        named::{self, Named},
+        sealed,
+        show::{self, Shown},
+        store::settings,
+    },
+    db,
+    error::{Error, Result},
+    workspace as workspaces,
+};
+
+/// What to change; what is absent stays.
+#[derive(Default)]
+pub struct UpdateChannel {
+    /// Its name.
+    pub name: Option<ChannelName>,
+    /// Settings one by one; `null` takes one away.
+    pub config: Option<Map<String, Value>>,
+    /// Its bot, or none.
+    pub bot: Option<Option<BotId>>,
+    /// What the customer keeps with it, all of it.
+    pub metadata: Option<Map<String, Value>>,
+}
+
+/// Changes a channel.
+///
+/// # Errors
+/// `channel_not_found`, `bot_not_found`; `invalid_request` naming the setting; `channel_exists`; `channel_refused` for
+/// another account than the one that is connected.
+pub async fn update(
+    app: &App,
+    caller: &WorkspaceCaller,
+    origin: &Origin,
+    named: &Named,
+    command: &UpdateChannel,
+) -> Result<Shown> {
+    db::retried(|| update_once(app, caller, origin, named, command)).await
+}
+
+async fn update_once(
+    app: &App,
+    caller: &WorkspaceCaller,
+    origin: &Origin,
+    named: &Named,
+    command: &UpdateChannel,
+) -> Result<Shown> {
+    db::write(&app.db, "channel.update", async |tx| {
+        let workspace = workspaces::lock(tx, caller.workspace.id).await?;
+        let channel = named::find(tx, workspace.id, named).await?;
+        let before = row_of(app, tx, &channel).await?;
+        let mut row = before.clone();
+        if let Some(name) = &command.name {
+            name.as_str().clone_into(&mut row.name);
+        }
+        if let Some(metadata) = &command.metadata {
+            row.metadata = Value::Object(metadata.clone()).to_string();
+        }
+        if let Some(given) = &command.config {
+            set_up(app, tx, &workspace, &channel, &mut row, given.clone()).await?;
+        }
+        if row != before {
+            row.updated_at = app.clock.now();
+            settings::save(tx, &row).await?;
+            let entry = audit::Entry::in_workspace("channel.update", &workspace, channel.id)
+                .before(for_audit(&before))
+                .after(for_audit(&row));
+            audit::record(app, tx, origin, entry).await?;
+        }
+        if let Some(bot) = command.bot {
+            attach::put_on(app, tx, origin, &workspace, &channel, bot).await?;
+        }
+        show::one(app, tx, channel).await
+    })
+    .await
+}
+
+/// Changes the settings in a row.
+async fn set_up(
+    app: &App,
+    tx: &DatabaseTransaction,
+    workspace: &workspace::Model,
+    channel: &Model,
+    row: &mut channel_settings::Model,
+    given: Map<String, Value>,
+) -> Result<()> {
+    if let Some(connector) = given.get("connector").filter(|wanted| **wanted != channel.connector.to_string()) {
+        return Err(Error::field(
+            "config.connector",
+            format!("is {}; it cannot become {connector}", channel.connector),
+        ));
+    }
+    let old = sealed::open(app, channel.id, row)?;
+    let new = old.changed(channel.network, given)?;
+    require_same_way(channel, &old, &new)?;
+    if new == old {
+        return Ok(());
+    }
+    create::require_new(tx, workspace, new.identity(channel.network).as_deref(), Some(channel.account_id)).await?;
+    sealed::put(app, channel, row, &new)?;
+    (row.health, row.checked_at) = (Health::Unknown, None);
+    Ok(())
+}
+
+/// A connected channel keeps its account.
+fn require_same_way(channel: &Model, old: &Config, new: &Config) -> Result<()> {
+    let network = channel.network;
+    if channel.state == State::Connected && !old.is_scanned(network) && channel.standalone {
+        new.require_complete(network)?;
+    }
+    let is_same = old.identity(network) == new.identity(network) && old.is_scanned(network) == new.is_scanned(network);
+    if channel.state == State::Connected && !is_same {
+        let reason = "the channel is connected to another account; disconnect it first, or make another channel";
+        return Err(Error::ChannelRefused(reason.to_owned()));
+    }
+    Ok(())
+}
+
+/// The settings of a channel, which are made where there are none.
+pub(super) async fn row_of(app: &App, tx: &DatabaseTransaction, channel: &Model) -> Result<channel_settings::Model> {
+    if let Some(row) = settings::find(tx, channel.workspace_id, channel.account_id).await? {
+        return Ok(row);
+    }
+    let row = sealed::row_of_linked(app, channel)?;
+    settings::insert(tx, &row).await?;
+    Ok(row)
+}
+
+/// What the audit keeps of settings: nothing that is secret.
+fn for_audit(row: &channel_settings::Model) -> Value {
+    json!({ "name": row.name, "config": row.config, "identity": row.identity, "updated_at": row.updated_at })
+}

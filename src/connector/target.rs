@@ -1,0 +1,122 @@
+//! A channel as its connector sees it: signed in with what its settings say, and looked at part by part.
+
+use entity::{
+    attempt::Failure,
+    channel::Network,
+    id::{AttemptId, ChannelId, PartnerId},
+    timestamp::Timestamp,
+};
+use serde_json::{Map, Value};
+
+use crate::connector::{Account, Observation, Qr};
+
+/// A channel with its settings, the secret ones among them; so it has no `Debug`.
+pub struct Target {
+    /// The channel.
+    pub channel_id: ChannelId,
+    /// Its session at the connector.
+    pub session: AttemptId,
+    /// Whose workspace it is in.
+    pub partner_id: PartnerId,
+    /// The network that it is on.
+    pub network: Network,
+    /// How it is set up, in the words of the Channels API.
+    pub config: Map<String, Value>,
+    /// Where the provider is to bring what comes.
+    pub callback_url: String,
+}
+
+impl Target {
+    /// One of the settings, if it is a text.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.config.get(name).and_then(Value::as_str)
+    }
+}
+
+/// What came of signing in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignIn {
+    /// The account is connected.
+    Connected(Account),
+    /// A phone has to scan a code.
+    Waiting {
+        /// The code to show; absent when the row of codes has ended and only a pairing code is still good.
+        qr: Option<Qr>,
+        /// When to look again.
+        look_again_at: Timestamp,
+    },
+    /// Nobody scanned, or the session ended otherwise.
+    Ended(Failure),
+    /// The provider does not take what the settings say, in a sentence.
+    Refused(String),
+}
+
+impl From<Observation> for SignIn {
+    fn from(observation: Observation) -> Self {
+        match observation {
+            Observation::Waiting { qr, look_again_at } => Self::Waiting { qr, look_again_at },
+            Observation::Connected(account) => Self::Connected(account),
+            Observation::Ended(failure) => Self::Ended(failure),
+        }
+    }
+}
+
+/// How one part of a test went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
+#[strum(serialize_all = "snake_case")]
+pub enum Verdict {
+    /// As it should be.
+    Passed,
+    /// Not as it should be.
+    Failed,
+    /// It could not be looked at, because something before it failed or there is nothing to look at.
+    Skipped,
+}
+
+/// One part of a test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// What was looked at: `credentials`, `webhook`, `permissions`, `session`.
+    pub name: &'static str,
+    /// How it went.
+    pub verdict: Verdict,
+    /// That in a sentence, without anything secret.
+    pub message: String,
+    /// How long the provider took, in milliseconds; 0 where it was not asked.
+    pub latency_ms: u64,
+    /// More about it, without anything secret.
+    pub details: Option<Value>,
+}
+
+impl Check {
+    /// A part that is as it should be.
+    #[must_use]
+    pub fn passed(name: &'static str, message: impl Into<String>) -> Self {
+        Self { name, verdict: Verdict::Passed, message: message.into(), latency_ms: 0, details: None }
+    }
+
+    /// A part that is not.
+    #[must_use]
+    pub fn failed(name: &'static str, message: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Failed, ..Self::passed(name, message) }
+    }
+
+    /// A part that could not be looked at.
+    #[must_use]
+    pub fn skipped(name: &'static str, message: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Skipped, ..Self::passed(name, message) }
+    }
+
+    /// With how long it took.
+    #[must_use]
+    pub fn after(self, latency_ms: u64) -> Self {
+        Self { latency_ms, ..self }
+    }
+
+    /// With more about it.
+    #[must_use]
+    pub fn with(self, details: Value) -> Self {
+        Self { details: Some(details), ..self }
+    }
+}
