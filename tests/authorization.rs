@@ -397,6 +397,52 @@ fn linktor_rows() -> Vec<(&'static str, Method, &'static str, Value, u16)> {
     ]
 }
 
+/// The same of Timely's document.
+fn timely_rows() -> Vec<(&'static str, Method, &'static str, Value, u16)> {
+    let made = json!({ "name": "Mine", "type": "widget" });
+    let conversation = json!({ "to": "1", "message": "x" });
+    vec![
+        ("list_channels", Method::GET, "/channels", json!(null), 200),
+        ("create_channel", Method::POST, "/channels", made, 201),
+        ("get_channel", Method::GET, "/channels/{c}", json!(null), 404),
+        ("update_channel", Method::PUT, "/channels/{c}", json!({ "name": "Mine now" }), 404),
+        ("delete_channel", Method::DELETE, "/channels/{c}", json!(null), 404),
+        ("connect_channel", Method::POST, "/channels/{c}/connect", json!({ "token": "1:mine" }), 404),
+        ("disconnect_channel", Method::POST, "/channels/{c}/disconnect", json!(null), 404),
+        ("get_channel_qr_code", Method::GET, "/channels/{c}/qr-code", json!(null), 404),
+        ("get_widget_settings", Method::GET, "/channels/{c}/widget/settings", json!(null), 404),
+        ("set_widget_settings", Method::PUT, "/channels/{c}/widget/settings", json!({ "title": "Mine" }), 404),
+        ("begin_conversation", Method::POST, "/channels/{c}/conversation", conversation, 404),
+    ]
+}
+
+#[tokio::test]
+async fn no_key_reaches_another_workspaces_channels() {
+    let app = TestApp::start().await;
+    let victim = Shop::open(&app).await;
+    let id = victim.active("webchat", json!({ "allowedOrigins": ["https://secret.example.com"] })).await;
+    let before = victim.get("/channels").await.expect(200);
+    let stranger = Shop::of(&app, app.partner("stranger").await, "Mine", 5).await;
+    let rows = timely_rows();
+    let covered: BTreeSet<String> = rows.iter().map(|row| row.0.to_owned()).collect();
+    let document = "channels-api-timely.json";
+    assert_eq!(operations(&app, document), covered, "add a row to timely_rows for each operation");
+    for (operation, method, path, body, status) in rows {
+        for id in [id.as_str(), id.trim_start_matches("ch_")] {
+            let url = format!("{}/v1{}", app.base, path.replace("{c}", id));
+            let call = |key: &str| {
+                let request = app.http.request(method.clone(), &url).header("x-api-key", key);
+                if body.is_null() { request } else { request.json(&body) }
+            };
+            assert_eq!(Answer::of(call("qm_x")).await.expect(401)["error"]["code"], "UNAUTHORIZED", "{operation}");
+            let answer = Answer::of(call(stranger.token.token())).await;
+            answer.expect(status);
+            assert!(!answer.text.contains("My webchat") && !answer.text.contains("secret"), "{operation}");
+        }
+    }
+    assert_eq!(victim.get("/channels").await.expect(200), before, "nothing of the victim changed");
+}
+
 #[tokio::test]
 async fn no_token_reaches_another_workspaces_channels() {
     let app = TestApp::start().await;

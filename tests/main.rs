@@ -7,6 +7,7 @@ mod audit;
 mod authorization;
 mod bots;
 mod channels_linktor;
+mod channels_timely;
 mod chat_changes;
 mod chats;
 mod cli;

@@ -2,6 +2,8 @@
 
 use entity::channel::Network;
 
+use crate::error::{Error, Result};
+
 /// What a type of channel can do at its network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say what each is")]
@@ -34,6 +36,31 @@ const ALL: Capabilities = Capabilities {
     read_receipts: true,
     typing_indicators: true,
 };
+
+/// Longest text on a network that takes less than we do, in characters.
+const fn most_chars(network: Network) -> Option<usize> {
+    match network {
+        Network::Sms => Some(1600),
+        Network::Instagram => Some(1000),
+        _ => None,
+    }
+}
+
+/// Passes if a network takes this text.
+///
+/// # Errors
+/// `channel_refused` where it takes none; `invalid_request` naming `message` for one that is too long.
+pub fn check_text(network: Network, text: &str) -> Result<()> {
+    if !Capabilities::of(network, true).text {
+        return Err(Error::ChannelRefused(format!("a {network} channel takes no texts")));
+    }
+    match most_chars(network) {
+        Some(most) if text.chars().count() > most => {
+            Err(Error::field("message", format!("must be at most {most} characters on {network}")))
+        }
+        _ => Ok(()),
+    }
+}
 
 impl Capabilities {
     /// What a channel can do; a number that is linked by a code can do less than one of Meta's own API.

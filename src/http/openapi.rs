@@ -24,6 +24,7 @@ pub fn documents(app: &Arc<App>) -> Vec<(&'static str, String)> {
         ("workspace-api.json", written(&parsed(&workspace_api::service(app).spec()))),
         ("agents-api.json", written(&parsed(&agents_api::service(app).spec()))),
         ("channels-api-linktor.json", written(&parsed(&channels_api::linktor::service(app).spec()))),
+        ("channels-api-timely.json", written(&parsed(&channels_api::timely::service(app).spec()))),
         ("operator-api.json", written(&parsed(&operator_api::service(app).spec()))),
         ("errors.md", errors()),
         ("webhooks.md", webhook_docs::document()),

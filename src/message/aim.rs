@@ -46,6 +46,8 @@ async fn of_member(app: &App, caller: &WorkspaceCaller, destination: Destination
     let (db, workspace_id, view) = (app.db.reader(), caller.workspace.id, View::of(&caller.user));
     match destination {
         _ if view == View::All => Ok(destination),
+        // No surface that asks for a member names channels.
+        Destination::Channel { .. } => Err(Error::PermissionDenied("only those in charge write from any channel")),
         Destination::Chat(id) => {
             visibility::require(db, workspace_id, view, &id.to_string()).await?;
             Ok(destination)

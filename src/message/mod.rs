@@ -3,8 +3,9 @@
 //! What is accepted exists once, is charged once and goes out at most once; what fails gives its credits back.
 
 use entity::{
+    channel::Network,
     credits::Credits,
-    id::{ChatId, FileId, MessageId},
+    id::{AccountId, ChatId, FileId, MessageId},
 };
 use serde::Serialize;
 
@@ -50,6 +51,13 @@ pub enum Destination {
     },
     /// To a chat that exists, through its own account.
     Chat(ChatId),
+    /// To an id on the network, through this channel; the chat is made if there is none.
+    Channel {
+        /// The channel.
+        account_id: AccountId,
+        /// The id.
+        jid: Jid,
+    },
 }
 
 /// A message to be sent.
@@ -126,7 +134,11 @@ fn check(field: &'static str, text: &str, most_chars: usize) -> Result<()> {
     Ok(())
 }
 
-/// An id on the network: `<digits>@s.whatsapp.net` for people, `<id>@g.us` for groups.
+/// Longest id of somebody on a network, in bytes.
+const MAX_ID_BYTES: usize = 200;
+
+/// An id on the network: `<digits>@s.whatsapp.net` for people on WhatsApp, `<id>@g.us` for groups there, and
+/// `<id>@<network>` everywhere else.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Jid(String);
@@ -152,6 +164,42 @@ impl Jid {
         }
     }
 
+    /// The id of somebody on a network, as a caller names it: a number, an address, or the network's own id. On all
+    /// networks but WhatsApp it is followed by the network's name.
+    ///
+    /// # Errors
+    /// `invalid_request` naming `to`.
+    pub fn on(network: Network, to: &str) -> Result<Self> {
+        let to = to.trim();
+        match network {
+            Network::Whatsapp => Phone::parse(to).map(|phone| Self::of(&phone)).or_else(|_| {
+                Self::parse(to).map_err(|_| Error::field("to", "must be + and 7 to 15 digits, or an id on WhatsApp"))
+            }),
+            Network::Sms | Network::Voice | Network::Rcs => {
+                let phone = Phone::parse(to).map_err(|_| Error::field("to", "must be + and 7 to 15 digits"))?;
+                Ok(Self(format!("{}@{network}", &phone.as_str()[1..])))
+            }
+            Network::Email => {
+                let parts = to.split_once('@').filter(|(name, host)| !name.is_empty() && host.contains('.'));
+                let fits = parts.is_some_and(|(_, host)| !host.contains('@'))
+                    && to.len() <= MAX_ID_BYTES
+                    && to.bytes().all(|byte| byte.is_ascii_graphic());
+                let address = fits.then(|| to.to_lowercase());
+                let address = address.ok_or_else(|| Error::field("to", "must be an e-mail address"))?;
+                Ok(Self(format!("{address}@{network}")))
+            }
+            Network::Telegram | Network::Webchat | Network::Facebook | Network::Instagram => {
+                let fits = (1..=MAX_ID_BYTES).contains(&to.len())
+                    && to.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.@".contains(&byte));
+                if fits {
+                    Ok(Self(format!("{to}@{network}")))
+                } else {
+                    Err(Error::field("to", "must be an id of 1 to 200 letters, digits, '_', '-', '.' and '@'"))
+                }
+            }
+        }
+    }
+
     /// The id of a number.
     #[must_use]
     pub fn of(phone: &Phone) -> Self {
@@ -170,10 +218,12 @@ impl Jid {
         self.0.ends_with("@g.us")
     }
 
-    /// The number behind it; `None` for a group.
+    /// The number behind it; `None` for a group, and on networks without numbers.
     #[must_use]
     pub fn phone(&self) -> Option<Phone> {
-        self.0.strip_suffix("@s.whatsapp.net").and_then(|digits| Phone::parse(digits).ok())
+        let (id, server) = self.0.rsplit_once('@')?;
+        let has_numbers = matches!(server, "s.whatsapp.net" | "sms" | "voice" | "rcs");
+        Phone::parse(id).ok().filter(|_| has_numbers)
     }
 }
 
@@ -192,6 +242,27 @@ mod tests {
         }
         assert!(Jid::parse("1-2@g.us").expect("a group").is_group());
         assert_eq!(Jid::parse("1-2@g.us").expect("a group").phone(), None);
+    }
+
+    #[test]
+    fn people_on_other_networks_have_ids_too() {
+        let on =
+            |network, to: &str| Jid::on(network, to).map(|jid| (jid.as_str().to_owned(), jid.phone().is_some())).ok();
+        for (network, to, expected) in [
+            (Network::Whatsapp, "+15550001111", Some(("15550001111@s.whatsapp.net", true))),
+            (Network::Whatsapp, "120363041234567890@g.us", Some(("120363041234567890@g.us", false))),
+            (Network::Sms, "15550001111", Some(("15550001111@sms", true))),
+            (Network::Rcs, "Ann", None),
+            (Network::Email, "Ann@Example.com", Some(("ann@example.com@email", false))),
+            (Network::Email, "ann", None),
+            (Network::Email, "a@b.c@d.e", None),
+            (Network::Telegram, "12345678", Some(("12345678@telegram", false))),
+            (Network::Telegram, "a b", None),
+            (Network::Instagram, "", None),
+        ] {
+            let expected = expected.map(|(jid, has_phone)| (jid.to_owned(), has_phone));
+            assert_eq!(on(network, to), expected, "{network} {to}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Channels (`contracts/channels.md` B1, B3, seeds 000 and 002), and everything else under `/v1`.
 //!
 //! One resource in two dialects, each with operations, views and a document of its own: with `Authorization: Bearer` a
-//! caller reaches [`linktor`], with `x-api-key` Timely's. The same tokens open both, at the same addresses. Agents
+//! caller reaches [`linktor`], with `x-api-key` [`timely`]. The same tokens open both, at the same addresses. Agents
 //! (`agents_api`) are served beside either.
 
 use std::sync::Arc;
@@ -23,6 +23,7 @@ use crate::{
 
 pub(super) mod linktor;
 mod qr_code;
+pub(super) mod timely;
 
 pub(super) const BASE: &str = "/v1";
 
@@ -30,7 +31,7 @@ pub(super) const BASE: &str = "/v1";
 pub(super) fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use<> {
     let routes = ByDialect {
         linktor: routes((linktor::operations(app), agents_api::operations(app))),
-        timely: routes(agents_api::operations(app)),
+        timely: routes((timely::operations(app), agents_api::operations(app))),
     };
     surface::limited(app, routes, |_| Course::Usual).around(dialect::render).around(limits::tell)
 }

@@ -104,6 +104,11 @@ impl Places {
         let route = match &sending.command.destination {
             Destination::Phone { phone, account } => self.to_jid(workspace_id, &Jid::of(phone), account.as_ref())?,
             Destination::Jid { jid, account } => self.to_jid(workspace_id, jid, account.as_ref())?,
+            Destination::Channel { account_id, jid } => {
+                let own = self.accounts(workspace_id).iter().find(|account| account.id == *account_id);
+                own.filter(|account| account.is_usable).ok_or(Error::ChannelNotConnected)?;
+                self.through(*account_id, jid)
+            }
             Destination::Chat(id) => {
                 let unknown = || Error::ChatNotFound(id.to_string());
                 let chat = self.chats.get(id).filter(|chat| chat.workspace_id == workspace_id).ok_or_else(unknown)?;
@@ -132,10 +137,13 @@ impl Places {
     }
 
     fn to_jid(&self, id: WorkspaceId, jid: &Jid, account: Option<&Phone>) -> Result<Route> {
-        let account_id = self.account(id, account)?.id;
+        Ok(self.through(self.account(id, account)?.id, jid))
+    }
+
+    fn through(&self, account_id: AccountId, jid: &Jid) -> Route {
         let known = self.by_jid.get(&(account_id, jid.as_str().to_owned()));
         let chat = known.map_or_else(|| Chat::New(account_id, jid.clone()), |id| Chat::Known(*id));
-        Ok(Route { account_id, chat })
+        Route { account_id, chat }
     }
 
     fn accounts(&self, id: WorkspaceId) -> &[store::Account] {
@@ -163,6 +171,7 @@ impl Places {
         let (jid, account) = match &sending.command.destination {
             Destination::Phone { phone, account } => (Jid::of(phone), account),
             Destination::Jid { jid, account } => (jid.clone(), account),
+            Destination::Channel { account_id, jid } => return Some((*account_id, jid.as_str().to_owned())),
             Destination::Chat(_) => return None,
         };
         let account = self.account(sending.caller.workspace.id, account.as_ref()).ok()?;

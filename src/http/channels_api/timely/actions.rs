@@ -1,0 +1,112 @@
+//! Connecting and disconnecting channels.
+
+use std::sync::Arc;
+
+use poem_openapi::{Object, OpenApi, param::Path, payload::Json};
+
+use crate::{
+    app::App,
+    channel::{
+        link,
+        named::look_up,
+        switch,
+        update::{self, UpdateChannel},
+    },
+    error::Result,
+    http::{
+        body::UnreadJson,
+        channels_api::{
+            qr_code,
+            timely::{TimelyAuth, TimelyFailure, named, requests::ConnectRequest, views::ChannelView},
+        },
+        formats::IsoTime,
+    },
+    token::Scope,
+};
+
+pub(super) struct ActionsApi {
+    pub(super) app: Arc<App>,
+}
+
+/// A QR code.
+#[derive(Object)]
+#[oai(rename = "TimelyQrCode")]
+struct QrCodeView {
+    /// The code as a PNG in base64.
+    qr_code: String,
+    /// What the code says.
+    qr: String,
+    /// When the next code takes its place.
+    expires_at: IsoTime,
+    /// How long that is, in milliseconds.
+    expires_in_ms: i64,
+    /// When to ask again, in milliseconds.
+    next_poll_ms: i64,
+    /// Until when codes are shown.
+    window_ends_at: IsoTime,
+}
+
+#[OpenApi]
+impl ActionsApi {
+    /// Connect a channel
+    ///
+    /// With its settings, changed by what is sent; `status` is `connected` then, and 409 `CHANNEL_ERROR` says that the
+    /// provider does not take them. Where a phone has to scan a code, a window of five minutes opens, in which `qr-code`
+    /// shows it. A channel that is connected stays so.
+    #[oai(path = "/channels/:channel_id/connect", method = "post", operation_id = "connect_channel")]
+    async fn connect(
+        &self,
+        caller: TimelyAuth,
+        /// Id of the channel.
+        channel_id: Path<String>,
+        body: UnreadJson<ConnectRequest>,
+    ) -> Result<Json<ChannelView>, TimelyFailure> {
+        let request = caller.understand(Scope::ChannelsWrite, body.read()).await?;
+        let admitted = caller.admit(Scope::ChannelsWrite).await?;
+        let (channel, origin) = (named(&channel_id.0), caller.origin());
+        let network = look_up(&self.app, admitted.workspace.id, &channel).await?.network;
+        if let Some(config) = request.into_settings(network)? {
+            let change = UpdateChannel { config: Some(config), ..UpdateChannel::default() };
+            update::update(&self.app, admitted, &origin, &channel, &change).await?;
+        }
+        Ok(Json(switch::activate(&self.app, admitted, &origin, &channel).await?.into()))
+    }
+
+    /// Disconnect a channel
+    ///
+    /// Its session ends, and what waits to be sent waits for a day. One that is not connected stays so.
+    #[oai(path = "/channels/:channel_id/disconnect", method = "post", operation_id = "disconnect_channel")]
+    async fn disconnect(
+        &self,
+        caller: TimelyAuth,
+        /// Id of the channel.
+        channel_id: Path<String>,
+    ) -> Result<Json<ChannelView>, TimelyFailure> {
+        let admitted = caller.admit(Scope::ChannelsWrite).await?;
+        let channel = named(&channel_id.0);
+        Ok(Json(switch::disconnect(&self.app, admitted, &caller.origin(), &channel).await?.into()))
+    }
+
+    /// Get the QR code of a channel
+    ///
+    /// While its window is open; 409 `QR_CODE_NOT_AVAILABLE` otherwise, and once all codes have been shown.
+    #[oai(path = "/channels/:channel_id/qr-code", method = "get", operation_id = "get_channel_qr_code")]
+    async fn qr_code(
+        &self,
+        caller: TimelyAuth,
+        /// Id of the channel.
+        channel_id: Path<String>,
+    ) -> Result<Json<QrCodeView>, TimelyFailure> {
+        let workspace_id = caller.admit(Scope::ChannelsWrite).await?.workspace.id;
+        let code = link::code(&self.app, workspace_id, &named(&channel_id.0)).await?;
+        let now = self.app.clock.now();
+        Ok(Json(QrCodeView {
+            qr_code: qr_code::png(&code.qr.payload)?,
+            expires_in_ms: now.millis_until(code.qr.expires_at),
+            next_poll_ms: qr_code::next_poll_ms(now, code.qr.expires_at),
+            expires_at: code.qr.expires_at.into(),
+            window_ends_at: code.window_ends_at.into(),
+            qr: code.qr.payload,
+        }))
+    }
+}

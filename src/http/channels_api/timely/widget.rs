@@ -1,0 +1,178 @@
+//! How the widget of a web chat looks.
+
+use std::sync::Arc;
+
+use entity::channel::Network;
+use poem_openapi::{Object, OpenApi, param::Path, payload::Json};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::{
+    app::App,
+    channel::{
+        named::look_up,
+        show::{self, Shown},
+        update::{self, UpdateChannel},
+    },
+    error::{Error, Result},
+    http::{
+        body::UnreadJson,
+        channels_api::timely::{TimelyAuth, TimelyFailure, named},
+    },
+    token::Scope,
+};
+
+pub(super) struct WidgetApi {
+    pub(super) app: Arc<App>,
+}
+
+/// How a widget looks; what is absent stays as it is.
+#[derive(Object, Deserialize)]
+#[oai(rename = "TimelyWidgetSettingsRequest")]
+struct Request {
+    /// `#` and six hexadecimal digits.
+    primary_color: Option<String>,
+    /// `bottom-right` or `bottom-left`.
+    position: Option<String>,
+    /// Its title, at most 300 characters.
+    title: Option<String>,
+    /// What stands below that, at most 300 characters.
+    subtitle: Option<String>,
+    /// What a visitor reads first, at most 300 characters.
+    welcome_message: Option<String>,
+    /// Address of a picture, beginning with `https://`.
+    avatar_url: Option<String>,
+    /// Whether it says who made it.
+    show_branding: Option<bool>,
+}
+
+/// How a widget looks.
+#[derive(Object)]
+#[oai(rename = "TimelyWidgetSettings")]
+struct SettingsView {
+    /// Its colour; `null` where the usual one is used.
+    #[oai(nullable)]
+    primary_color: Option<String>,
+    /// `bottom-right` or `bottom-left`.
+    position: String,
+    /// Its title.
+    #[oai(nullable)]
+    title: Option<String>,
+    /// What stands below that.
+    #[oai(nullable)]
+    subtitle: Option<String>,
+    /// What a visitor reads first.
+    #[oai(nullable)]
+    welcome_message: Option<String>,
+    /// Address of a picture.
+    #[oai(nullable)]
+    avatar_url: Option<String>,
+    /// Whether it says who made it.
+    show_branding: bool,
+}
+
+/// Parts of the theme by the names of this dialect.
+const THEME: [(&str, &str); 6] = [
+    ("primary_color", "primaryColor"),
+    ("position", "position"),
+    ("title", "title"),
+    ("subtitle", "subtitle"),
+    ("welcome_message", "welcomeMessage"),
+    ("avatar_url", "avatarUrl"),
+];
+
+impl From<Shown> for SettingsView {
+    fn from(shown: Shown) -> Self {
+        let text = |name: &str| shown.config.get("theme")?.get(name)?.as_str().map(str::to_owned);
+        Self {
+            primary_color: text("primaryColor"),
+            position: text("position").unwrap_or_else(|| "bottom-right".to_owned()),
+            title: text("title").or_else(|| text("headerText")),
+            subtitle: text("subtitle"),
+            welcome_message: text("welcomeMessage"),
+            avatar_url: text("avatarUrl"),
+            show_branding: shown.config.get("showBranding").and_then(Value::as_bool).unwrap_or(true),
+        }
+    }
+}
+
+impl Request {
+    /// The theme that there is, changed.
+    fn onto(self, shown: &Shown) -> Map<String, Value> {
+        let mut theme = match shown.config.get("theme") {
+            Some(Value::Object(theme)) => theme.clone(),
+            _ => Map::new(),
+        };
+        let given =
+            [self.primary_color, self.position, self.title, self.subtitle, self.welcome_message, self.avatar_url];
+        for ((_, name), text) in THEME.iter().zip(given) {
+            if let Some(text) = text {
+                theme.insert((*name).to_owned(), text.into());
+            }
+        }
+        let mut config = Map::from_iter([("theme".to_owned(), Value::Object(theme))]);
+        if let Some(show) = self.show_branding {
+            config.insert("showBranding".to_owned(), show.into());
+        }
+        config
+    }
+}
+
+/// What a part of the theme is called in the other dialect is not what this one's callers sent.
+fn renamed(error: Error) -> Error {
+    match error {
+        Error::InvalidField { field: "config.theme", reason } => {
+            let part = THEME.iter().find_map(|(own, other)| reason.strip_prefix(other).map(|rest| (*own, rest)));
+            match part {
+                Some((own, rest)) => Error::field(own, rest.trim_start().to_owned()),
+                None => Error::field("theme", reason),
+            }
+        }
+        error => error,
+    }
+}
+
+#[OpenApi]
+impl WidgetApi {
+    /// Get how a widget looks
+    #[oai(path = "/channels/:channel_id/widget/settings", method = "get", operation_id = "get_widget_settings")]
+    async fn get(
+        &self,
+        caller: TimelyAuth,
+        /// Id of the channel.
+        channel_id: Path<String>,
+    ) -> Result<Json<SettingsView>, TimelyFailure> {
+        let workspace_id = caller.admit(Scope::ChannelsRead).await?.workspace.id;
+        Ok(Json(self.widget(workspace_id, &channel_id.0).await?.into()))
+    }
+
+    /// Change how a widget looks
+    ///
+    /// What is absent stays.
+    #[oai(path = "/channels/:channel_id/widget/settings", method = "put", operation_id = "set_widget_settings")]
+    async fn set(
+        &self,
+        caller: TimelyAuth,
+        /// Id of the channel.
+        channel_id: Path<String>,
+        body: UnreadJson<Request>,
+    ) -> Result<Json<SettingsView>, TimelyFailure> {
+        let request = caller.understand(Scope::ChannelsWrite, body.read()).await?;
+        let admitted = caller.admit(Scope::ChannelsWrite).await?;
+        let shown = self.widget(admitted.workspace.id, &channel_id.0).await?;
+        let change = UpdateChannel { config: Some(request.onto(&shown)), ..UpdateChannel::default() };
+        let origin = caller.origin();
+        let changed = update::update(&self.app, admitted, &origin, &named(&channel_id.0), &change).await;
+        Ok(Json(changed.map_err(renamed)?.into()))
+    }
+}
+
+impl WidgetApi {
+    async fn widget(&self, workspace_id: entity::id::WorkspaceId, id: &str) -> Result<Shown> {
+        let channel = look_up(&self.app, workspace_id, &named(id)).await?;
+        if channel.network != Network::Webchat {
+            return Err(Error::ChannelRefused("only a channel of the type widget has one".to_owned()));
+        }
+        show::get(&self.app, workspace_id, &named(id)).await
+    }
+}
