@@ -80,6 +80,13 @@ fn partner_rows() -> Vec<(&'static str, Method, &'static str, Value, Foreign)> {
             json!({ "phone": "+15550001111", "with": "+15550002222", "direction": "incoming", "status": "Missed" }),
             NoSuchPhone(409, "phone_not_linked"),
         ),
+        (
+            "write_to_sandbox_channel",
+            Method::POST,
+            "/sandbox/channel-inbound",
+            json!({ "channel_id": "{ch}", "from": "+15550002222", "text": "Hello" }),
+            NoSuchPhone(409, "phone_not_linked"),
+        ),
         ("set_webhook", Method::PUT, "/webhook", json!({ "url": "https://1.1.1.1/stranger" }), OwnOnly),
         ("get_webhook", Method::GET, "/webhook", json!(null), OwnOnly),
         (
@@ -224,6 +231,8 @@ async fn no_partner_reads_or_writes_what_belongs_to_another() {
     let test = json!({ "event_type": "api_token:rotated", "workspace_id": workspace });
     let delivery = victim.post("/webhook/test", test).await.expect(201)["delivery_id"].clone();
     let deliveries = victim.get("/webhook/deliveries").await.expect(200);
+    let channel = entity::channel::Entity::find().one(app.app.db.reader()).await.expect("a look").expect("the channel");
+    let channel = channel.id.to_string();
     let before = victim.overview(&workspace).await;
     let rows = partner_rows();
     let covered: BTreeSet<String> = rows.iter().map(|row| row.0.to_owned()).collect();
@@ -231,7 +240,12 @@ async fn no_partner_reads_or_writes_what_belongs_to_another() {
     for (operation, method, path, body, expected) in rows {
         let path = path.replace("{w}", &workspace).replace("{u}", &users[0].to_string());
         let path = path.replace("{d}", delivery.as_str().expect("an id"));
-        let body = body.to_string().replace("{w}", &workspace).replace("{qr}", &qr).replace("{pairing}", &pairing);
+        let body = body
+            .to_string()
+            .replace("{ch}", &channel)
+            .replace("{w}", &workspace)
+            .replace("{qr}", &qr)
+            .replace("{pairing}", &pairing);
         let body: Value = serde_json::from_str(&body).expect("JSON");
         let with_body = |request: reqwest::RequestBuilder| if body.is_null() { request } else { request.json(&body) };
         let url = format!("{}{path}", stranger.base);

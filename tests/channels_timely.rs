@@ -296,3 +296,47 @@ async fn errors_have_a_code_a_message_and_their_status() {
     let second = post(&small, "/channels", json!({ "name": "x", "type": "widget" })).await;
     assert_eq!(word(&second, 403), "CHANNEL_LIMIT_REACHED");
 }
+
+#[tokio::test]
+async fn what_people_write_on_any_network_is_received_and_answered() {
+    let app = TestApp::start().await;
+    let shop = Shop::open(&app).await;
+    for (network, config) in settings() {
+        let id = shop.active(network, config).await;
+        let from = match network {
+            "whatsapp" | "sms" | "rcs" | "voice" => "+15557770000",
+            "email" => "ann@example.com",
+            _ => "person-1",
+        };
+        let written = json!({ "channel_id": id, "from": from, "text": "Hello" });
+        let arrived = shop.partner.post("/sandbox/channel-inbound", written.clone()).await.expect(200);
+        let uid = arrived["message_uid"].as_str().expect("a uid");
+        let message = shop.token.get(&format!("/messages/{uid}")).await.expect(200)["data"].clone();
+        assert_eq!((&message["text"], &message["from_me"]), (&json!("Hello"), &json!(false)), "{network}");
+        let chat = message["chat_id"].as_i64().expect("a chat");
+        let details = shop.token.get(&format!("/chats/{chat}")).await.expect(200)["data"].clone();
+        if network != "whatsapp" {
+            assert!(details["jid"].as_str().is_some_and(|jid| jid.ends_with(&format!("@{network}"))), "{details}");
+        }
+        shop.token.post(&format!("/chats/{chat}/messages"), json!({ "text": "Good morning" })).await.expect(200);
+        app.advance(10).await;
+        let sent = message::Entity::find().order_by_desc(message::Column::Id).one(app.app.db.reader()).await;
+        let sent = sent.expect("a look").expect("a message");
+        assert!(
+            matches!(sent.status, message::Status::Sent | message::Status::Delivered),
+            "{network}: {}",
+            sent.status
+        );
+        shop.post(&format!("/channels/{id}/deactivate"), json!(null)).await.expect(200);
+        let off = shop.partner.post("/sandbox/channel-inbound", written).await;
+        off.expect_error(409, "phone_not_linked");
+    }
+    let stranger = app.partner("stranger").await;
+    let id = shop.active("telegram", json!({ "botToken": "99:x" })).await;
+    for (channel_id, from, status) in [(id.as_str(), "1", 409), ("nothing", "1", 409)] {
+        let written = json!({ "channel_id": channel_id, "from": from, "text": "Hello" });
+        stranger.post("/sandbox/channel-inbound", written).await.expect_error(status, "phone_not_linked");
+    }
+    let written = json!({ "channel_id": id, "from": "a b", "text": "Hello" });
+    shop.partner.post("/sandbox/channel-inbound", written).await.expect_error(400, "invalid_request");
+}

@@ -1,4 +1,5 @@
-//! SQL of channels. The workspace comes first, but for the look-up by session, which a provider's word starts from.
+//! SQL of channels. The workspace comes first, but for look-ups by a session or for one, which a provider's word starts
+//! from.
 
 use std::collections::HashMap;
 
@@ -108,6 +109,12 @@ pub(crate) async fn by_session(db: &impl ConnectionTrait, session: AttemptId) ->
 /// The connected one, unless it is switched off: what comes to it is not for us.
 pub(crate) async fn open_by_session(db: &impl ConnectionTrait, session: AttemptId) -> Result<Option<Model>> {
     Ok(connected_by_session(db, session).await?.filter(|channel| !channel.deactivated))
+}
+
+/// The channel of this id, if it is connected and not switched off. Whoever asks sees to whose it is.
+pub(crate) async fn open_by_id(db: &impl ConnectionTrait, id: ChannelId) -> Result<Option<Model>> {
+    let living = Entity::find().filter(Column::Id.eq(id)).filter(Column::DeletedAt.is_null());
+    Ok(living.one(db).await?.filter(|channel| channel.state == State::Connected && !channel.deactivated))
 }
 
 /// Makes the channel; `None` if another attempt was faster with the same account.

@@ -200,6 +200,19 @@ impl Jid {
         }
     }
 
+    /// Reads an id as it is stored with a chat, on whatever network.
+    ///
+    /// # Errors
+    /// `internal_error` for what no network of ours has.
+    pub fn from_stored(text: &str) -> Result<Self> {
+        let is_named = |text: &str| text.rsplit_once('@').is_some_and(|(_, name)| name.parse::<Network>().is_ok());
+        match Self::parse(text) {
+            Ok(jid) => Ok(jid),
+            Err(_) if is_named(text) => Ok(Self(text.to_owned())),
+            Err(_) => Err(Error::Internal("a chat has no id on a network".to_owned())),
+        }
+    }
+
     /// The id of a number.
     #[must_use]
     pub fn of(phone: &Phone) -> Self {
@@ -262,6 +275,9 @@ mod tests {
         ] {
             let expected = expected.map(|(jid, has_phone)| (jid.to_owned(), has_phone));
             assert_eq!(on(network, to), expected, "{network} {to}");
+            if let Some((jid, _)) = expected {
+                assert_eq!(Jid::from_stored(&jid).expect("stored").as_str(), jid);
+            }
         }
     }
 

@@ -1,11 +1,11 @@
-//! Somebody outside writes to a linked simulated phone.
+//! Somebody outside writes to a linked simulated phone, or to a channel that has signed in.
 
 use std::collections::HashMap;
 
 use bytes::Bytes;
 use entity::{
     file::Kind,
-    id::{AttemptId, FileId, MessageId, WorkspaceId},
+    id::{AttemptId, ChannelId, FileId, MessageId, WorkspaceId},
 };
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +56,17 @@ pub struct SentFile {
     pub content: Bytes,
 }
 
+/// A text from outside to a channel on any network.
+#[derive(Clone, Debug)]
+pub struct WriteToChannel {
+    /// The channel.
+    pub channel_id: ChannelId,
+    /// Who writes: a number, an address, or an id on the network.
+    pub from: String,
+    /// What.
+    pub text: Text,
+}
+
 /// What the linked devices of the phone received.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arrived {
@@ -80,6 +91,53 @@ pub async fn write(app: &App, scope: &Scope, command: &Write, request: &Repeatab
         delete::discard_unless_carried(app, *workspace_id, *id).await;
     }
     arrived
+}
+
+/// Writes to a channel.
+///
+/// # Errors
+/// `phone_not_linked` if no channel of the scope that is connected and switched on has this id; `invalid_request` naming
+/// `from`.
+pub async fn write_to_channel(
+    app: &App,
+    scope: &Scope,
+    command: &WriteToChannel,
+    request: &Repeatable,
+) -> Result<Arrived> {
+    db::retried(|| write_to_channel_once(app, scope, command, request)).await
+}
+
+async fn write_to_channel_once(
+    app: &App,
+    scope: &Scope,
+    command: &WriteToChannel,
+    request: &Repeatable,
+) -> Result<Arrived> {
+    db::write(&app.db, "sandbox.inbound", async |tx| {
+        if let Some(done) = request.begin(app, tx).await? {
+            return Ok(done);
+        }
+        let channel = channels::open_by_id(tx, command.channel_id).await?.ok_or(Error::PhoneNotLinked)?;
+        if store::in_scope(tx, scope, channel.session).await?.is_none() {
+            return Err(Error::PhoneNotLinked);
+        }
+        let from = Jid::on(channel.network, &command.from).map_err(|error| match error {
+            Error::InvalidField { reason, .. } => Error::field("from", reason),
+            error => error,
+        })?;
+        let incoming = Incoming {
+            session: channel.session,
+            from,
+            author: None,
+            text: Some(command.text.clone()),
+            file: None,
+            provider_ref: format!("sandbox-{}", app.clock.uuid()),
+        };
+        let arrived = Arrived { messages: vec![receive::store_incoming(app, tx, &incoming).await?.message_id] };
+        request.finish(app, tx, &arrived).await?;
+        Ok(arrived)
+    })
+    .await
 }
 
 /// Stores the file in every workspace that the phone is linked to.

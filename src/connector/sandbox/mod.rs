@@ -37,6 +37,8 @@
 //! Anything else signs in. Of WhatsApp the number is +1555 and the last seven digits of `phoneNumberId`. A WhatsApp or
 //! Telegram channel without credentials waits for a phone, which scans as above.
 //!
+//! What people write to such a channel is played by [`inbound::write_to_channel`].
+//!
 //! What is accepted arrives, is delivered after `sandbox_receipt_ms` and read after twice that. What simulated
 //! recipients write to a linked phone comes through [`inbound`], and calls through [`calls`].
 

@@ -13,8 +13,8 @@ use crate::{
         body::JsonBody,
         partner_api::{auth::PartnerAuth, dialect::PartnerFailure},
         sandbox::{
-            self, CallRequest, CallView, InboundRequest, InboundView, LogoutRequest, PairRequest, PhoneView,
-            ScanRequest,
+            self, CallRequest, CallView, ChannelInboundRequest, ChannelInboundView, InboundRequest, InboundView,
+            LogoutRequest, PairRequest, PhoneView, ScanRequest,
         },
     },
 };
@@ -103,6 +103,24 @@ impl SandboxApi {
         let scope = Scope::of_partner(&self.app, &caller.0.partner)?;
         let request = caller.repeatable(key.0.as_deref(), "write_to_sandbox_phone", &body.0)?;
         Ok(Json(sandbox::write(&self.app, &scope, &body.0, &request).await?))
+    }
+
+    /// Write to a simulated channel from outside
+    ///
+    /// To one that was made over the Channels API, on any network, is connected and is switched on. 409
+    /// `phone_not_linked` without such a one.
+    #[oai(path = "/sandbox/channel-inbound", method = "post", operation_id = "write_to_sandbox_channel")]
+    async fn write_to_channel(
+        &self,
+        caller: PartnerAuth,
+        /// The same key and body returns the same answer for 30 days.
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<String>>,
+        body: JsonBody<ChannelInboundRequest>,
+    ) -> Result<Json<ChannelInboundView>, PartnerFailure> {
+        let scope = Scope::of_partner(&self.app, &caller.0.partner)?;
+        let request = caller.repeatable(key.0.as_deref(), "write_to_sandbox_channel", &body.0)?;
+        Ok(Json(sandbox::write_to_channel(&self.app, &scope, &body.0, &request).await?))
     }
 
     /// Have a call with a linked simulated phone

@@ -23,7 +23,7 @@ use crate::{
     },
     error::{Error, Result},
     file::{FileName, parse_content_type},
-    http::{body, problem::Problem, surface},
+    http::{agents_api::views::bare_channel, body, problem::Problem, surface},
     idempotency::Repeatable,
     message::{Jid, Text},
     onboarding,
@@ -94,6 +94,29 @@ pub(super) struct InboundView {
     from: String,
     /// The message, once for each workspace that the phone is linked to.
     message_uids: Vec<String>,
+}
+
+/// What somebody outside writes to a channel.
+#[derive(Object, Serialize, Deserialize)]
+pub(super) struct ChannelInboundRequest {
+    /// Id of the channel, with or without `ch_`.
+    channel_id: String,
+    /// Who writes: a number for WhatsApp, SMS, voice and RCS, an address for e-mail, an id on the network otherwise.
+    from: String,
+    /// What is written, 1 to 2000 characters.
+    text: String,
+}
+
+/// What a channel received.
+#[derive(Object)]
+#[oai(rename = "SandboxChannelInbound")]
+pub(super) struct ChannelInboundView {
+    /// The channel.
+    channel_id: String,
+    /// Who wrote.
+    from: String,
+    /// The message.
+    message_uid: String,
 }
 
 /// A call of a linked phone that has ended.
@@ -183,6 +206,26 @@ pub(super) async fn write(
     })
 }
 
+/// Writes to a channel on any network.
+pub(super) async fn write_to_channel(
+    app: &App,
+    scope: &Scope,
+    command: &ChannelInboundRequest,
+    request: &Repeatable,
+) -> Result<ChannelInboundView> {
+    // What is no id is nobody's.
+    let channel_id = bare_channel(&command.channel_id).parse().map_err(|_| Error::PhoneNotLinked)?;
+    let text = Text::parse(command.text.clone())?;
+    let write = inbound::WriteToChannel { channel_id, from: command.from.clone(), text };
+    let Arrived { messages } = inbound::write_to_channel(app, scope, &write, request).await?;
+    let message = messages.first().ok_or_else(|| Error::Internal("nothing arrived".to_owned()))?;
+    Ok(ChannelInboundView {
+        channel_id: channel_id.to_string(),
+        from: command.from.clone(),
+        message_uid: message.to_string(),
+    })
+}
+
 fn parse_group(text: &str) -> Result<Jid> {
     let group = Jid::parse(text).ok().filter(Jid::is_group);
     group.ok_or_else(|| Error::field("group", "must be <id>@g.us"))
@@ -234,6 +277,7 @@ pub(super) fn loopback_endpoint(app: &Arc<App>) -> impl Endpoint<Output = Respon
         .at("/pair", post(loopback_pair))
         .at("/logout", post(loopback_log_out))
         .at("/inbound", post(loopback_write))
+        .at("/channel-inbound", post(loopback_write_to_channel))
         .at("/call", post(loopback_call));
     surface::surface::<Problem, _>(app, routes)
 }
@@ -260,6 +304,16 @@ async fn loopback_log_out(app: Data<&Arc<App>>, request: &Request, body: Vec<u8>
 async fn loopback_write(app: Data<&Arc<App>>, request: &Request, body: Vec<u8>) -> poem::Result<Json<Value>> {
     let (scope, command) = opened(&app, request, &body)?;
     Ok(shown(&write(&app, &scope, &command, &Repeatable::never()).await?))
+}
+
+#[handler]
+async fn loopback_write_to_channel(
+    app: Data<&Arc<App>>,
+    request: &Request,
+    body: Vec<u8>,
+) -> poem::Result<Json<Value>> {
+    let (scope, command) = opened(&app, request, &body)?;
+    Ok(shown(&write_to_channel(&app, &scope, &command, &Repeatable::never()).await?))
 }
 
 #[handler]

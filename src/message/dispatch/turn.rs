@@ -63,7 +63,7 @@ pub async fn hand_over(app: &App, turn: &Turn) -> Delivery {
 
 async fn outgoing(app: &App, turn: &Turn) -> Result<Option<Outgoing>> {
     let chat = store::chat(app.db.reader(), turn.workspace_id(), turn.message.chat_id).await?;
-    let Some(recipient) = chat.and_then(|chat| Jid::parse(&chat.jid).ok()) else { return Ok(None) };
+    let Some(recipient) = chat.and_then(|chat| Jid::from_stored(&chat.jid).ok()) else { return Ok(None) };
     let file = file::of_message(app.db.reader(), turn.workspace_id(), turn.message.file_id).await?;
     Ok(Some(Outgoing {
         message_id: turn.message.id,

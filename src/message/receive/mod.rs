@@ -77,7 +77,7 @@ pub(crate) async fn store_incoming(app: &App, tx: &DatabaseTransaction, incoming
         chats::remember_member(tx, &chat, author).await?;
     }
     let message_id = MessageId(app.clock.uuid());
-    if !store::insert(app, tx, message_id, &chat, incoming).await? {
+    if !store::insert(app, tx, message_id, (&channel, &chat), incoming).await? {
         // Somebody brought the same at the same time; the repeated operation finds it.
         return Err(Error::Contention);
     }

@@ -1,7 +1,8 @@
 //! SQL of receiving. The account, which a session has proved, comes first.
 
 use entity::{
-    channel, chat,
+    channel::{self, Network},
+    chat,
     id::MessageId,
     message::{ActiveModel, Column, Direction, Entity, Model, Status},
 };
@@ -21,7 +22,19 @@ use crate::{
 };
 
 /// What the wire calls messages that a provider brought.
-const ORIGIN: &str = "synced from WhatsApp";
+const fn origin(network: Network) -> &'static str {
+    match network {
+        Network::Whatsapp => "synced from WhatsApp",
+        Network::Telegram => "synced from Telegram",
+        Network::Sms => "synced from SMS",
+        Network::Email => "synced from e-mail",
+        Network::Voice => "synced from voice",
+        Network::Webchat => "synced from web chat",
+        Network::Facebook => "synced from Facebook",
+        Network::Instagram => "synced from Instagram",
+        Network::Rcs => "synced from RCS",
+    }
+}
 
 pub(super) async fn by_provider_ref(
     tx: &DatabaseTransaction,
@@ -81,7 +94,7 @@ pub(super) async fn insert(
     app: &App,
     tx: &DatabaseTransaction,
     id: MessageId,
-    chat: &chat::Model,
+    (channel, chat): (&channel::Model, &chat::Model),
     incoming: &Incoming,
 ) -> Result<bool> {
     let now = app.clock.now();
@@ -94,7 +107,7 @@ pub(super) async fn insert(
         status: Set(Status::Received),
         text: Set(incoming.text.as_ref().map(|text| text.as_str().to_owned())),
         file_id: Set(incoming.file),
-        origin: Set(ORIGIN.to_owned()),
+        origin: Set(origin(channel.network).to_owned()),
         provider_ref: Set(Some(incoming.provider_ref.clone())),
         tries: Set(0),
         created_at: Set(now),

@@ -213,5 +213,5 @@ pub(super) async fn make_chats(
     tx.execute_raw(over(tx.get_database_backend(), &sql, vec![now.0.into()], rows)).await?;
     let keys = new.keys().map(|(account, jid)| (*account, jid.as_str().to_owned())).collect();
     let found = chats_by_jid(tx, keys).await?;
-    found.into_iter().map(|chat| Ok((chat.account_id, Jid::parse(&chat.jid)?, chat.id))).collect()
+    found.into_iter().map(|chat| Ok((chat.account_id, Jid::from_stored(&chat.jid)?, chat.id))).collect()
 }
