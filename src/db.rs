@@ -26,6 +26,9 @@ mod rows;
 pub(crate) use rows::{Column, Rows};
 
 const SQLITE_READERS: u32 = 4;
+/// The writer's connection keeps the pages that every batch changes, moves them into the file seldom, and keeps what a
+/// statement would need to be taken back in memory, where it is next to nothing: by itself it goes to a file.
+const WRITER_PRAGMAS: Pragmas = &[("cache_size", "-16384"), ("temp_store", "memory"), ("wal_autocheckpoint", "4000")];
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 const OPEN_TRIES: u32 = 50;
 const OPEN_PAUSE: Duration = Duration::from_millis(20);
@@ -61,8 +64,8 @@ impl Database {
                     .create(folder)
                     .map_err(|error| DbErr::Custom(format!("cannot make {}: {error}", folder.display())))?;
             }
-            let writer = open_sqlite(url, 1).await?;
-            let reader = open_sqlite(url, SQLITE_READERS).await?;
+            let writer = open_sqlite(url, 1, WRITER_PRAGMAS).await?;
+            let reader = open_sqlite(url, SQLITE_READERS, &[]).await?;
             return Ok(Self { batches: writer.clone(), writer, reader });
         }
         let pool = SeaDatabase::connect(postgres_options(url, pool_size, &[])).await?;
@@ -132,16 +135,19 @@ impl Database {
     }
 }
 
+/// Settings of SQLite by name.
+type Pragmas = &'static [(&'static str, &'static str)];
+
 /// A file that another process makes, or closes as its last user, can be busy without SQLite waiting for it: the
 /// change to WAL takes an exclusive lock.
-async fn open_sqlite(url: &str, connections: u32) -> Result<DatabaseConnection, DbErr> {
+async fn open_sqlite(url: &str, connections: u32, pragmas: Pragmas) -> Result<DatabaseConnection, DbErr> {
     for _ in 0..OPEN_TRIES {
-        match SeaDatabase::connect(sqlite_options(url, connections)).await {
+        match SeaDatabase::connect(sqlite_options(url, connections, pragmas)).await {
             Err(error) if is_busy_file(&error) => tokio::time::sleep(OPEN_PAUSE).await,
             outcome => return outcome,
         }
     }
-    SeaDatabase::connect(sqlite_options(url, connections)).await
+    SeaDatabase::connect(sqlite_options(url, connections, pragmas)).await
 }
 
 fn is_busy_file(error: &DbErr) -> bool {
@@ -150,12 +156,13 @@ fn is_busy_file(error: &DbErr) -> bool {
     code.is_some_and(|code| code & 0xff == 5)
 }
 
-fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
+fn sqlite_options(url: &str, connections: u32, pragmas: Pragmas) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options.max_connections(connections).min_connections(1).acquire_timeout(LOCK_TIMEOUT).sqlx_logging(false);
     // A file does not hang up.
     options.test_before_acquire(false);
-    options.map_sqlx_sqlite_opts(|sqlite| {
+    options.map_sqlx_sqlite_opts(move |sqlite| {
+        let sqlite = pragmas.iter().fold(sqlite, |sqlite, (name, value)| sqlite.pragma(*name, *value));
         sqlite
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)

@@ -49,6 +49,7 @@ mod seats;
 mod send_faults;
 mod sending;
 mod server;
+mod short_way;
 mod subscriptions;
 mod support;
 mod templates;

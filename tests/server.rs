@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::support::{Answer, Setup, TestApp, database::Mode};
 
@@ -62,4 +66,53 @@ async fn a_client_that_hangs_up_leaves_nothing_half_done() {
         let id = workspace["workspace_id"].as_str().expect("an id");
         assert_eq!(acme.overview(id).await["messages_quota"]["total"], 1000);
     }
+}
+
+/// A connection to the server that has sent this.
+async fn connected(app: &TestApp, sent: &str) -> TcpStream {
+    let address = app.base.strip_prefix("http://").expect("plain HTTP");
+    let mut socket = TcpStream::connect(address).await.expect("a connection");
+    socket.write_all(sent.as_bytes()).await.expect("sent");
+    socket
+}
+
+/// All that comes until the server hangs up.
+async fn until_hung_up(socket: &mut TcpStream) -> String {
+    let mut text = Vec::new();
+    let reading = tokio::time::timeout(Duration::from_secs(5), socket.read_to_end(&mut text)).await;
+    reading.expect("the server hangs up").expect("readable");
+    String::from_utf8(text).expect("text")
+}
+
+#[tokio::test]
+async fn connections_without_requests_are_closed() {
+    let app = Setup::default().configured(|config| config.idle_timeout_ms = 300).start().await;
+    assert!(!until_hung_up(&mut connected(&app, "").await).await.contains(" 200 "), "nothing was asked");
+    let half = until_hung_up(&mut connected(&app, "GET /healthz HTTP/1.1\r\nHost: a\r\n").await).await;
+    assert!(!half.contains(" 200 "), "{half}");
+    let whole = until_hung_up(&mut connected(&app, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").await).await;
+    assert!(whole.starts_with("HTTP/1.1 200 "), "{whole}");
+}
+
+#[tokio::test]
+async fn answers_that_take_their_time_are_not_cut_off() {
+    let app = Setup::default().configured(|config| config.idle_timeout_ms = 200).start().await;
+    let acme = app.partner("acme").await;
+    let workspace = acme.workspace("Bakery", 1).await;
+    let owner = acme.owner(&workspace).await;
+    let page = acme.page(&workspace, owner).await;
+    let mut events = page.events().await;
+    events.next().await.expect("a state");
+    let rest = tokio::time::timeout(Duration::from_secs(1), events.next()).await;
+    assert!(!matches!(rest, Ok(None)), "the stream goes on");
+}
+
+#[tokio::test]
+async fn a_stop_cuts_off_what_does_not_end() {
+    let app = Setup::default().configured(|config| config.shutdown_grace_ms = 300).start().await;
+    let head = "POST /partner/api/v1/workspaces HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{";
+    let mut socket = connected(&app, head).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    app.app.stop.send_replace(true);
+    assert_eq!(until_hung_up(&mut socket).await, "");
 }

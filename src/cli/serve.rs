@@ -52,7 +52,7 @@ pub(super) async fn run(flags: &Flags, roles: Roles) -> Result<(), CommandError>
     let worker = (roles != Roles::Serve).then(|| tokio::spawn(work(Arc::clone(&app))));
     tokio::spawn(stop_on_signal(Arc::clone(&app))?);
     match server {
-        Some(server) => server.run(app.stop.subscribe()).await?,
+        Some(server) => server.run(app.stop.subscribe()).await,
         None => {
             let mut stop = app.stop.subscribe();
             // The sender lives as long as the application.

@@ -60,6 +60,8 @@ pub struct Config {
     pub request_timeout_ms: u64,
     /// Longest time for uploading a file or fetching one, in milliseconds; an hour at most.
     pub upload_timeout_ms: u64,
+    /// Longest time that a connection waits for the next request, or for the rest of its head, in milliseconds.
+    pub idle_timeout_ms: u64,
     /// Days that a file is kept, counted from its upload or the newest message that carries it; 0 for ever.
     pub file_retention_days: u32,
     /// Bucket of an S3-compatible service for files; absent for the folder `files` in `data_dir`, which all processes
@@ -117,6 +119,7 @@ struct Keys {
     body_limit_bytes: usize,
     request_timeout_ms: u64,
     upload_timeout_ms: u64,
+    idle_timeout_ms: u64,
     file_retention_days: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     s3_bucket: Option<String>,
@@ -151,6 +154,7 @@ impl Default for Keys {
             body_limit_bytes: 1024 * 1024,
             request_timeout_ms: 30_000,
             upload_timeout_ms: 600_000,
+            idle_timeout_ms: 75_000,
             file_retention_days: 90,
             s3_bucket: None,
             s3_endpoint: None,
@@ -166,7 +170,7 @@ impl Default for Keys {
 const LONGEST_UPLOAD_MS: u64 = 3_600_000;
 
 /// Names of all keys, in the order in which they are documented.
-pub const KEYS: [&str; 25] = [
+pub const KEYS: [&str; 26] = [
     "listen",
     "public_url",
     "data_dir",
@@ -185,6 +189,7 @@ pub const KEYS: [&str; 25] = [
     "body_limit_bytes",
     "request_timeout_ms",
     "upload_timeout_ms",
+    "idle_timeout_ms",
     "file_retention_days",
     "s3_bucket",
     "s3_endpoint",
@@ -292,6 +297,7 @@ impl Config {
             ("body_limit_bytes", keys.body_limit_bytes == 0),
             ("request_timeout_ms", keys.request_timeout_ms == 0),
             ("upload_timeout_ms", keys.upload_timeout_ms == 0),
+            ("idle_timeout_ms", keys.idle_timeout_ms == 0),
         ] {
             if zero {
                 return Err(value(key, "must be at least 1"));
@@ -318,6 +324,7 @@ impl Config {
             body_limit_bytes: keys.body_limit_bytes,
             request_timeout_ms: keys.request_timeout_ms,
             upload_timeout_ms: keys.upload_timeout_ms,
+            idle_timeout_ms: keys.idle_timeout_ms,
             file_retention_days: keys.file_retention_days,
             s3_bucket: keys.s3_bucket,
             s3_endpoint: keys.s3_endpoint.map(|url| url.trim_end_matches('/').to_owned()),

@@ -64,19 +64,19 @@ impl Column {
         }
     }
 
-    fn write(&self, row: usize, text: &mut String) {
-        let (value, id) = match self {
-            Self::Numbers(values) => return text.push_str(&values[row].to_string()),
-            Self::Texts(values) => (Some(values[row].as_str()), None),
-            Self::OptionalTexts(values) => (values[row].as_deref().filter(|value| !value.is_empty()), None),
-            Self::Ids(values) => (None, Some(values[row])),
-            Self::OptionalIds(values) => (None, values[row]),
+    /// Writes the value of one row as JSON.
+    fn write(&self, row: usize, text: &mut Vec<u8>) {
+        let id = |id: Option<Uuid>| id.map(uuid::fmt::Simple::from_uuid);
+        let written = match self {
+            Self::Numbers(values) => serde_json::to_writer(text, &values[row]),
+            Self::Texts(values) => serde_json::to_writer(text, &values[row]),
+            Self::OptionalTexts(values) => {
+                serde_json::to_writer(text, &values[row].as_deref().filter(|value| !value.is_empty()))
+            }
+            Self::Ids(values) => serde_json::to_writer(text, &id(Some(values[row]))),
+            Self::OptionalIds(values) => serde_json::to_writer(text, &id(values[row])),
         };
-        match (value, id) {
-            (Some(value), _) => text.push_str(&serde_json::Value::from(value).to_string()),
-            (_, Some(id)) => text.extend(["\"", id.simple().encode_lower(&mut Uuid::encode_buffer()), "\""]),
-            _ => text.push_str("null"),
-        }
+        debug_assert!(written.is_ok(), "memory takes everything");
     }
 }
 
@@ -132,19 +132,20 @@ impl Rows {
 
     /// An array of rows, each an array of its columns.
     fn to_json(&self) -> String {
-        let mut text = String::from("[");
+        let mut text = vec![b'['];
         for row in 0..self.len() {
-            text.push_str(if row == 0 { "[" } else { ",[" });
+            text.extend_from_slice(if row == 0 { b"[" } else { b",[" });
             for (index, (_, column)) in self.0.iter().enumerate() {
                 if index > 0 {
-                    text.push(',');
+                    text.push(b',');
                 }
                 column.write(row, &mut text);
             }
-            text.push(']');
+            text.push(b']');
         }
-        text.push(']');
-        text
+        text.push(b']');
+        // Whoever writes JSON writes UTF-8.
+        String::from_utf8(text).unwrap_or_default()
     }
 }
 

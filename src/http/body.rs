@@ -143,6 +143,10 @@ impl<'a, T: Type + DeserializeOwned + Send> ApiExtractor<'a> for JsonOrText<T> {
 }
 
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    // Keeping the path to what does not fit costs more than reading what fits.
+    if let Ok(value) = serde_json::from_slice(bytes) {
+        return Ok(value);
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();

@@ -20,13 +20,13 @@ const SHORTEST_SECRET: usize = 37;
 
 /// The id of a request: the caller's, if it is usable, else ours.
 #[derive(Clone, Debug)]
-pub struct RequestId(pub String);
+pub struct RequestId(pub Arc<str>);
 
 impl RequestId {
     /// The id of a request that went through [`serve`].
     #[must_use]
     pub fn of(request: &Request) -> String {
-        request.extensions().get::<Self>().map(|id| id.0.clone()).unwrap_or_default()
+        request.extensions().get::<Self>().map(|id| id.0.to_string()).unwrap_or_default()
     }
 }
 
@@ -38,14 +38,14 @@ pub async fn serve<E>(app: Arc<App>, endpoint: Arc<E>, mut request: Request) -> 
 where
     E: Endpoint,
 {
-    let id = accepted_id(&request).unwrap_or_else(|| app.clock.uuid().to_string());
+    let id: Arc<str> = accepted_id(&request).map_or_else(|| app.clock.uuid().to_string().into(), Into::into);
     let method = request.method().clone();
     let original_path = request.uri().path().to_owned();
     let span = match tracing::enabled!(tracing::Level::INFO) {
         true => tracing::info_span!("request", request.id = %id, %method, path = masked(&original_path)),
         false => tracing::Span::none(),
     };
-    request.extensions_mut().insert(RequestId(id.clone()));
+    request.extensions_mut().insert(RequestId(Arc::clone(&id)));
     let watch = app.clock.stopwatch();
     let mut response = match Box::pin(endpoint.call(request)).instrument(span.clone()).await {
         Ok(response) => response.into_response(),
@@ -59,10 +59,10 @@ where
     Ok(response)
 }
 
-fn accepted_id(request: &Request) -> Option<String> {
+fn accepted_id(request: &Request) -> Option<&str> {
     let id = request.headers().get(HEADER)?.to_str().ok()?;
     let fits = (1..=MAX_ID_CHARS).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
-    fits.then(|| id.to_owned())
+    fits.then_some(id)
 }
 
 /// The path with every part that could be a token masked: all that is long.

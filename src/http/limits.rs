@@ -34,6 +34,13 @@ impl Told {
             let _ = self.0.set(limits);
         }
     }
+
+    /// Writes it into an answer's headers.
+    pub(super) fn write(&self, headers: &mut HeaderMap) {
+        if let Some(limits) = self.0.get() {
+            write(headers, limits);
+        }
+    }
 }
 
 /// Puts what the meter told into the answer's headers.
@@ -41,9 +48,7 @@ pub(super) async fn tell<E: Endpoint>(endpoint: Arc<E>, mut request: Request) ->
     let told = Told::default();
     request.extensions_mut().insert(told.clone());
     let mut response = endpoint.call(request).await?.into_response();
-    if let Some(limits) = told.0.get() {
-        write(response.headers_mut(), limits);
-    }
+    told.write(response.headers_mut());
     Ok(response)
 }
 

@@ -79,6 +79,10 @@ pub fn routes(app: &Arc<App>) -> impl Endpoint + use<> {
         .at("/readyz", get(machine::readyz).data(Arc::clone(app)))
         .around({
             let app = Arc::clone(app);
+            move |endpoint, request| workspace_api::short_way::serve(Arc::clone(&app), endpoint, request)
+        })
+        .around({
+            let app = Arc::clone(app);
             move |endpoint, request| edge::serve(Arc::clone(&app), endpoint, request)
         })
 }

@@ -101,10 +101,9 @@ where
         Course::Upload => usize::try_from(DOCUMENT_LIMIT_BYTES + ENVELOPE_BYTES).unwrap_or(usize::MAX),
         Course::Usual | Course::Fetch => app.config.body_limit_bytes,
     };
-    let declared = request.headers().get(header::CONTENT_LENGTH);
-    let is_empty = declared.is_none() && !request.headers().contains_key(header::TRANSFER_ENCODING);
-    let declared = declared.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if declared.is_some_and(|length| length > limit_bytes) {
+    let has_body =
+        [header::CONTENT_LENGTH, header::TRANSFER_ENCODING].iter().any(|name| request.headers().contains_key(name));
+    if declared_bytes(&request).is_some_and(|length| length > limit_bytes) {
         return Err(Error::BodyTooLarge { limit_bytes }.into());
     }
     let limit_ms = match course {
@@ -118,12 +117,8 @@ where
         if course == Course::Upload {
             return streamed(endpoint, request, limit_bytes, limit).await;
         }
-        if !(is_read && is_empty) {
-            let body = request.take_body().into_bytes_limit(limit_bytes).await;
-            let body = body.map_err(|error| match error {
-                ReadBodyError::PayloadTooLarge => Error::BodyTooLarge { limit_bytes },
-                _ => Error::InvalidBody { field: None, reason: "the body broke off".to_owned() },
-            })?;
+        if has_body || !is_read {
+            let body = whole_body(&mut request, limit_bytes).await?;
             request.set_body(Body::from_bytes(body));
         }
         endpoint.call(request).await.map(IntoResponse::into_response)
@@ -139,6 +134,19 @@ where
         Ok(Err(panic)) => Err(Error::Internal(format!("a handler failed: {panic}")).into()),
         Err(_) => Err(Error::RequestTimeout { limit_ms }.into()),
     }
+}
+
+/// How long a body is, as its request says.
+pub(super) fn declared_bytes(request: &Request) -> Option<usize> {
+    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// The body of a request, whole.
+pub(super) async fn whole_body(request: &mut Request, limit_bytes: usize) -> Result<Bytes, Error> {
+    request.take_body().into_bytes_limit(limit_bytes).await.map_err(|error| match error {
+        ReadBodyError::PayloadTooLarge => Error::BodyTooLarge { limit_bytes },
+        _ => Error::InvalidBody { field: None, reason: "the body broke off".to_owned() },
+    })
 }
 
 /// A body on its way in. The handler and whoever lingers afterwards share it.

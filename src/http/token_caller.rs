@@ -19,16 +19,21 @@ pub(super) struct TokenCaller {
     app: Arc<App>,
     caller: Arc<WorkspaceCaller>,
     told: Told,
-    request_id: String,
+    request_id: Option<RequestId>,
 }
 
 impl TokenCaller {
     /// Checks the token that a request came with.
     pub(super) async fn check(request: &Request, token: &str) -> poem::Result<Self> {
         let app = request.data::<Arc<App>>().ok_or_else(|| Error::Internal("a surface has no app".to_owned()))?;
+        Ok(Self::of(app, request, token, Told::of(request)).await?)
+    }
+
+    /// The same for a request outside all surfaces.
+    pub(super) async fn of(app: &Arc<App>, request: &Request, token: &str, told: Told) -> Result<Self> {
         let caller = check::check(app, token).await?;
         repeat::check_key(request)?;
-        Ok(Self { app: Arc::clone(app), caller, told: Told::of(request), request_id: RequestId::of(request) })
+        Ok(Self { app: Arc::clone(app), caller, told, request_id: request.extensions().get().cloned() })
     }
 
     /// The caller, if its token has the scope and its rates and API calls allow one more.
@@ -81,7 +86,7 @@ impl TokenCaller {
     /// Who is written into the audit.
     pub(super) fn origin(&self) -> Origin {
         let actor = Actor::Token(self.caller.token_id);
-        Origin { actor, request_id: Some(self.request_id.clone()) }
+        Origin { actor, request_id: self.request_id.as_ref().map(|id| id.0.to_string()) }
     }
 
     async fn metered(&self, scope: Scope, need: Need) -> Result<Admitted> {

@@ -38,14 +38,13 @@ impl Repeatable {
     /// # Errors
     /// `invalid_request` naming the header.
     pub fn new(scope: String, key: Option<&str>, operation: &str, command: &impl Serialize) -> Result<Self> {
-        if let Some(key) = key
-            && (key.is_empty() || key.len() > MAX_KEY_CHARS || !key.bytes().all(|byte| byte.is_ascii_graphic()))
-        {
+        let Some(key) = key else { return Ok(Self::never()) };
+        if key.is_empty() || key.len() > MAX_KEY_CHARS || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Error::field("Idempotency-Key", "must be 1 to 255 visible ASCII characters"));
         }
         let body = serde_json::to_vec(command).map_err(|error| Error::Internal(format!("fingerprint: {error}")))?;
         let fingerprint = Sha256::new().chain_update(operation).chain_update([0]).chain_update(body).finalize();
-        Ok(Self { key: key.map(|key| (scope, key.to_owned())), fingerprint: fingerprint.to_vec() })
+        Ok(Self { key: Some((scope, key.to_owned())), fingerprint: fingerprint.to_vec() })
     }
 
     /// A request that never comes again.

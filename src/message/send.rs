@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entity::{credits::Credits, id::MessageId};
+use entity::id::MessageId;
 
 use crate::{
     app::App,
@@ -41,14 +41,7 @@ pub struct Sending {
 pub fn give_up(app: &App, caller: &WorkspaceCaller, hold: Option<Hold>) {
     let now = app.clock.now();
     let (Some(hold), Ok(period)) = (hold, Period::containing(now)) else { return };
-    let ended = Settlement {
-        now,
-        period,
-        snapshot: None,
-        generation: hold.generation,
-        held: hold.credits,
-        held_before: Credits::ZERO,
-    };
+    let ended = Settlement::ending(now, period, hold.generation, hold.credits);
     app.meter.settle(&caller.workspace.partner_id, caller.workspace.id, &ended);
 }
 

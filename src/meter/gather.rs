@@ -4,13 +4,16 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use entity::id::{PartnerId, TokenId, WorkspaceId};
+use entity::{
+    credits::Credits,
+    id::{PartnerId, TokenId, WorkspaceId},
+};
 use rmp::encode;
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 use uuid::fmt::Simple;
 
 use crate::meter::{
-    Ask, Subject, Verdict,
+    Ask, Settlement, Subject, Verdict,
     rule::{HOLD_MICROS, SKEW_MICROS},
     shared::Shared,
 };
@@ -88,8 +91,14 @@ async fn answer(shared: &Shared, asks: Vec<Waiting>) {
         let verdicts = shared.admit_all(&Call::new(shared, &partner_id, &asks)).await;
         for (number, one) in asks.into_iter().enumerate() {
             let verdict = verdicts.as_ref().and_then(|verdicts| verdicts.get(number).copied());
-            // Whoever has stopped waiting has been answered otherwise.
-            let _ = one.answer.send(verdict);
+            let (workspace_id, ask) = (one.workspace_id, one.ask);
+            // Whoever has stopped waiting has hung up, and shall hold nothing.
+            if let Err(Some(Verdict::Allowed { generation, .. })) = one.answer.send(verdict)
+                && ask.credits > Credits::ZERO
+            {
+                let ended = Settlement::ending(ask.now, ask.period, generation, ask.credits);
+                shared.settle(&partner_id, workspace_id, &ended).await;
+            }
         }
     });
     futures_util::future::join_all(calls).await;

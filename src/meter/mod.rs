@@ -219,3 +219,11 @@ pub struct Settlement {
     /// Credits of the generation before.
     pub held_before: Credits,
 }
+
+impl Settlement {
+    /// The end of one hold.
+    #[must_use]
+    pub const fn ending(now: Timestamp, period: Period, generation: i64, held: Credits) -> Self {
+        Self { now, period, snapshot: None, generation, held, held_before: Credits::ZERO }
+    }
+}

@@ -17,7 +17,7 @@ use crate::{
     clock::Clock,
     config::{Config, Flags},
     credit::verify,
-    http::{ServeError, Server},
+    http::Server,
     job,
     partner::{
         WithSecret,
@@ -53,7 +53,7 @@ pub(super) struct Demo {
 /// A server in this process, reached over its socket.
 struct Stage {
     app: Arc<App>,
-    server: JoinHandle<Result<(), ServeError>>,
+    server: JoinHandle<()>,
     worker: JoinHandle<()>,
     // Dropped, and with it removed, after the database is closed.
     _folder: Option<tempfile::TempDir>,

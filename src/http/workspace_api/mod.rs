@@ -34,6 +34,7 @@ mod notes;
 mod reactions;
 mod search;
 mod sending;
+pub(super) mod short_way;
 mod teammates;
 mod templates;
 mod uploads;

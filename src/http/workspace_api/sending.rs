@@ -12,8 +12,9 @@ use crate::{
     error::{Error, Result},
     file,
     http::{
-        body::UnreadJson,
+        body::{self, UnreadJson},
         rendered::Rendered,
+        token_caller::TokenCaller,
         workspace_api::{Envelope, auth::TokenAuth, dialect::WorkspaceFailure, ok_rendered},
     },
     idempotency::Repeatable,
@@ -300,9 +301,19 @@ pub(super) async fn as_member_to_phone(
     accept(app, caller, key, command, &Open::Member).await
 }
 
+/// [`SendingApi::to_phone`] for a request that is no more than this body.
+pub(super) async fn plain_to_phone(
+    app: &App,
+    caller: &TokenCaller,
+    body: &[u8],
+) -> Result<Rendered<Envelope<SentView>>, WorkspaceFailure> {
+    let command = body::parse(body).and_then(SendToPhoneRequest::into_command);
+    accept(app, caller, None, command, &Open::Nothing).await
+}
+
 async fn accept(
     app: &App,
-    caller: &TokenAuth,
+    caller: &TokenCaller,
     key: Option<&str>,
     command: Result<SendMessage>,
     open: &Open,
@@ -322,7 +333,7 @@ async fn accept(
 /// Lets the call in and hands its message to the writer.
 pub(super) async fn hand_in(
     app: &App,
-    caller: &TokenAuth,
+    caller: &TokenCaller,
     parsed: Result<(SendMessage, Repeatable)>,
     open: &Open,
 ) -> Result<SentView> {

@@ -143,18 +143,17 @@ impl Learnt {
         messages: &[NewMessage],
         period: Period,
     ) -> Result<Self> {
-        let address = |(one, message): (&Accepted<'_>, &NewMessage)| {
-            places.address(one.sending).map(|address| (address, message.chat_id))
-        };
-        let place = |message: &NewMessage| {
-            (message.chat_id, Place { workspace_id: message.workspace_id, account_id: message.account_id })
-        };
-        Ok(Self {
-            period,
-            addresses: accepted.iter().zip(messages).filter_map(address).collect(),
-            places: messages.iter().map(place).collect(),
-            workspaces: accounts.after()?,
-        })
+        let asked_for = places.asked_for().iter();
+        let (mut addresses, mut known): (Vec<_>, Vec<_>) =
+            asked_for.map(|chat| ((chat.address(), chat.id), (chat.id, chat.place()))).unzip();
+        for (one, message) in accepted.iter().zip(messages) {
+            if let Chat::New(account_id, jid) = &one.route.chat {
+                let place = Place { workspace_id: message.workspace_id, account_id: *account_id };
+                addresses.push(((*account_id, jid.as_str().to_owned()), message.chat_id));
+                known.push((message.chat_id, place));
+            }
+        }
+        Ok(Self { period, addresses, places: known, workspaces: accounts.after()? })
     }
 
     /// Remembers it.

@@ -18,12 +18,10 @@ pub(super) fn give_back(app: &App, sendings: &[Sending]) {
 pub(super) fn settle(app: &App, sendings: &[Sending], ledger: &[Charged]) {
     let now = app.clock.now();
     let Ok(period) = Period::containing(now) else { return };
-    let settlement =
-        Settlement { now, period, snapshot: None, generation: 0, held: Credits::ZERO, held_before: Credits::ZERO };
     for sending in sendings {
         let workspace = &sending.caller.workspace;
         if let Some(hold) = sending.hold {
-            let ended = Settlement { generation: hold.generation, held: hold.credits, ..settlement };
+            let ended = Settlement::ending(now, period, hold.generation, hold.credits);
             app.meter.settle(&workspace.partner_id, workspace.id, &ended);
         }
     }
@@ -32,7 +30,7 @@ pub(super) fn settle(app: &App, sendings: &[Sending], ledger: &[Charged]) {
         let Some(partner) = partner else { continue };
         let snapshot =
             Some(Snapshot { revision: charged.figures.revision, left: charged.figures.messages_left, calls: 0 });
-        let learnt = Settlement { snapshot, ..settlement };
+        let learnt = Settlement { snapshot, ..Settlement::ending(now, period, 0, Credits::ZERO) };
         app.meter.settle(&partner.caller.workspace.partner_id, charged.workspace_id, &learnt);
     }
 }

@@ -42,6 +42,8 @@ pub(super) struct Places {
     /// Those of the chats that a bot writes to, and may.
     answered_automatically: HashSet<ChatId>,
     messages: HashMap<MessageId, store::MessagePlace>,
+    /// Chats that had to be asked for.
+    asked_for: Vec<store::ChatPlace>,
     files: HashMap<FileId, WorkspaceId>,
 }
 
@@ -87,15 +89,22 @@ impl Places {
             if chat.is_answered_automatically {
                 places.answered_automatically.insert(chat.id);
             }
-            places.chats.insert(chat.id, Place { workspace_id: chat.workspace_id, account_id: chat.account_id });
+            places.chats.insert(chat.id, chat.place());
+            places.asked_for.push(chat);
         }
         for chat in store::chats_by_jid(tx, addressed).await? {
-            places.by_jid.insert((chat.account_id, chat.jid), chat.id);
+            places.by_jid.insert(chat.address(), chat.id);
+            places.asked_for.push(chat);
         }
         let answered = sendings.iter().filter_map(|one| one.command.reply_to);
         let messages = store::messages(tx, answered.collect()).await?;
         places.messages = messages.into_iter().map(|message| (message.id, message)).collect();
         Ok(places)
+    }
+
+    /// Chats that had to be asked for.
+    pub(super) fn asked_for(&self) -> &[store::ChatPlace] {
+        &self.asked_for
     }
 
     /// Where a message goes.

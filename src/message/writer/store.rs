@@ -13,7 +13,10 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, FromQueryResult, 
 use crate::{
     db::{self, Column, Rows},
     error::{Error, Result},
-    message::Jid,
+    message::{
+        Jid,
+        writer::memory::{Address, Place},
+    },
 };
 
 mod changes;
@@ -92,6 +95,18 @@ pub(super) struct ChatPlace {
     pub(super) account_id: AccountId,
     pub(super) jid: String,
     pub(super) is_answered_automatically: bool,
+}
+
+impl ChatPlace {
+    /// How the network knows it.
+    pub(super) fn address(&self) -> Address {
+        (self.account_id, self.jid.clone())
+    }
+
+    /// Whose it is.
+    pub(super) const fn place(&self) -> Place {
+        Place { workspace_id: self.workspace_id, account_id: self.account_id }
+    }
 }
 
 /// Whose a message is.

@@ -1,0 +1,69 @@
+//! The short way of `POST /messages`, which is sent far more often than anything else.
+//!
+//! Routes, extractors and a task of its own cost a request as much as all that is done for it. A plain message — JSON
+//! of a declared length, no key to repeat it by — is served here instead, by the same functions; all others take the
+//! routes. Whoever hangs up meanwhile stops nothing half-way: what the meter holds for a message is given back unless
+//! the writer has it, and the writer finishes what it has.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use poem::{
+    Endpoint, IntoResponse, Request, Response,
+    http::{Method, header},
+};
+use poem_openapi::auth::{Bearer, BearerAuthorization};
+
+use crate::{
+    app::App,
+    error::Error,
+    http::{
+        limits::Told,
+        surface,
+        token_caller::TokenCaller,
+        workspace_api::{self, sending},
+    },
+};
+
+const PATH: &str = "/integrations/api/messages";
+const JSON: &str = "application/json";
+
+/// Serves a plain message, and hands everything else on.
+///
+/// # Errors
+/// What the routes say; what fails here is rendered.
+pub(in crate::http) async fn serve<E>(app: Arc<App>, endpoint: Arc<E>, request: Request) -> poem::Result<Response>
+where
+    E: Endpoint<Output = Response>,
+{
+    if !is_plain(&app, &request) {
+        return endpoint.call(request).await;
+    }
+    let told = Told::default();
+    let limit_ms = app.config.request_timeout_ms;
+    let answering = AssertUnwindSafe(answer(&app, request, &told)).catch_unwind();
+    let mut response = match tokio::time::timeout(Duration::from_millis(limit_ms), answering).await {
+        Ok(Ok(Ok(response))) => response,
+        Ok(Ok(Err(error))) => workspace_api::fail(error),
+        Ok(Err(_)) => workspace_api::fail(Error::Internal("a handler failed".to_owned()).into()),
+        Err(_) => workspace_api::fail(Error::RequestTimeout { limit_ms }.into()),
+    };
+    told.write(response.headers_mut());
+    Ok(response)
+}
+
+fn is_plain(app: &App, request: &Request) -> bool {
+    let headers = request.headers();
+    request.method() == Method::POST
+        && request.uri().path() == PATH
+        && headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == JSON)
+        && !headers.contains_key("Idempotency-Key")
+        && surface::declared_bytes(request).is_some_and(|bytes| (1..=app.config.body_limit_bytes).contains(&bytes))
+}
+
+async fn answer(app: &Arc<App>, mut request: Request, told: &Told) -> poem::Result<Response> {
+    let body = surface::whole_body(&mut request, app.config.body_limit_bytes).await?;
+    let bearer = Bearer::from_request(&request)?;
+    let caller = TokenCaller::of(app, &request, &bearer.token, told.clone()).await?;
+    Ok(sending::plain_to_phone(app, &caller, &body).await?.into_response())
+}
