@@ -1,5 +1,5 @@
 //! What connectors have in common that link accounts through a server which keeps their sessions: they differ in how
-//! they call it and in how it calls back, which is a [`Bridge`]; [`Bridged`] makes a connector of it.
+//! they call it and in how it calls back, which is a bridge; one driver makes connectors of bridges.
 //!
 //! A session that is being linked shows codes until it works or ends. One that has worked and is down is restarted
 //! ([`REPAIR_PAUSES_SECONDS`]); if that does not help, or if it asks for a code again, the account is no longer linked
