@@ -65,6 +65,10 @@ impl Network {
 pub enum ConnectorKind {
     /// Simulated phones.
     Sandbox,
+    /// WhatsApp through a WAHA server.
+    Waha,
+    /// WhatsApp through an Evolution API server.
+    Evolution,
 }
 
 /// The state of the connection to the network.

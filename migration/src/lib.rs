@@ -41,6 +41,8 @@ mod m0026_calls_in_history;
 mod m0027_chat_members;
 mod m0028_channel_settings;
 mod m0029_channel_traffic;
+mod m0032_connectors;
+mod m0033_connector_sessions;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -77,6 +79,8 @@ impl MigratorTrait for Migrator {
             step("m0027_chat_members", m0027_chat_members::UP, m0027_chat_members::DOWN),
             step("m0028_channel_settings", m0028_channel_settings::UP, m0028_channel_settings::DOWN),
             step("m0029_channel_traffic", m0029_channel_traffic::UP, m0029_channel_traffic::DOWN),
+            step("m0032_connectors", m0032_connectors::UP, m0032_connectors::DOWN),
+            step("m0033_connector_sessions", m0033_connector_sessions::UP, m0033_connector_sessions::DOWN),
         ]
     }
 }

@@ -24,6 +24,7 @@ use crate::{
             standalone::{self, New},
         },
     },
+    connector::registry,
     db,
     error::{Error, Result},
     idempotency::Repeatable,
@@ -131,7 +132,7 @@ async fn create_once(
         }
         let workspace = workspaces::lock(tx, caller.workspace.id).await?;
         let partner = partners::find(tx, &workspace.partner_id).await?.ok_or(Error::PartnerNotFound)?;
-        let connector = connector_for(app, &partner, command.network, &command.config)?;
+        let connector = connector_for(app, tx, &partner, command.network, &command.config).await?;
         let limit = caller.plan.max_channels.unwrap_or(workspace.seats_total);
         if standalone::count(tx, workspace.id).await? >= u64::try_from(limit).unwrap_or(0) {
             return Err(Error::ChannelLimitReached { limit });
@@ -184,17 +185,24 @@ pub(super) async fn require_new(
 }
 
 /// Who speaks to the provider: whom the settings name, Meta for settings of its own, or whoever is chosen otherwise.
-fn connector_for(app: &App, partner: &partner::Model, network: Network, config: &Config) -> Result<ConnectorKind> {
+async fn connector_for(
+    app: &App,
+    tx: &DatabaseTransaction,
+    partner: &partner::Model,
+    network: Network,
+    config: &Config,
+) -> Result<ConnectorKind> {
     let is_simulated = partner.sandbox || app.config.sandbox;
     if let Some(name) = config.text("connector") {
         let known = ConnectorKind::iter().find(|kind| kind.to_string() == name);
-        let allowed = known.filter(|kind| *kind != ConnectorKind::Sandbox || is_simulated);
+        let served = known.filter(|kind| registry::serves(*kind, network));
+        let allowed = served.filter(|kind| *kind != ConnectorKind::Sandbox || is_simulated);
         return allowed.ok_or_else(|| Error::field("config.connector", "is not a connector of yours"));
     }
     if config.is_of_meta(network) && !is_simulated {
         return Err(Error::NoConnector(network));
     }
-    app.connectors.choose(app, partner, network).ok_or(Error::NoConnector(network))
+    app.connectors.choose(app, tx, partner, network).await?.ok_or(Error::NoConnector(network))
 }
 
 #[cfg(test)]

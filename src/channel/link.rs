@@ -120,7 +120,7 @@ pub async fn code(app: &App, workspace_id: entity::id::WorkspaceId, named: &Name
     let observation = app.connectors.get(channel.connector).observe(app, channel.session).await?;
     match SignIn::from(observation) {
         SignIn::Waiting { qr: Some(qr), .. } => Ok(Code { qr, window_ends_at }),
-        SignIn::Waiting { qr: None, .. } => Err(Error::QrCodeNotAvailable("all codes have been shown")),
+        SignIn::Waiting { qr: None, .. } => Err(Error::QrCodeNotAvailable("there is no code just now")),
         other => {
             let origin = Origin::provider();
             db::retried(|| apply_once(app, &origin, channel.session, &other)).await?;

@@ -41,7 +41,7 @@ pub enum SignIn {
     Connected(Account),
     /// A phone has to scan a code.
     Waiting {
-        /// The code to show; absent when the row of codes has ended and only a pairing code is still good.
+        /// The code to show; absent before the first and after the last.
         qr: Option<Qr>,
         /// When to look again.
         look_again_at: Timestamp,
@@ -55,6 +55,7 @@ pub enum SignIn {
 impl From<Observation> for SignIn {
     fn from(observation: Observation) -> Self {
         match observation {
+            Observation::Starting { look_again_at } => Self::Waiting { qr: None, look_again_at },
             Observation::Waiting { qr, look_again_at } => Self::Waiting { qr, look_again_at },
             Observation::Connected(account) => Self::Connected(account),
             Observation::Ended(failure) => Self::Ended(failure),

@@ -18,6 +18,8 @@
 //! | files | every minute | [`crate::file::purge`] |
 //! | billing periods | every minute | [`crate::quota::close`] |
 //! | traffic of channels | every minute | [`crate::channel::traffic`] counts it and forgets what is too fine and old |
+//! | sessions at providers | every minute | looks at those that nobody has for 5 minutes |
+//! | callbacks of providers | every minute | forgets those over 2 days old |
 //! | deliveries of subscriptions | every minute | forgets those that ended over 10 days ago, and all but 1000 of each |
 
 use std::{sync::Arc, time::Duration};
@@ -28,6 +30,7 @@ use crate::{
     app::App,
     bot::turn as bots,
     channel::{link, traffic},
+    connector::session,
     error::Result,
     file::purge,
     idempotency,
@@ -109,6 +112,8 @@ async fn sweep(app: &App) {
     swept("idempotency keys forgotten", idempotency::forget_old(app).await);
     swept("changes of access forgotten", access::forget_old(app).await);
     swept("files removed", purge::sweep(app).await);
+    swept("sessions looked at", session::probe(app).await);
+    swept("callbacks forgotten", session::forget_old_callbacks(app).await);
     swept("periods closed", close::close_ended(app).await);
     swept("minutes of traffic counted", traffic::roll_up(app).await);
     swept("rows of traffic forgotten", traffic::forget_old(app).await);
