@@ -43,6 +43,7 @@ mod m0028_channel_settings;
 mod m0029_channel_traffic;
 mod m0032_connectors;
 mod m0033_connector_sessions;
+mod m0035_routes;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -81,6 +82,7 @@ impl MigratorTrait for Migrator {
             step("m0029_channel_traffic", m0029_channel_traffic::UP, m0029_channel_traffic::DOWN),
             step("m0032_connectors", m0032_connectors::UP, m0032_connectors::DOWN),
             step("m0033_connector_sessions", m0033_connector_sessions::UP, m0033_connector_sessions::DOWN),
+            step("m0035_routes", m0035_routes::UP, m0035_routes::DOWN),
         ]
     }
 }
