@@ -35,7 +35,9 @@ pub mod test;
 pub mod traffic;
 pub mod update;
 
-pub(crate) use store::{all, by_ids, open_by_id, open_by_session, resume_of_user, suspend_of_user};
+pub(crate) use store::{
+    all, by_ids, connected_by_session, open_by_id, open_by_session, resume_of_user, suspend_of_user,
+};
 
 /// Channels of a workspace, by id.
 ///

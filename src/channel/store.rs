@@ -97,7 +97,7 @@ pub(super) async fn connected_of_user(
         .await?)
 }
 
-pub(super) async fn connected_by_session(db: &impl ConnectionTrait, session: AttemptId) -> Result<Option<Model>> {
+pub(crate) async fn connected_by_session(db: &impl ConnectionTrait, session: AttemptId) -> Result<Option<Model>> {
     Ok(Entity::find().filter(Column::Session.eq(session)).filter(Column::State.eq(State::Connected)).one(db).await?)
 }
 

@@ -58,6 +58,10 @@ pub async fn perform(app: &App, told: &Told) -> Result<()> {
         // It may be recorded in a moment; later than that there is no account for it.
         return if is_settling(app, told) { Err(not_yet()) } else { Ok(()) };
     };
+    if channel.deactivated {
+        // What comes to a channel that is switched off is not for us.
+        return Ok(());
+    }
     let scene = Scene { app, bridge, session: &session, channel: &channel, told };
     match &told.event {
         Event::Message(brought) => scene.message(brought).await,
