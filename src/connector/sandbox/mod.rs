@@ -45,6 +45,7 @@ use crate::{
 pub mod calls;
 pub mod inbound;
 pub mod phones;
+pub mod reactions;
 mod recipients;
 mod store;
 

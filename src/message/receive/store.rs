@@ -15,7 +15,10 @@ use crate::{
     chat::hour_of,
     db,
     error::{Error, Result},
-    message::{Jid, receive::Incoming},
+    message::{
+        Jid,
+        receive::{Incoming, Sender},
+    },
     phone::Phone,
     workspace,
 };
@@ -68,7 +71,11 @@ pub(crate) async fn open_chat(
     Ok((made, true))
 }
 
-async fn find_chat(tx: &DatabaseTransaction, channel: &channel::Model, jid: &Jid) -> Result<Option<chat::Model>> {
+pub(super) async fn find_chat(
+    tx: &DatabaseTransaction,
+    channel: &channel::Model,
+    jid: &Jid,
+) -> Result<Option<chat::Model>> {
     Ok(chat::Entity::find()
         .filter(chat::Column::AccountId.eq(channel.account_id))
         .filter(chat::Column::Jid.eq(jid.as_str()))
@@ -83,6 +90,7 @@ pub(super) async fn insert(
     id: MessageId,
     chat: &chat::Model,
     incoming: &Incoming,
+    sender: Sender,
 ) -> Result<bool> {
     let now = app.clock.now();
     let row = ActiveModel {
@@ -94,6 +102,8 @@ pub(super) async fn insert(
         status: Set(Status::Received),
         text: Set(incoming.text.as_ref().map(|text| text.as_str().to_owned())),
         file_id: Set(incoming.file),
+        sender_name: Set(sender.name),
+        sender_phone: Set(sender.phone),
         origin: Set(ORIGIN.to_owned()),
         provider_ref: Set(Some(incoming.provider_ref.clone())),
         tries: Set(0),
