@@ -39,6 +39,7 @@ mod m0023_listing;
 mod m0025_chat_names;
 mod m0026_calls_in_history;
 mod m0027_chat_members;
+mod m0028_search_words;
 mod m0029_senders;
 
 /// All steps, in order.
@@ -74,6 +75,7 @@ impl MigratorTrait for Migrator {
             step("m0025_chat_names", m0025_chat_names::UP, m0025_chat_names::DOWN),
             step("m0026_calls_in_history", m0026_calls_in_history::UP, m0026_calls_in_history::DOWN),
             step("m0027_chat_members", m0027_chat_members::UP, m0027_chat_members::DOWN),
+            step("m0028_search_words", m0028_search_words::UP, m0028_search_words::DOWN),
             step("m0029_senders", m0029_senders::UP, m0029_senders::DOWN),
         ]
     }
