@@ -41,7 +41,7 @@ pub enum Error {
     MissingClaim(&'static str),
     #[error("the token cannot be used as a request credential: {0}")]
     TokenDecodeError(&'static str),
-    #[error("the signature does not match, or the token is for another partner than the header says")]
+    #[error("the signature does not match, or is somebody else's")]
     InvalidSignature,
     #[error("the token is not valid yet, or no longer")]
     TokenNotActive,

@@ -77,6 +77,8 @@
 //! 13. An upload that ends early leaves nothing behind; a content goes with its last file, and no file goes while a
 //!     message that carries it waits (`files.rs`, `file_storage.rs`).
 //! 14. A message gets one answer of a bot at most, and two bots that talk to each other stop (`bots.rs`).
+//! 15. Every connector passes the same cases: nothing is sent twice, nothing of a session is left at its provider,
+//!     nobody but the provider is heard (`conformance.rs`).
 //!
 //! # Why it is so
 //!
@@ -116,6 +118,12 @@
 //!   themselves are named after numbers, and two accounts may talk to one.
 //! - Messages and ledger entries have no foreign keys, which would cost more than the rows; `quartermaster audit` looks
 //!   for strays.
+//! - What a provider tells is noted by its own id in the transaction that queues what follows, so it may come again and
+//!   in any order; a session is asked how it stands whatever is said of it ([`connector::callback`]).
+//! - A provider that fails while it takes a message may have taken it: only 429, 503 and no connection are tried again.
+//!   What went out all the same is recognised by its chat and its words when the provider tells of it.
+//! - Base URLs of providers are set by operators and may be private; addresses of customers, and of files that a
+//!   provider names, go through [`outbound`].
 //! - Idempotency keeps the operation's outcome, not the bytes of the answer, so the core knows no HTTP.
 //! - A request that was refused leaves its `Idempotency-Key` free: what refused it may have been mended.
 //! - The recurring quota follows the highest seat count of the period. A plan's new credits per seat count from the
@@ -123,7 +131,8 @@
 //!
 //! # What is not here yet
 //!
-//! The channels and connect dialects, real connectors, partner pools of credits, and most of the Operator API.
+//! The channels and connect dialects, connectors but for WhatsApp by QR, partner pools of credits, and most of the
+//! Operator API.
 
 pub mod app;
 pub mod audit;

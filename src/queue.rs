@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     app::App,
+    connector::callback::Event,
     error::{Error, Result},
     message::status::Receipt,
 };
@@ -46,6 +47,19 @@ pub enum Work {
     MessageStatus {
         /// What it says.
         receipt: Receipt,
+    },
+    /// A provider tells of something that happened in a session.
+    ProviderEvent {
+        /// Who speaks to the provider.
+        connector: ConnectorKind,
+        /// Which session.
+        session: AttemptId,
+        /// What.
+        event: Event,
+        /// When, as the provider says.
+        happened_at: Timestamp,
+        /// When we heard of it.
+        heard_at: Timestamp,
     },
     /// The account's own reaction to a message has changed: its provider is to have it.
     SendReaction {

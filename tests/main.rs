@@ -11,6 +11,8 @@ mod chats;
 mod cli;
 mod client_requests;
 mod configuration;
+mod conformance;
+mod connectors;
 mod credits;
 mod dispatch;
 mod dispatch_failures;

@@ -53,6 +53,10 @@ pub enum Failure {
     NotActive,
     /// The phone's owner removed the linked device while it connected.
     LoggedOut,
+    /// The provider does not accept the credentials that it is spoken to with.
+    AuthInvalid,
+    /// The network asks for a passkey, which can be given in its own pages only.
+    PasskeyRequired,
 }
 
 /// One try to link a channel.

@@ -30,6 +30,10 @@ pub enum Network {
 pub enum ConnectorKind {
     /// Simulated phones.
     Sandbox,
+    /// WhatsApp through a WAHA server.
+    Waha,
+    /// WhatsApp through an Evolution API server.
+    Evolution,
 }
 
 /// The state of the connection to the network.

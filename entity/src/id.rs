@@ -172,6 +172,10 @@ uuid_id! {
     OperatorTokenId;
     /// An audit entry.
     AuditId;
+    /// What opens a provider.
+    CredentialId;
+    /// A choice of a connector.
+    DefaultId;
     /// A job in the queue.
     JobId;
     /// A message, sent or received.

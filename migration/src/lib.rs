@@ -41,6 +41,9 @@ mod m0026_calls_in_history;
 mod m0027_chat_members;
 mod m0028_search_words;
 mod m0029_senders;
+mod m0032_connectors;
+mod m0033_connector_sessions;
+mod m0035_routes;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -77,6 +80,9 @@ impl MigratorTrait for Migrator {
             step("m0027_chat_members", m0027_chat_members::UP, m0027_chat_members::DOWN),
             step("m0028_search_words", m0028_search_words::UP, m0028_search_words::DOWN),
             step("m0029_senders", m0029_senders::UP, m0029_senders::DOWN),
+            step("m0032_connectors", m0032_connectors::UP, m0032_connectors::DOWN),
+            step("m0033_connector_sessions", m0033_connector_sessions::UP, m0033_connector_sessions::DOWN),
+            step("m0035_routes", m0035_routes::UP, m0035_routes::DOWN),
         ]
     }
 }

@@ -16,6 +16,7 @@ use crate::{
 
 mod audit;
 mod config;
+mod connector;
 mod credits;
 mod demo;
 mod logs;
@@ -61,6 +62,9 @@ enum Command {
     /// Partners: resellers, who own workspaces.
     #[command(subcommand)]
     Partner(partner::Partner),
+    /// Connectors: who speaks to the networks' providers, for whom.
+    #[command(subcommand)]
+    Connector(connector::Connector),
     /// Credits of workspaces that do not expire.
     #[command(subcommand)]
     Credits(credits::Credits),
@@ -116,6 +120,7 @@ async fn dispatch(arguments: Arguments) -> Result<ExitCode, CommandError> {
         Some(Command::Demo(command)) => return demo::run(&command, &flags, json).await,
         Some(Command::Plan(command)) => plan::run(&*app(&flags).await?, &command, json).await?,
         Some(Command::Partner(command)) => partner::run(&*app(&flags).await?, command, json).await?,
+        Some(Command::Connector(command)) => connector::run(&*app(&flags).await?, command, json).await?,
         Some(Command::Credits(command)) => credits::run(&*app(&flags).await?, &command, json).await?,
         Some(Command::Audit) => return audit::run(&*app(&flags).await?, json).await,
         Some(Command::Token(command)) => token::run(&*app(&flags).await?, command, json).await?,

@@ -8,8 +8,20 @@
 //! Sending is not repeated: [`Connector::send`] is asked at most once for each try, and says with its [`Delivery`]
 //! whether the message may be tried again. What becomes of a message afterwards the provider tells later, as
 //! [`crate::queue::Work::MessageStatus`]; what comes from outside goes to [`crate::message::receive`].
+//!
+//! | connector | networks | what it speaks to |
+//! |---|---|---|
+//! | [`sandbox`] | all | nobody: phones are simulated |
+//! | `waha` | WhatsApp | a WAHA server: sessions, codes, pairing codes, texts and files, receipts, reactions |
+//! | `evolution` | WhatsApp | an Evolution API server: the same |
+//!
+//! Real providers are set up by the operator ([`registry`]), called over HTTP ([`call`], [`refusal`]) and call back
+//! ([`callback`]). Those that keep sessions of phones share [`bridge`] and [`session`].
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use entity::{
@@ -19,10 +31,31 @@ use entity::{
     partner,
     timestamp::Timestamp,
 };
+use reqwest::{Method, RequestBuilder};
+use sea_orm::ConnectionTrait;
 
-use crate::{app::App, error::Result, file::Attachment, message::Jid, phone::Phone};
+use crate::{
+    app::App,
+    connector::{
+        bridge::{Bridge, Bridged},
+        call::Patience,
+    },
+    error::Result,
+    file::Attachment,
+    message::Jid,
+    outbound::{self, Outbound},
+    phone::Phone,
+};
 
+pub mod bridge;
+pub mod call;
+pub mod callback;
+mod evolution;
+pub mod refusal;
+pub mod registry;
 pub mod sandbox;
+pub mod session;
+mod waha;
 
 /// A QR code to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +80,11 @@ pub struct Account {
 /// What a session looks like now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Observation {
+    /// It is on its way, or its provider had nothing to say: all is as it was.
+    Starting {
+        /// When to look again.
+        look_again_at: Timestamp,
+    },
     /// It waits for a phone.
     Waiting {
         /// The code to show; absent when the row of codes has ended and only a pairing code is still good.
@@ -168,9 +206,26 @@ pub trait Connector: Send + Sync {
 }
 
 /// All connectors of this process.
-#[derive(Default)]
 pub struct Connectors {
     sandbox: sandbox::Sandbox,
+    waha: Bridged<waha::Waha>,
+    evolution: Bridged<evolution::Evolution>,
+    /// Dials addresses that the operator set.
+    dialer: Outbound,
+    timeout_ms: AtomicU64,
+}
+
+impl Default for Connectors {
+    fn default() -> Self {
+        let timeout_ms = u64::try_from(outbound::TIMEOUT.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            sandbox: sandbox::Sandbox,
+            waha: Bridged(waha::Waha),
+            evolution: Bridged(evolution::Evolution),
+            dialer: Outbound::new(true),
+            timeout_ms: AtomicU64::new(timeout_ms),
+        }
+    }
 }
 
 impl Connectors {
@@ -179,14 +234,47 @@ impl Connectors {
     pub fn get(&self, kind: ConnectorKind) -> &dyn Connector {
         match kind {
             ConnectorKind::Sandbox => &self.sandbox,
+            ConnectorKind::Waha => &self.waha,
+            ConnectorKind::Evolution => &self.evolution,
+        }
+    }
+
+    /// The bridge of this kind, for those that have one.
+    fn bridge(&self, kind: ConnectorKind) -> Option<&dyn Bridge> {
+        match kind {
+            ConnectorKind::Sandbox => None,
+            ConnectorKind::Waha => Some(&self.waha.0),
+            ConnectorKind::Evolution => Some(&self.evolution.0),
         }
     }
 
     /// Which connector serves this partner on this network, if any.
-    #[must_use]
-    pub fn choose(&self, app: &App, partner: &partner::Model, network: Network) -> Option<ConnectorKind> {
-        match network {
-            Network::Whatsapp => (partner.sandbox || app.config.sandbox).then_some(ConnectorKind::Sandbox),
-        }
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn choose(
+        &self,
+        app: &App,
+        db: &impl ConnectionTrait,
+        partner: &partner::Model,
+        network: Network,
+    ) -> Result<Option<ConnectorKind>> {
+        registry::choose(app, db, partner, network).await
+    }
+
+    /// Changes how long an answer of a provider may take; a message's may take three times as long. Tests that wait for
+    /// it use this.
+    pub fn limit_to(&self, timeout: Duration) {
+        self.timeout_ms.store(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// A request to an address that the operator set.
+    fn request(&self, method: Method, url: &str, patience: Patience) -> Result<RequestBuilder> {
+        let usual = Duration::from_millis(self.timeout_ms.load(Ordering::Relaxed));
+        let timeout = match patience {
+            Patience::Usual => usual,
+            Patience::Long => usual * 3,
+        };
+        Ok(self.dialer.request(method, url)?.timeout(timeout))
     }
 }

@@ -13,6 +13,7 @@ use crate::app::App;
 mod agents_api;
 mod assets;
 mod body;
+mod callbacks;
 mod docs;
 mod downloads;
 pub mod edge;
@@ -70,6 +71,7 @@ pub fn routes(app: &Arc<App>) -> impl Endpoint + use<> {
         .nest(onboarding_page::BASE, onboarding_page::endpoint(app))
         .nest(crate::file::link::BASE, downloads::endpoint(app))
         .nest(invitation_page::BASE, invitation_page::endpoint(app))
+        .nest(callbacks::BASE, callbacks::endpoint(app))
         .nest("/sandbox", sandbox::loopback_endpoint(app))
         .at("/assets/:name", get(assets::asset))
         .at("/docs/:name", get(docs::document).data(Arc::clone(app)))

@@ -16,6 +16,8 @@
 //! | changes of access | every minute | forgets those over a day old |
 //! | files | every minute | [`crate::file::purge`] |
 //! | billing periods | every minute | [`crate::quota::close`] |
+//! | sessions at providers | every minute | looks at those that nobody has for 5 minutes |
+//! | callbacks of providers | every minute | forgets those over 2 days old |
 //! | deliveries of subscriptions | every minute | forgets those that ended over 10 days ago, and all but 1000 of each |
 
 use std::{sync::Arc, time::Duration};
@@ -25,6 +27,7 @@ use tokio::sync::{broadcast, watch};
 use crate::{
     app::App,
     bot::turn as bots,
+    connector::session,
     error::Result,
     file::purge,
     idempotency,
@@ -105,6 +108,8 @@ async fn sweep(app: &App) {
     swept("idempotency keys forgotten", idempotency::forget_old(app).await);
     swept("changes of access forgotten", access::forget_old(app).await);
     swept("files removed", purge::sweep(app).await);
+    swept("sessions looked at", session::probe(app).await);
+    swept("callbacks forgotten", session::forget_old_callbacks(app).await);
     swept("periods closed", close::close_ended(app).await);
     swept("deliveries forgotten", retention::forget_old(app).await);
 }

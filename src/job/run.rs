@@ -4,6 +4,7 @@ use entity::job;
 
 use crate::{
     app::App,
+    connector::callback::perform as callback,
     db,
     error::{Error, Result},
     invitation,
@@ -42,6 +43,10 @@ async fn perform(app: &App, job: &job::Model) -> Result<()> {
         Work::SessionChanged { connector, session } => onboarding::session_changed(app, connector, session).await,
         Work::PlanChanged { plan } => quota::notify::plan_changed(app, plan).await,
         Work::MessageStatus { receipt } => status::received(app, &receipt).await.map(|_| ()),
+        Work::ProviderEvent { connector, session, event, happened_at, heard_at } => {
+            let told = callback::Told { connector, session, event, happened_at, heard_at };
+            callback::perform(app, &told).await
+        }
         Work::SendReaction { workspace, message } => reaction::send_own(app, workspace, message).await,
         Work::SendInvitation { workspace, user } => invitation::mail::send(app, workspace, user).await,
         Work::WarnOfWebhook { workspace, user, subscription } => {

@@ -26,6 +26,8 @@ pub mod writer;
 
 /// Longest text, in characters.
 pub const MAX_TEXT_CHARS: usize = 2000;
+/// Longest text that is received, in characters (`contracts/channels.md` 1.8).
+pub const MAX_OUTSIDE_CHARS: usize = 65_536;
 /// Longest label, in characters.
 pub const MAX_LABEL_CHARS: usize = 64;
 /// Longest name of a chat, in characters.
@@ -99,6 +101,13 @@ impl Text {
         Ok(Self(text))
     }
 
+    /// Makes a text of what somebody outside wrote, as long as networks let it be; `None` if that is nothing.
+    #[must_use]
+    pub fn from_outside(text: &str) -> Option<Self> {
+        let text: String = text.chars().filter(|char| *char != '\0').take(MAX_OUTSIDE_CHARS).collect();
+        (!text.trim().is_empty()).then_some(Self(text))
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -126,7 +135,8 @@ fn check(field: &'static str, text: &str, most_chars: usize) -> Result<()> {
     Ok(())
 }
 
-/// An id on the network: `<digits>@s.whatsapp.net` for people, `<id>@g.us` for groups.
+/// An id on the network: `<digits>@s.whatsapp.net` for people, `<digits>@lid` for people whose number the network does
+/// not tell, `<id>@g.us` for groups.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Jid(String);
@@ -143,6 +153,10 @@ impl Jid {
             "s.whatsapp.net" | "c.us" => {
                 let phone = Phone::parse(id).map_err(|_| wrong())?;
                 Ok(Self(phone.whatsapp_id()))
+            }
+            "lid" => {
+                let fits = (1..=20).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit());
+                if fits { Ok(Self(format!("{id}@lid"))) } else { Err(wrong()) }
             }
             "g.us" => {
                 let fits = (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
@@ -170,7 +184,7 @@ impl Jid {
         self.0.ends_with("@g.us")
     }
 
-    /// The number behind it; `None` for a group.
+    /// The number behind it; `None` for a group, and for whoever hides it.
     #[must_use]
     pub fn phone(&self) -> Option<Phone> {
         self.0.strip_suffix("@s.whatsapp.net").and_then(|digits| Phone::parse(digits).ok())
@@ -187,7 +201,9 @@ mod tests {
         assert_eq!(jid("15550001111@s.whatsapp.net").as_deref(), Some("15550001111@s.whatsapp.net"));
         assert_eq!(jid("15550001111@c.us").as_deref(), Some("15550001111@s.whatsapp.net"));
         assert_eq!(jid("120363041234567890@g.us").as_deref(), Some("120363041234567890@g.us"));
-        for bad in ["", "15550001111", "x@s.whatsapp.net", "@g.us", "1@broadcast", "1 2@g.us"] {
+        assert_eq!(jid("123456789012345@lid").as_deref(), Some("123456789012345@lid"));
+        assert_eq!(Jid::parse("123456789012345@lid").expect("a person").phone(), None);
+        for bad in ["", "15550001111", "x@lid", "@lid", "x@s.whatsapp.net", "@g.us", "1@broadcast", "1 2@g.us"] {
             assert_eq!(jid(bad), None, "{bad}");
         }
         assert!(Jid::parse("1-2@g.us").expect("a group").is_group());
@@ -200,6 +216,10 @@ mod tests {
         for bad in ["", " \n", "a\0b", &"x".repeat(MAX_TEXT_CHARS + 1)] {
             assert!(Text::parse(bad.to_owned()).is_err());
         }
+        let outside = |text: &str| Text::from_outside(text).map(|text| text.0);
+        assert_eq!(outside("a\0b").as_deref(), Some("ab"));
+        assert_eq!(outside(" \n\0"), None);
+        assert_eq!(outside(&"x".repeat(MAX_OUTSIDE_CHARS + 1)).map(|text| text.len()), Some(MAX_OUTSIDE_CHARS));
         assert_eq!(optional("label", Some("  ".to_owned()), 64).expect("none"), None);
         assert!(optional("label", Some("x".repeat(65)), 64).is_err());
     }

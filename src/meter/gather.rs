@@ -137,6 +137,19 @@ impl Call {
 const BYTES_PER_ASK: usize = 96;
 const NUMBERS: usize = 12;
 
+/// What settlements are, as the script reads them: MessagePack.
+pub(super) fn write_settlements<'a>(settlements: impl ExactSizeIterator<Item = &'a Settlement>) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(settlements.len() * BYTES_PER_ASK);
+    write_length(&mut bytes, settlements.len());
+    for one in settlements {
+        let told = [one.now.0, one.period.start.0, one.generation, one.held.0, one.held_before.0];
+        let known = one.snapshot.map(|known| [known.revision, known.left.0, known.calls]);
+        write_length(&mut bytes, told.len() + known.map_or(0, |known| known.len()));
+        told.into_iter().chain(known.into_iter().flatten()).for_each(|value| write_number(&mut bytes, value));
+    }
+    bytes
+}
+
 /// Writing to memory cannot fail, so that what rmp returns says nothing.
 fn write_length(bytes: &mut Vec<u8>, length: usize) {
     let _ = encode::write_array_len(bytes, u32::try_from(length).unwrap_or(u32::MAX));
@@ -149,8 +162,7 @@ fn write(bytes: &mut Vec<u8>, workspace: usize, one: &Waiting) {
     let lifetime_ms = ((ask.period.end.0 - ask.now.0).max(0) + a.depth_micros()) / 1000 + 1;
     let snapshot = ask.snapshot.map(|known| [known.revision, known.left.0, known.calls]);
     write_length(bytes, 1 + NUMBERS + snapshot.map_or(0, |known| known.len()));
-    let number = |bytes: &mut Vec<u8>, value: i64| drop(encode::write_sint(bytes, value));
-    number(bytes, i64::try_from(workspace).unwrap_or(i64::MAX));
+    write_number(bytes, i64::try_from(workspace).unwrap_or(i64::MAX));
     let _ = encode::write_str(bytes, one.token_id.0.simple().encode_lower(&mut [0; Simple::LENGTH]));
     let numbers: [i64; NUMBERS - 1] = [
         ask.now.0,
@@ -165,5 +177,9 @@ fn write(bytes: &mut Vec<u8>, workspace: usize, one: &Waiting) {
         c.capacity,
         lifetime_ms,
     ];
-    numbers.into_iter().chain(snapshot.into_iter().flatten()).for_each(|value| number(bytes, value));
+    numbers.into_iter().chain(snapshot.into_iter().flatten()).for_each(|value| write_number(bytes, value));
+}
+
+fn write_number(bytes: &mut Vec<u8>, value: i64) {
+    let _ = encode::write_sint(bytes, value);
 }

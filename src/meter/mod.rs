@@ -17,7 +17,7 @@ use entity::{
     timestamp::Timestamp,
 };
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use secrecy::SecretString;
@@ -39,8 +39,10 @@ pub use shared::Shared;
 use unsettled::Unsettled;
 
 const SETTLE_EVERY: Duration = Duration::from_millis(500);
-/// Most settlements on their way to Redis at once.
-const SETTLING_AT_ONCE: usize = 32;
+/// Most workspaces of one call: Redis does nothing else meanwhile.
+const SETTLED_AT_ONCE: usize = 64;
+/// Most calls on their way to Redis at once.
+const SETTLING_AT_ONCE: usize = 8;
 
 /// The meter of this process, on Redis where one is configured.
 #[derive(Default)]
@@ -78,11 +80,15 @@ impl Meter {
                 () = tokio::time::sleep(SETTLE_EVERY) => {}
                 _ = stop.changed() => {}
             }
-            let settling =
-                self.unsettled.take().into_iter().map(|(workspace_id, (partner_id, settlement))| async move {
-                    shared.settle(&partner_id, workspace_id, &settlement).await;
-                });
-            stream::iter(settling).buffer_unordered(SETTLING_AT_ONCE).collect::<()>().await;
+            let mut partners: HashMap<PartnerId, Vec<(WorkspaceId, Settlement)>> = HashMap::new();
+            for (workspace_id, (partner_id, settlement)) in self.unsettled.take() {
+                partners.entry(partner_id).or_default().push((workspace_id, settlement));
+            }
+            let mut calls = Vec::new();
+            for (partner_id, all) in &partners {
+                calls.extend(all.chunks(SETTLED_AT_ONCE).map(|some| shared.settle_all(partner_id, some)));
+            }
+            stream::iter(calls).buffer_unordered(SETTLING_AT_ONCE).collect::<()>().await;
         }
     }
 

@@ -17,7 +17,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::meter::{
     Ask, Settlement, Subject, Verdict,
-    gather::{Call, Gathering},
+    gather::{self, Call, Gathering},
     rule::{HOLD_MICROS, Left},
 };
 
@@ -147,21 +147,17 @@ impl Shared {
         verdicts
     }
 
-    /// Ends holds and says what the ledger knows. Where that fails, holds end by themselves.
+    /// Ends holds of one workspace and says what the ledger knows. Where that fails, holds end by themselves.
     pub async fn settle(&self, partner_id: &PartnerId, workspace_id: WorkspaceId, settlement: &Settlement) {
-        let keys = [self.workspace_key(partner_id, workspace_id)];
-        let mut arguments = vec![
-            settlement.now.0,
-            settlement.period.start.0,
-            HOLD_MICROS,
-            settlement.generation,
-            settlement.held.0,
-            settlement.held_before.0,
-        ];
-        if let Some(snapshot) = settlement.snapshot {
-            arguments.extend([snapshot.revision, snapshot.left.0, snapshot.calls]);
-        }
-        self.call::<i64>(&self.settle, &keys, &arguments).await;
+        self.settle_all(partner_id, &[(workspace_id, *settlement)]).await;
+    }
+
+    /// The same for several workspaces of a partner in one call.
+    pub(super) async fn settle_all(&self, partner_id: &PartnerId, settlements: &[(WorkspaceId, Settlement)]) {
+        let keys: Vec<String> = settlements.iter().map(|(id, _)| self.workspace_key(partner_id, *id)).collect();
+        let told = gather::write_settlements(settlements.iter().map(|(_, settlement)| settlement));
+        let length = HOLD_MICROS.to_string();
+        self.call::<i64>(&self.settle, &keys, &[&told[..], length.as_bytes()]).await;
     }
 
     pub(super) fn workspace_key(&self, partner_id: &PartnerId, workspace_id: WorkspaceId) -> String {

@@ -92,7 +92,9 @@ pub async fn advance(app: &App, id: AttemptId) -> Result<Advanced> {
 async fn observe(app: &App, attempt: &attempt::Model) -> Result<Observation> {
     let is_over = attempt.expires_at <= app.clock.now();
     match ask(app, attempt).await {
-        Ok(Observation::Waiting { .. }) if is_over => Ok(Observation::Ended(Failure::QrExpired)),
+        Ok(Observation::Waiting { .. } | Observation::Starting { .. }) if is_over => {
+            Ok(Observation::Ended(Failure::QrExpired))
+        }
         Err(error) if is_over => {
             tracing::warn!(%error, attempt.id = %attempt.id, "an attempt ends without an answer of its provider");
             Ok(Observation::Ended(Failure::ProviderUnavailable))
@@ -124,6 +126,10 @@ async fn apply_once(app: &App, seen: &attempt::Model, observation: &Observation)
                 let due_at = (*look_again_at).min(attempt.expires_at);
                 let is_news = store::set_waiting(app, tx, &attempt, state, qr.as_ref(), due_at).await?;
                 return Ok(is_news.then_some(link.id));
+            }
+            Observation::Starting { look_again_at } => {
+                store::look_again(tx, &attempt, (*look_again_at).min(attempt.expires_at)).await?;
+                return Ok(None);
             }
             Observation::Connected(account) => connected(app, tx, &link, &attempt, account).await?,
             // A pairing code that was asked for meanwhile has given it more time: it is looked at again.

@@ -48,7 +48,7 @@ async fn start_once(app: &App, link_id: LinkId, request_id: &str) -> Result<(Att
         if link.attempts_used >= MAX_ATTEMPTS {
             return Err(Error::AttemptsSpent);
         }
-        let connector = app.connectors.choose(app, &partner, link.network);
+        let connector = app.connectors.choose(app, tx, &partner, link.network).await?;
         let new = store::NewAttempt {
             id: AttemptId(app.clock.uuid()),
             connector,

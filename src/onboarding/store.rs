@@ -207,6 +207,13 @@ pub(super) async fn lease(tx: &DatabaseTransaction, seen: &attempt::Model, until
     Ok(updated.rows_affected == 1)
 }
 
+/// Says when an attempt is looked at again of which there is no news.
+pub(super) async fn look_again(tx: &DatabaseTransaction, attempt: &attempt::Model, due_at: Timestamp) -> Result<()> {
+    let row = attempt::ActiveModel { id: Unchanged(attempt.id), due_at: Set(Some(due_at)), ..Default::default() };
+    row.update(tx).await?;
+    Ok(())
+}
+
 /// Shows the code that the connector shows; tells whether that is news to the page.
 pub(super) async fn set_waiting(
     app: &App,

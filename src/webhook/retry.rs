@@ -113,7 +113,7 @@ pub(super) fn complaint(policy: Policy, answer: &Answer) -> Option<String> {
 }
 
 /// Reads a `Retry-After`: seconds, or a date.
-pub(super) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+pub(crate) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     if value.bytes().all(|byte| byte.is_ascii_digit()) {
         // More digits than fit are a long time too.

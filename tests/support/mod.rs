@@ -19,16 +19,19 @@ pub(crate) mod bucket;
 pub(crate) mod client;
 pub(crate) mod conversation;
 pub(crate) mod database;
+pub(crate) mod evolution;
 pub(crate) mod explaining;
 pub(crate) mod mail;
 pub(crate) mod messages;
 pub(crate) mod page;
+pub(crate) mod provider;
 pub(crate) mod proxy;
 pub(crate) mod receiver;
 pub(crate) mod redis;
 pub(crate) mod sender;
 pub(crate) mod tools;
 pub(crate) mod upload;
+pub(crate) mod waha;
 
 pub(crate) use client::{Answer, PartnerClient, TokenClient};
 

@@ -164,5 +164,7 @@ const fn message(failure: Failure) -> &'static str {
         Failure::ProviderUnavailable => "WhatsApp could not be reached. Please try again in a moment.",
         Failure::NotActive => "This service is not active any more. Please tell whoever sent you the link.",
         Failure::LoggedOut => "The phone removed the linked device. Please try again.",
+        Failure::AuthInvalid => "This service is not set up correctly. Please tell whoever sent you the link.",
+        Failure::PasskeyRequired => "WhatsApp asks for a passkey of this number, which cannot be given here.",
     }
 }

@@ -30,6 +30,8 @@ pub const REASON_UNKNOWN: &str = "outcome_unknown";
 const MAX_REASON_CHARS: usize = 200;
 const GIVEN_UP_AT_ONCE: u64 = 100;
 const NOT_YET: Duration = Duration::from_secs(1);
+/// How long a message of unknown fate may be the one that a receipt is about, in seconds.
+const RECOGNISED_SECONDS: i64 = 600;
 
 /// What a provider says about a message of one of our accounts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,7 +94,9 @@ pub async fn received(app: &App, receipt: &Receipt) -> Result<Received> {
 async fn received_once(app: &App, receipt: &Receipt) -> Result<Received> {
     db::write(&app.db, "message.receipt", async |tx| {
         let Some(message) = store::find(tx, receipt).await? else {
-            let may_be_on_its_way = receipt.message_id.is_none() && store::is_sending(tx, receipt.account_id).await?;
+            let since = app.clock.now().plus_seconds(-RECOGNISED_SECONDS);
+            let may_be_on_its_way =
+                receipt.message_id.is_none() && store::is_on_its_way(tx, receipt.account_id, since).await?;
             return if may_be_on_its_way { Err(Error::Busy { retry_after: NOT_YET }) } else { Ok(Received::Stray) };
         };
         if matches!(message.status, Status::Queued | Status::Sending) {
@@ -106,6 +110,44 @@ async fn received_once(app: &App, receipt: &Receipt) -> Result<Received> {
         };
         let facts = Facts { reason, provider_ref: receipt.provider_ref.as_deref() };
         let changed = step(app, tx, &message, event, facts).await?;
+        Ok(changed.map_or(Received::Nothing, Received::Changed))
+    })
+    .await
+}
+
+/// A message that a provider says has gone out, where the answer that told its id was lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GoneOut<'a> {
+    /// The account that it was sent through.
+    pub(crate) account_id: AccountId,
+    /// Where to.
+    pub(crate) jid: &'a str,
+    /// What it says; empty where it is only a file.
+    pub(crate) text: &'a str,
+    /// The provider's own id of it.
+    pub(crate) provider_ref: &'a str,
+}
+
+/// Recognises a message of unknown fate by where it went and what it says: it has arrived at the provider after all.
+/// Repeating it is harmless.
+///
+/// # Errors
+/// `busy` while such a message is being handed over: it may become one of unknown fate.
+pub(crate) async fn recognised(app: &App, gone: &GoneOut<'_>) -> Result<Received> {
+    db::retried(|| recognised_once(app, gone)).await
+}
+
+async fn recognised_once(app: &App, gone: &GoneOut<'_>) -> Result<Received> {
+    db::write(&app.db, "message.recognised", async |tx| {
+        if store::is_known(tx, gone).await? {
+            return Ok(Received::Nothing);
+        }
+        let Some(message) = store::without_answer(tx, gone).await? else { return Ok(Received::Stray) };
+        if message.status == Status::Sending {
+            return Err(Error::Busy { retry_after: NOT_YET });
+        }
+        let facts = Facts { reason: None, provider_ref: Some(gone.provider_ref) };
+        let changed = step(app, tx, &message, Event::Accepted, facts).await?;
         Ok(changed.map_or(Received::Nothing, Received::Changed))
     })
     .await

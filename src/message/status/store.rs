@@ -4,6 +4,7 @@
 //! implies an index.
 
 use entity::{
+    chat,
     id::{AccountId, MessageId, WorkspaceId},
     message::{Column, Direction, Entity, Model, Status},
     message_status,
@@ -14,7 +15,11 @@ use sea_orm::{
     sea_query::Expr,
 };
 
-use crate::{app::App, error::Result, message::status::Receipt};
+use crate::{
+    app::App,
+    error::Result,
+    message::status::{GoneOut, Receipt},
+};
 
 /// A status with what belongs to it.
 pub(super) struct Change<'a> {
@@ -35,13 +40,52 @@ pub(super) async fn find(tx: &DatabaseTransaction, receipt: &Receipt) -> Result<
     Ok(ours.one(tx).await?)
 }
 
-/// Whether something of the account is being handed over, so that its provider's id may not be known yet.
-pub(super) async fn is_sending(tx: &DatabaseTransaction, account_id: AccountId) -> Result<bool> {
+/// Whether something of the account is being handed over, or was since then without an answer, so that its provider's
+/// id may not be known yet.
+pub(super) async fn is_on_its_way(tx: &DatabaseTransaction, account_id: AccountId, since: Timestamp) -> Result<bool> {
     let sending = Entity::find()
         .filter(Column::AccountId.eq(account_id))
         .filter(Expr::cust("status IN ('queued', 'sending')"))
         .filter(Column::Status.eq(Status::Sending));
-    Ok(sending.one(tx).await?.is_some())
+    if sending.one(tx).await?.is_some() {
+        return Ok(true);
+    }
+    let unknown = Entity::find()
+        .filter(Column::AccountId.eq(account_id))
+        .filter(Expr::cust("status = 'unknown'"))
+        .filter(Column::ProviderRef.is_null())
+        .filter(Column::UpdatedAt.gte(since));
+    Ok(unknown.one(tx).await?.is_some())
+}
+
+/// Whether the provider's id of a message that has gone out is known.
+pub(super) async fn is_known(tx: &DatabaseTransaction, gone: &GoneOut<'_>) -> Result<bool> {
+    let known =
+        Entity::find().filter(Column::AccountId.eq(gone.account_id)).filter(Column::ProviderRef.eq(gone.provider_ref));
+    Ok(known.one(tx).await?.is_some())
+}
+
+/// The oldest message that says this in this chat and whose provider has not told its id.
+pub(super) async fn without_answer(tx: &DatabaseTransaction, gone: &GoneOut<'_>) -> Result<Option<Model>> {
+    let chat = chat::Entity::find()
+        .filter(chat::Column::AccountId.eq(gone.account_id))
+        .filter(chat::Column::Jid.eq(gone.jid))
+        .one(tx)
+        .await?;
+    let Some(chat) = chat else { return Ok(None) };
+    let of_chat = |words: &'static str| {
+        Entity::find()
+            .filter(Column::AccountId.eq(gone.account_id))
+            .filter(Column::ChatId.eq(chat.id))
+            .filter(Expr::cust(words))
+            .filter(Column::ProviderRef.is_null())
+            .order_by_asc(Column::Id)
+    };
+    // Each of the two has an index of its own, so they are two questions.
+    let mut found = of_chat("status = 'unknown'").all(tx).await?;
+    let sending = of_chat("status IN ('queued', 'sending')").filter(Column::Status.eq(Status::Sending));
+    found.extend(sending.all(tx).await?);
+    Ok(found.into_iter().find(|message| message.text.as_deref().unwrap_or_default() == gone.text))
 }
 
 pub(super) async fn by_id(tx: &DatabaseTransaction, workspace_id: WorkspaceId, id: MessageId) -> Result<Option<Model>> {

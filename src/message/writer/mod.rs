@@ -29,6 +29,8 @@ mod store;
 const WAITING_AT_MOST: usize = 4096;
 /// Most messages of one transaction.
 const AT_ONCE: usize = 512;
+/// How long a batch that is small for what there was before waits for more.
+const GATHER_FOR: Duration = Duration::from_millis(1);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A message with whoever waits for its answer.
@@ -63,11 +65,28 @@ impl Writer {
     }
 }
 
+impl Queue {
+    /// Waits for messages and takes all that wait; false when there will be none. A batch costs the database as much as
+    /// some twenty of its messages, so when there are far fewer than there were last time, because their callers have
+    /// only just been answered, the next ones are waited for a little.
+    async fn fill(&mut self, waiting: &mut Vec<Waiting>, last: usize) -> bool {
+        if self.0.recv_many(waiting, AT_ONCE).await == 0 {
+            return false;
+        }
+        let gathering = async { while waiting.len() * 2 < last && self.0.recv_many(waiting, AT_ONCE).await > 0 {} };
+        // Whether it was worth it or not.
+        let _ = tokio::time::timeout(GATHER_FOR, gathering).await;
+        true
+    }
+}
+
 /// Commits what is handed in for as long as the application lives.
 pub async fn run(app: Arc<App>, mut queue: Queue) {
     let mut waiting = Vec::with_capacity(AT_ONCE);
     let memory = memory::Memory::default();
-    while queue.0.recv_many(&mut waiting, AT_ONCE).await > 0 {
+    let mut last = 0;
+    while queue.fill(&mut waiting, last).await {
+        last = waiting.len();
         let (sendings, answers): (Vec<Sending>, Vec<_>) =
             waiting.drain(..).map(|one| (one.sending, one.answer)).unzip();
         let committed = batch::commit(&app, &memory, &sendings).await;

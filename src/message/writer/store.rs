@@ -35,6 +35,9 @@ const ACCOUNTS_SQLITE: &str = "SELECT json_group_array(json_array(c.account_id, 
 const HAS_WEBHOOK: &str = "EXISTS (SELECT 1 FROM webhook_subscriptions s \
     WHERE s.workspace_id = x.w AND s.enabled AND s.deleted_at IS NULL)";
 
+/// How often either has changed, on PostgreSQL.
+const ROUTES_REVISION: &str = "COALESCE((SELECT r.revision FROM workspace_routes r WHERE r.workspace_id = x.w), 0)";
+
 /// What a batch needs to know of a workspace, its period's row and its balance held for the transaction.
 #[derive(Clone, FromQueryResult)]
 pub(super) struct Held {
@@ -48,6 +51,8 @@ pub(super) struct Held {
     pub(super) channels: Option<String>,
     /// Whether it has a webhook.
     pub(super) is_subscribed: bool,
+    /// Counts changes of the last two on PostgreSQL.
+    pub(super) routes_revision: i64,
 }
 
 /// An account that a message may go through.
@@ -72,16 +77,16 @@ impl Held {
 /// Takes the rows of these workspaces that are there, in the order in which everybody takes them.
 pub(super) async fn hold(tx: &DatabaseTransaction, ids: &[WorkspaceId], period_start: Timestamp) -> Result<Vec<Held>> {
     const SELECT: &str = "SELECT q.workspace_id, q.recurring_granted, q.recurring_used, q.non_recurring_used, \
-        q.messages_notified, q.revision, w.balance, ({accounts}) AS channels, {has_webhook} AS is_subscribed \
+        q.messages_notified, q.revision, w.balance, ({accounts}) AS channels, {has_webhook} AS is_subscribed, {routes} AS routes_revision \
         FROM quota_periods q JOIN wallets w ON w.workspace_id = q.workspace_id \
         WHERE q.workspace_id {one_of} AND q.period_start = $1 ORDER BY q.workspace_id";
     let backend = tx.get_database_backend();
     let (one_of, list) = db::one_of(backend, "$2", ids);
-    let (accounts, lock) = match backend {
-        DbBackend::Postgres => (ACCOUNTS, " FOR NO KEY UPDATE OF q, w"),
-        _ => (ACCOUNTS_SQLITE, ""),
+    let (accounts, routes, lock) = match backend {
+        DbBackend::Postgres => (ACCOUNTS, ROUTES_REVISION, " FOR NO KEY UPDATE OF q, w"),
+        _ => (ACCOUNTS_SQLITE, "0", ""),
     };
-    let sql = SELECT.replace("{accounts}", accounts).replace("{has_webhook}", HAS_WEBHOOK);
+    let sql = SELECT.replace("{accounts}", accounts).replace("{has_webhook}", HAS_WEBHOOK).replace("{routes}", routes);
     let sql = sql.replace("x.w", "q.workspace_id").replace("{one_of}", &one_of) + lock;
     let statement = Statement::from_sql_and_values(backend, sql, [period_start.0.into(), list.into()]);
     Ok(Held::find_by_statement(statement).all(tx).await?)

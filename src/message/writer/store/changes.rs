@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Result},
     message::writer::{
         charge::{Entry, Taken},
-        store::{ACCOUNTS, HAS_WEBHOOK, Held},
+        store::{Held, ROUTES_REVISION},
     },
 };
 
@@ -305,8 +305,8 @@ pub(in crate::message::writer) async fn write_if_unchanged(
     /// Taken in the order in which everybody takes them. Whoever waits here sees what it waited for.
     const UNCHANGED: &str = "SELECT q.workspace_id AS w, x.r, x.n, x.c, x.a FROM quota_periods q \
         JOIN {rows} ON q.workspace_id = x.w WHERE q.period_start = $2 AND q.revision = x.v \
-        AND x.b = (SELECT w.balance FROM wallets w WHERE w.workspace_id = x.w) AND x.j = ({accounts}) \
-        AND NOT {has_webhook} ORDER BY q.workspace_id FOR NO KEY UPDATE OF q";
+        AND x.b = (SELECT w.balance FROM wallets w WHERE w.workspace_id = x.w) AND x.g = {routes} \
+        ORDER BY q.workspace_id FOR NO KEY UPDATE OF q";
     const CHARGED: &str = "UPDATE quota_periods q SET recurring_used = q.recurring_used + u.r, \
         non_recurring_used = q.non_recurring_used + u.n, revision = q.revision + 1 FROM unchanged u \
         WHERE q.workspace_id = u.w AND q.period_start = $2::bigint RETURNING u.w, u.c, u.a";
@@ -323,7 +323,7 @@ pub(in crate::message::writer) async fn write_if_unchanged(
             ("w", numbers(|one| one.0.workspace_id.0)),
             ("v", numbers(|one| one.0.revision)),
             ("b", numbers(|one| one.0.balance.0)),
-            ("j", Column::OptionalTexts(workspaces.iter().map(|one| one.0.channels.clone()).collect())),
+            ("g", numbers(|one| one.0.routes_revision)),
             ("r", numbers(|one| one.1.recurring.0)),
             ("n", numbers(|one| one.1.non_recurring.0)),
             ("c", counts(&chat_counts)),
@@ -332,7 +332,7 @@ pub(in crate::message::writer) async fn write_if_unchanged(
     );
     let mut values = vec![now.0.into(), period_start.0.into()];
     let unchanged = unchanged.on_postgres(&mut values, "");
-    let unchanged = unchanged.replace("{accounts}", ACCOUNTS).replace("{has_webhook}", HAS_WEBHOOK);
+    let unchanged = unchanged.replace("{routes}", ROUTES_REVISION);
     let mut of_charged = |part: Part| part.on_postgres(&mut values, " JOIN charged ON charged.w = x.w");
     let taken: Vec<Taken> = workspaces.iter().map(|one| one.1).collect();
     let mut steps = vec![format!("unchanged AS ({unchanged})"), format!("charged AS ({CHARGED})")];

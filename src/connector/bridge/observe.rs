@@ -1,0 +1,143 @@
+//! What follows from how a session looks at its provider.
+
+use std::time::Duration;
+
+use entity::{attempt::Failure, timestamp::Timestamp};
+
+use crate::{
+    app::App,
+    connector::{
+        Observation,
+        bridge::{Bridge, LIMITED_SECONDS, Look},
+        refusal::{Class, Refusal},
+        session::{self, Session},
+    },
+    db,
+    error::{Error, Result},
+    queue::{self, Work},
+    signal::Signal,
+};
+
+/// How long the first code of a session is good, in seconds (`contracts/channels.md` 1.3).
+pub const FIRST_CODE_SECONDS: i64 = 60;
+/// How long each later one is, in seconds.
+pub const CODE_SECONDS: i64 = 20;
+/// How long is waited after each restart of a session that was down before it is looked at again, in seconds. After the
+/// last one it is given up: before a message that waits for it is.
+pub const REPAIR_PAUSES_SECONDS: [i64; 3] = [30, 60, 120];
+/// When a session is looked at again that is on its way, in seconds.
+const STARTING_SECONDS: i64 = 2;
+/// Longest that a provider that limits us is left alone, in seconds: an attempt is over before.
+const MOST_LIMITED_SECONDS: i64 = 600;
+/// When a code is asked for that should be there already, in seconds.
+const OVERDUE_SECONDS: i64 = 2;
+
+/// Looks at a session and says what follows.
+pub(super) async fn observe(bridge: &impl Bridge, app: &App, session: &Session) -> Result<Observation> {
+    let look = match bridge.look(app, session).await {
+        Ok(look) => look,
+        Err(refusal) => return unanswered(app, session, refusal),
+    };
+    session::note(app, session, matches!(look, Look::Working(_))).await?;
+    match look {
+        Look::Working(account) => Ok(Observation::Connected(account)),
+        Look::Starting => Ok(later(app, STARTING_SECONDS)),
+        _ if session.is_linked() => linked(bridge, app, session, &look).await,
+        Look::Scan(None) => Ok(later(app, STARTING_SECONDS)),
+        Look::Scan(Some(payload)) => waiting(app, session, &payload).await,
+        Look::Banned => Ok(Observation::Ended(Failure::Banned)),
+        Look::LoggedOut => Ok(Observation::Ended(Failure::LoggedOut)),
+        Look::Passkey => Ok(Observation::Ended(Failure::PasskeyRequired)),
+        // One that has shown codes fails when they run out.
+        Look::Failed if session.row.qr_seq > 0 => Ok(Observation::Ended(Failure::QrExpired)),
+        Look::Failed | Look::Stopped | Look::Gone => Ok(Observation::Ended(Failure::ProviderUnavailable)),
+    }
+}
+
+/// What follows from no answer. A key that is not accepted fails an attempt at once; it does not cost anybody an
+/// account that is linked.
+pub(super) fn unanswered(app: &App, session: &Session, refusal: Refusal) -> Result<Observation> {
+    let class = refusal.class;
+    tracing::warn!(%class, session.id = %session.id(), connector = %session.row.connector, "a provider did not answer");
+    let is_about_the_key = matches!(class, Class::AuthInvalid | Class::PermissionMissing);
+    if is_about_the_key {
+        tracing::error!(connector = %session.row.connector, "a provider does not accept the credentials that are set");
+    }
+    match class {
+        _ if is_about_the_key && !session.is_linked() => Ok(Observation::Ended(Failure::AuthInvalid)),
+        Class::RateLimited if !session.is_linked() => {
+            let asked = refusal.retry_after.and_then(|pause| i64::try_from(pause.as_secs()).ok());
+            Ok(later(app, asked.unwrap_or(LIMITED_SECONDS).clamp(1, MOST_LIMITED_SECONDS)))
+        }
+        _ => Err(Error::ProviderUnavailable),
+    }
+}
+
+async fn waiting(app: &App, session: &Session, payload: &str) -> Result<Observation> {
+    let lives = |seq: i32| {
+        let seconds = if seq == 1 { FIRST_CODE_SECONDS } else { CODE_SECONDS };
+        session::in_seconds(app, seconds)
+    };
+    let shown = db::retried(|| async {
+        db::write(&app.db, "connector.show_code", async |tx| session::show_code(tx, session.id(), payload, lives).await)
+            .await
+    });
+    let Some(qr) = shown.await? else { return Ok(Observation::Ended(Failure::ProviderUnavailable)) };
+    let look_again_at = qr.expires_at.max(session::in_seconds(app, OVERDUE_SECONDS));
+    Ok(Observation::Waiting { qr: Some(qr), look_again_at })
+}
+
+/// A session that has worked and does not.
+async fn linked(bridge: &impl Bridge, app: &App, session: &Session, look: &Look) -> Result<Observation> {
+    match look {
+        Look::Stopped | Look::Failed => repair(bridge, app, session).await,
+        Look::Banned => over(app, session, Failure::Banned).await,
+        // It asks for a phone again: the one that it had has let it go.
+        _ => over(app, session, Failure::LoggedOut).await,
+    }
+}
+
+/// The account is not linked any more: nothing of the session is left at the provider, where it would ring and bill on.
+async fn over(app: &App, session: &Session, failure: Failure) -> Result<Observation> {
+    db::write(&app.db, "connector.over", async |tx| {
+        let work = Work::EndSession { connector: session.row.connector, session: session.id() };
+        queue::enqueue(app, tx, &work).await
+    })
+    .await?;
+    app.signals.publish(Signal::Work);
+    Ok(Observation::Ended(failure))
+}
+
+/// Restarts a session that is down, if it is time, and has it looked at afterwards.
+async fn repair(bridge: &impl Bridge, app: &App, session: &Session) -> Result<Observation> {
+    if let Some(at) = session.row.repair_at.filter(|at| *at > app.clock.now()) {
+        return Ok(Observation::Starting { look_again_at: at });
+    }
+    let taken = usize::try_from(session.row.repairs).unwrap_or(usize::MAX);
+    let Some(pause) = REPAIR_PAUSES_SECONDS.get(taken).copied() else {
+        tracing::warn!(session.id = %session.id(), "a session stays down and is given up");
+        return over(app, session, Failure::LoggedOut).await;
+    };
+    let next_at = session::in_seconds(app, pause);
+    let is_ours = db::write(&app.db, "connector.repair", async |tx| {
+        if !session::take_repair(tx, &session.row, next_at).await? {
+            return Ok(false);
+        }
+        let work = Work::SessionChanged { connector: session.row.connector, session: session.id() };
+        queue::enqueue_after(app, tx, &work, Duration::from_secs(u64::try_from(pause).unwrap_or(0))).await?;
+        Ok(true)
+    })
+    .await?;
+    if is_ours {
+        tracing::warn!(session.id = %session.id(), step = taken + 1, "a session that is down is restarted");
+        if let Err(refusal) = bridge.restart(app, session).await {
+            tracing::warn!(class = %refusal.class, session.id = %session.id(), "a session could not be restarted");
+        }
+    }
+    Ok(Observation::Starting { look_again_at: next_at })
+}
+
+fn later(app: &App, seconds: i64) -> Observation {
+    let look_again_at: Timestamp = session::in_seconds(app, seconds);
+    Observation::Starting { look_again_at }
+}

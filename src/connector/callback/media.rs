@@ -1,0 +1,145 @@
+//! Files that came with messages: fetched from the provider and kept as the workspace's own.
+//!
+//! Providers keep them for minutes only. What cannot be had, or is of no type that is stored, leaves its message without
+//! it; what does not answer now is asked for again for a while.
+
+use std::time::Duration;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use entity::{file::Kind, id::FileId, workspace};
+use reqwest::Response;
+use serde_json::Value;
+
+use crate::{
+    app::App,
+    caller::Origin,
+    connector::{
+        bridge::{Packing, Source},
+        callback::{Media, perform::Scene},
+    },
+    error::{Error, Result},
+    file::{
+        FileName,
+        keep::{self, NewFile},
+        upload::{Stored, Upload},
+    },
+    idempotency::Repeatable,
+    workspace as workspaces,
+};
+
+/// How long a file may take: less than a worker has its work for itself.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a provider that does not answer is asked for a file, in seconds.
+const PATIENCE_SECONDS: i64 = 600;
+/// Most bytes of a file in base64 that are read: a picture, a sound or a film fits.
+const MOST_PACKED_BYTES: usize = 24 * 1024 * 1024;
+/// What a file is called that has no name.
+const NAMELESS: &str = "file";
+
+/// Why there is no file.
+enum Lost {
+    /// There will be none.
+    ForEver,
+    /// It may be there later.
+    ForNow,
+}
+
+/// Fetches and keeps a file; `None` if it cannot be had.
+///
+/// # Errors
+/// `provider_unavailable` if it is to be asked for again.
+pub(super) async fn keep(scene: &Scene<'_>, media: &Media) -> Result<Option<FileId>> {
+    let Some(url) = &media.url else { return Ok(None) };
+    let app = scene.app;
+    let found = workspaces::by_id(app.db.reader(), scene.channel.workspace_id).await?;
+    let Some(workspace) = found else { return Ok(None) };
+    let fetched = tokio::time::timeout(FETCH_TIMEOUT, fetch(scene, url)).await.unwrap_or(Err(Lost::ForNow));
+    let is_late = scene.told.heard_at.plus_seconds(PATIENCE_SECONDS) < app.clock.now();
+    match fetched {
+        Ok(stored) => place(app, &workspace, media, stored).await,
+        Err(Lost::ForNow) if !is_late => Err(Error::ProviderUnavailable),
+        Err(_) => {
+            tracing::warn!(session.id = %scene.session.id(), "a file that came with a message could not be had");
+            Ok(None)
+        }
+    }
+}
+
+async fn fetch(scene: &Scene<'_>, url: &str) -> Result<Stored, Lost> {
+    let app = scene.app;
+    let Source { request, packing } = scene.bridge.media(app, scene.session, url).map_err(|_| Lost::ForEver)?;
+    let mut response = request
+        .timeout(FETCH_TIMEOUT)
+        .send()
+        .await
+        .map_err(|error| if app.outbound.has_refused(&error) { Lost::ForEver } else { Lost::ForNow })?;
+    match response.status().as_u16() {
+        200..=299 => {}
+        429 | 500..=599 => return Err(Lost::ForNow),
+        _ => return Err(Lost::ForEver),
+    }
+    let unpacked = match packing {
+        Packing::Plain => None,
+        Packing::InJson(field) => Some(unpack(&mut response, field).await?),
+    };
+    let mut upload = Upload::begin(app, scene.channel.workspace_id).await.map_err(lost)?;
+    if let Some(content) = unpacked {
+        return match upload.write(&content).await {
+            Ok(()) => upload.finish().await.map_err(lost),
+            Err(error) => {
+                upload.discard().await;
+                Err(lost(error))
+            }
+        };
+    }
+    loop {
+        let written = match response.chunk().await {
+            Ok(Some(chunk)) => upload.write(&chunk).await.map_err(lost),
+            Ok(None) => return upload.finish().await.map_err(lost),
+            Err(_) => Err(Lost::ForNow),
+        };
+        if let Err(lost) = written {
+            upload.discard().await;
+            return Err(lost);
+        }
+    }
+}
+
+/// A file that comes in base64, in a field of an object.
+async fn unpack(response: &mut Response, field: &str) -> Result<Vec<u8>, Lost> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|_| Lost::ForNow)? {
+        if body.len() + chunk.len() > MOST_PACKED_BYTES {
+            return Err(Lost::ForEver);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let object: Value = serde_json::from_slice(&body).map_err(|_| Lost::ForEver)?;
+    let encoded = object[field].as_str().ok_or(Lost::ForEver)?;
+    BASE64_STANDARD.decode(encoded).map_err(|_| Lost::ForEver)
+}
+
+fn lost(error: Error) -> Lost {
+    match error {
+        Error::InvalidField { .. } | Error::FileTooLarge { .. } => Lost::ForEver,
+        _ => Lost::ForNow,
+    }
+}
+
+async fn place(app: &App, workspace: &workspace::Model, media: &Media, stored: Stored) -> Result<Option<FileId>> {
+    let named = media.filename.as_deref().and_then(FileName::cleaned);
+    let said = media.content_type.as_deref();
+    let decided =
+        stored.shape.decide(said, named.as_ref().map(FileName::as_str)).or_else(|_| stored.shape.decide(None, None));
+    let Ok(decided) = decided else {
+        stored.discard(app).await;
+        return Ok(None);
+    };
+    let ending = decided.endings().first().copied().unwrap_or("bin");
+    let filename = match named {
+        Some(name) => name,
+        None => FileName::parse(&format!("{NAMELESS}.{ending}"))?,
+    };
+    let new = NewFile { workspace, user_id: None, filename, media: decided, kind: Kind::Media, is_provisional: true };
+    keep::keep(app, &Origin::provider(), stored, &new, &Repeatable::never()).await.map(Some)
+}

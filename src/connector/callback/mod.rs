@@ -1,0 +1,184 @@
+//! What providers tell us: checked, noted and queued at once, done later by a worker.
+//!
+//! Nothing of a callback is read before it is known to be the provider's. It is noted by the provider's own id of it in
+//! the transaction that queues what follows from it, so that one that comes twice is done once, and one that is lost
+//! on our side comes again. They may come in any order: a session is looked at whatever is said of it, statuses of
+//! messages do not go backwards, messages have ids, and of two changes of one thing the later counts.
+
+use std::collections::HashMap;
+
+use entity::{channel::ConnectorKind, id::AttemptId, timestamp::Timestamp};
+use sea_orm::DatabaseTransaction;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    app::App,
+    channel as channels,
+    connector::session::{self, Session},
+    db,
+    error::{Error, Result},
+    message::status::{Receipt, ReceiptEvent},
+    queue::{self, Work},
+    secret,
+    signal::Signal,
+};
+
+mod media;
+pub mod perform;
+
+/// A request of a provider.
+#[derive(Clone, Debug)]
+pub struct Callback {
+    /// Its headers, by their names in lower case.
+    pub headers: HashMap<String, String>,
+    /// Its body as it came.
+    pub body: Vec<u8>,
+}
+
+impl Callback {
+    /// A header; empty where there is none.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+}
+
+/// What a callback says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// The provider's own id of it, or what stands for one.
+    pub id: String,
+    /// When it happened, as the provider says.
+    pub happened_at: Timestamp,
+    /// What happened; `None` for what we have no use for.
+    pub event: Option<Event>,
+}
+
+/// What happened in a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// It is to be looked at.
+    SessionChanged,
+    /// Somebody wrote.
+    Message(Brought),
+    /// A message of the account went out through the provider's API.
+    GoneOut {
+        /// The provider's address of the chat.
+        chat: String,
+        /// What it says.
+        text: String,
+        /// Our form of the provider's id of it.
+        provider_ref: String,
+    },
+    /// Something became of a message of the account.
+    Receipt {
+        /// Our form of the provider's id of it.
+        provider_ref: String,
+        /// What.
+        receipt: ReceiptEvent,
+    },
+    /// Somebody reacted.
+    Reaction {
+        /// Our form of the provider's id of the message.
+        provider_ref: String,
+        /// The provider's address of who reacted.
+        from: String,
+        /// With what; `None` takes it back.
+        emoji: Option<String>,
+    },
+}
+
+/// What somebody wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Brought {
+    /// The provider's address of the chat.
+    pub chat: String,
+    /// The provider's address of who wrote, in a group.
+    pub author: Option<String>,
+    /// What is written, possibly nothing.
+    pub text: String,
+    /// The file that came with it.
+    pub media: Option<Media>,
+    /// Our form of the provider's id of it.
+    pub provider_ref: String,
+}
+
+/// A file that the provider keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Media {
+    /// Where it is, in the provider's words; absent where the provider could not get it.
+    pub url: Option<String>,
+    /// What it is said to be.
+    pub content_type: Option<String>,
+    /// Its name.
+    pub filename: Option<String>,
+}
+
+impl Event {
+    /// The name of what it changes, where only the latest change counts.
+    fn about(&self) -> Option<String> {
+        match self {
+            Self::Reaction { provider_ref, from, .. } => Some(format!("reaction:{provider_ref}:{from}")),
+            _ => None,
+        }
+    }
+}
+
+/// Takes a callback about a session.
+///
+/// # Errors
+/// `route_not_found` if there is no such session; `invalid_signature` if it is not the provider's; `invalid_request`
+/// if it cannot be read.
+pub async fn take(app: &App, connector: ConnectorKind, id: AttemptId, callback: &Callback) -> Result<()> {
+    let bridge = app.connectors.bridge(connector).ok_or(Error::RouteNotFound)?;
+    let session = session::find_any(app, connector, id).await?.ok_or(Error::RouteNotFound)?;
+    if !bridge.is_genuine(app, &session, callback) {
+        return Err(Error::InvalidSignature);
+    }
+    let heard = bridge.read(app, &session, callback)?;
+    let Some(event) = heard.event.filter(|_| session.row.ended_at.is_none()) else { return Ok(()) };
+    let taken = session::Taken {
+        digest: secret::digest(&heard.id),
+        about: event.about().map(|about| secret::digest(&about)),
+        happened_at: heard.happened_at,
+    };
+    let is_new = db::write(&app.db, "connector.callback", async |tx| {
+        if !session::take_callback(app, tx, session.id(), taken).await? {
+            return Ok(false);
+        }
+        note(app, tx, &session, event, heard.happened_at).await
+    })
+    .await?;
+    if is_new {
+        app.signals.publish(Signal::Work);
+    }
+    Ok(())
+}
+
+/// Queues what follows; tells whether something does.
+async fn note(
+    app: &App,
+    tx: &DatabaseTransaction,
+    session: &Session,
+    event: Event,
+    happened_at: Timestamp,
+) -> Result<bool> {
+    let connector = session.row.connector;
+    let work = match event {
+        Event::SessionChanged => Work::SessionChanged { connector, session: session.id() },
+        Event::Receipt { provider_ref, receipt } => {
+            // Without an account there is no message of ours.
+            let Some(channel) = channels::connected_by_session(tx, session.id()).await? else { return Ok(false) };
+            let provider_ref = Some(provider_ref);
+            let receipt = Receipt { account_id: channel.account_id, message_id: None, provider_ref, event: receipt };
+            Work::MessageStatus { receipt }
+        }
+        event => {
+            let heard_at = app.clock.now();
+            Work::ProviderEvent { connector, session: session.id(), event, happened_at, heard_at }
+        }
+    };
+    queue::enqueue(app, tx, &work).await?;
+    Ok(true)
+}

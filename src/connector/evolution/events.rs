@@ -1,0 +1,245 @@
+//! What an Evolution server tells us. Every body carries the instance's own token: it is neither kept nor logged.
+
+use entity::{id::AttemptId, timestamp::Timestamp};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{
+    connector::{
+        callback::{Brought, Callback, Event, Heard, Media},
+        evolution::wire,
+    },
+    error::{Error, Result},
+    message::status::ReceiptEvent,
+};
+
+/// How far a server's clock may be from ours, in seconds.
+const SKEW_SECONDS: i64 = 60;
+/// Kinds of messages that have a file.
+const WITH_FILE: [&str; 5] = ["imageMessage", "videoMessage", "audioMessage", "documentMessage", "stickerMessage"];
+/// Kinds of messages that say something that is neither a text nor a file.
+const UNSHOWN: [&str; 5] =
+    ["locationMessage", "liveLocationMessage", "contactMessage", "contactsArrayMessage", "pollCreationMessage"];
+
+/// An event as it comes.
+#[derive(Deserialize)]
+struct Envelope {
+    event: String,
+    instance: String,
+    #[serde(default)]
+    data: Value,
+}
+
+/// What a token claims.
+#[derive(Deserialize)]
+struct Claims {
+    exp: i64,
+}
+
+/// Whether a callback comes with a token that is signed with this secret and has not run out.
+pub(super) fn is_genuine(secret: &str, callback: &Callback, now: Timestamp) -> bool {
+    let Some(token) = callback.header("authorization").strip_prefix("Bearer ") else { return false };
+    let mut validation = Validation::new(Algorithm::HS256);
+    // Times are checked by our clock.
+    validation.validate_exp = false;
+    let key = DecodingKey::from_secret(secret.as_bytes());
+    let Ok(token) = jsonwebtoken::decode::<Claims>(token.trim(), &key, &validation) else { return false };
+    token.claims.exp.saturating_add(SKEW_SECONDS) > now.0 / Timestamp::SECOND
+}
+
+/// Reads a genuine callback.
+pub(super) fn read(session: AttemptId, body: &[u8], now: Timestamp) -> Result<Heard> {
+    let wrong = |reason: &str| Error::InvalidBody { field: None, reason: reason.to_owned() };
+    let envelope: Envelope = serde_json::from_slice(body).map_err(|_| wrong("the body is no event"))?;
+    if envelope.instance != session.to_string() {
+        return Err(Error::field("instance", "is another"));
+    }
+    let data = match &envelope.data {
+        // Some builds send lists of one.
+        Value::Array(list) => list.first().unwrap_or(&Value::Null),
+        one => one,
+    };
+    let event = match envelope.event.as_str() {
+        "qrcode.updated" | "connection.update" | "status.instance" | "logout.instance" | "remove.instance" => {
+            Some(Event::SessionChanged)
+        }
+        "messages.upsert" => came(data),
+        "send.message" => gone_out(data),
+        "messages.update" => receipt(data),
+        _ => None,
+    };
+    let happened_at =
+        seconds(&data["messageTimestamp"]).map_or(now, |at| Timestamp(at.saturating_mul(Timestamp::SECOND)));
+    // Events have no ids: one is what it says, but for what the server adds on its way.
+    let id = format!("{}:{}", envelope.event, envelope.data);
+    let is_state = event == Some(Event::SessionChanged);
+    // The same state may come again and mean something again.
+    let id = if is_state { format!("{id}:{}", now.0) } else { id };
+    Ok(Heard { id, happened_at, event })
+}
+
+/// Numbers are also written as texts, or in two halves.
+fn seconds(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.parse().ok()).or_else(|| value["low"].as_i64())
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+fn is_own(key: &Value) -> bool {
+    key["fromMe"].as_bool().unwrap_or(false)
+}
+
+/// The address of the chat, the one with the number where the server knows both.
+fn chat(key: &Value) -> Option<String> {
+    let chat = text(&key["remoteJid"])?;
+    if !chat.ends_with("@lid") {
+        return Some(chat);
+    }
+    Some(text(&key["remoteJidAlt"]).filter(|other| other.ends_with("@s.whatsapp.net")).unwrap_or(chat))
+}
+
+/// The address of who wrote in a group.
+fn author(key: &Value) -> Option<String> {
+    let other = text(&key["participantAlt"]).filter(|other| other.ends_with("@s.whatsapp.net"));
+    other.or_else(|| text(&key["participant"]))
+}
+
+/// What a message says, and the part of it that is a file.
+fn content(message: &Value) -> (String, Option<&Value>) {
+    let message = match &message["documentWithCaptionMessage"]["message"] {
+        Value::Null => message,
+        inner => inner,
+    };
+    let file = WITH_FILE.iter().map(|kind| &message[kind]).find(|part| part.is_object());
+    let caption = file.map_or(&Value::Null, |part| &part["caption"]);
+    let said = [&message["conversation"], &message["extendedTextMessage"]["text"], caption];
+    (said.into_iter().find_map(text).unwrap_or_default(), file)
+}
+
+fn came(data: &Value) -> Option<Event> {
+    let (key, message) = (&data["key"], &data["message"]);
+    if is_own(key) {
+        return None;
+    }
+    let from = chat(key).filter(|chat| is_conversation(chat))?;
+    let is_group = from.ends_with("@g.us");
+    let reaction = &message["reactionMessage"];
+    if reaction.is_object() {
+        let from = if is_group { author(key)? } else { from };
+        let provider_ref = wire::reference(&reaction["key"])?;
+        return Some(Event::Reaction { provider_ref, from, emoji: text(&reaction["text"]) });
+    }
+    let provider_ref = wire::reference(key)?;
+    let (said, file) = content(message);
+    let is_unshown = UNSHOWN.iter().any(|kind| message[kind].is_object());
+    if said.is_empty() && file.is_none() && !is_unshown {
+        // Keys, settings and the like that phones tell each other.
+        return None;
+    }
+    let media = file.map(|part| Media {
+        url: text(&key["id"]),
+        content_type: text(&part["mimetype"]),
+        filename: text(&part["fileName"]).or_else(|| text(&part["title"])),
+    });
+    let author = if is_group { author(key) } else { None };
+    Some(Event::Message(Brought { chat: from, author, text: said, media, provider_ref }))
+}
+
+/// Stories, channels and lists are no conversations.
+fn is_conversation(address: &str) -> bool {
+    ["@s.whatsapp.net", "@lid", "@g.us"].iter().any(|server| address.ends_with(server))
+}
+
+fn gone_out(data: &Value) -> Option<Event> {
+    let key = &data["key"];
+    let (said, _) = content(&data["message"]);
+    Some(Event::GoneOut { chat: chat(key)?, text: said, provider_ref: wire::reference(key)? })
+}
+
+fn receipt(data: &Value) -> Option<Event> {
+    if !data["fromMe"].as_bool().unwrap_or(true) {
+        return None;
+    }
+    let provider_ref = text(&data["keyId"])?;
+    let receipt = match data["status"].as_str()? {
+        "ERROR" => ReceiptEvent::Failed { reason: "error".to_owned() },
+        "SERVER_ACK" => ReceiptEvent::Sent,
+        "DELIVERY_ACK" => ReceiptEvent::Delivered,
+        "READ" | "PLAYED" => ReceiptEvent::Read,
+        _ => return None,
+    };
+    Some(Event::Receipt { provider_ref, receipt })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use jsonwebtoken::{EncodingKey, Header};
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_789_027_200_000_000);
+
+    fn with_token(secret: &str, claims: &Value, algorithm: Algorithm) -> Callback {
+        let key = EncodingKey::from_secret(secret.as_bytes());
+        let token = jsonwebtoken::encode(&Header::new(algorithm), claims, &key).expect("a token");
+        let headers = HashMap::from([("authorization".to_owned(), format!("Bearer {token}"))]);
+        Callback { headers, body: Vec::new() }
+    }
+
+    #[test]
+    fn tokens_are_of_the_session_and_run_out() {
+        let claims = |exp: i64| json!({ "iat": exp - 600, "exp": exp, "app": "evolution", "action": "webhook" });
+        let good = with_token("secret", &claims(1_789_027_800), Algorithm::HS256);
+        assert!(is_genuine("secret", &good, NOW));
+        assert!(!is_genuine("other", &good, NOW));
+        let old = with_token("secret", &claims(1_789_027_139), Algorithm::HS256);
+        assert!(!is_genuine("secret", &old, NOW));
+        let other = with_token("secret", &claims(1_789_027_800), Algorithm::HS384);
+        assert!(!is_genuine("secret", &other, NOW));
+        assert!(!is_genuine("secret", &with_token("secret", &json!({ "iat": 1 }), Algorithm::HS256), NOW));
+        for header in ["", "Bearer", "Bearer x", "Basic x"] {
+            let headers = HashMap::from([("authorization".to_owned(), header.to_owned())]);
+            assert!(!is_genuine("secret", &Callback { headers, body: Vec::new() }, NOW), "{header}");
+        }
+    }
+
+    fn session() -> AttemptId {
+        "01990000-0000-7000-8000-000000000001".parse().expect("an id")
+    }
+
+    fn event(name: &str, data: Value) -> Option<Event> {
+        let body = json!({ "event": name, "instance": session().to_string(), "data": data, "apikey": "token" });
+        read(session(), body.to_string().as_bytes(), NOW).expect("an event").event
+    }
+
+    #[test]
+    fn what_is_of_use_is_read_and_the_rest_is_not() {
+        assert_eq!(event("connection.update", json!({ "state": "on_holiday" })), Some(Event::SessionChanged));
+        let key =
+            json!({ "id": "A", "fromMe": false, "remoteJid": "111@lid", "remoteJidAlt": "15557770000@s.whatsapp.net" });
+        let came = |message: Value| event("messages.upsert", json!({ "key": key, "message": message }));
+        let Some(Event::Message(brought)) = came(json!({ "conversation": "Hi" })) else { panic!("no message") };
+        assert_eq!((brought.chat.as_str(), brought.text.as_str()), ("15557770000@s.whatsapp.net", "Hi"));
+        let document = json!({ "documentWithCaptionMessage": { "message": { "documentMessage":
+            { "caption": "Menu", "mimetype": "application/pdf", "fileName": "menu.pdf" } } } });
+        let Some(Event::Message(brought)) = came(document) else { panic!("no message") };
+        let media = brought.media.expect("a file");
+        assert_eq!((brought.text.as_str(), media.filename.as_deref()), ("Menu", Some("menu.pdf")));
+        assert!(matches!(came(json!({ "locationMessage": {} })), Some(Event::Message(_))));
+        for nothing in [json!({ "protocolMessage": {} }), json!({}), Value::Null, json!("text")] {
+            assert_eq!(came(nothing), None);
+        }
+        let update =
+            |status: &str| event("messages.update", json!([{ "keyId": "A", "fromMe": true, "status": status }]));
+        let read = Event::Receipt { provider_ref: "A".to_owned(), receipt: ReceiptEvent::Read };
+        assert_eq!((update("PLAYED"), update("PENDING"), update("LAUGHED_AT")), (Some(read), None, None));
+        assert_eq!(event("presence.update", json!({})), None);
+        assert_eq!(event("messages.upsert", json!([])), None);
+    }
+}

@@ -1,0 +1,132 @@
+//! What an Evolution server says, as far as we read it. Whatever else it says is ignored.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{
+    connector::{Account, bridge::Look},
+    phone::Phone,
+};
+
+/// Longest name of an account that is kept, in characters.
+const MAX_NAME_CHARS: usize = 100;
+/// Longest id of a message that is kept, in characters.
+const MAX_REFERENCE_CHARS: usize = 200;
+
+/// The state of an instance.
+#[derive(Deserialize)]
+pub(super) struct State {
+    pub(super) instance: Named,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Named {
+    #[serde(default)]
+    pub(super) state: String,
+}
+
+/// A QR code or a pairing code; an instance that is connected has neither.
+#[derive(Deserialize)]
+pub(super) struct Code {
+    #[serde(default)]
+    pub(super) code: Option<String>,
+    #[serde(default, rename = "pairingCode")]
+    pub(super) pairing_code: Option<String>,
+}
+
+/// An instance.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Instance {
+    #[serde(default)]
+    owner_jid: Option<String>,
+    #[serde(default)]
+    profile_name: Option<String>,
+    #[serde(default)]
+    disconnection_reason_code: Option<i64>,
+}
+
+impl Instance {
+    /// The account, once it is known whose it is.
+    pub(super) fn account(self) -> Option<Account> {
+        let phone = phone(&self.owner_jid?)?;
+        let name = self.profile_name.unwrap_or_default();
+        let name = name.chars().filter(|char| !char.is_control()).take(MAX_NAME_CHARS).collect();
+        Some(Account { phone, name })
+    }
+
+    /// Why it is closed.
+    pub(super) const fn end(&self) -> Look {
+        match self.disconnection_reason_code {
+            Some(401) => Look::LoggedOut,
+            Some(402 | 403) => Look::Banned,
+            _ => Look::Failed,
+        }
+    }
+}
+
+/// The number in an address, `<digits>[:<device>]@s.whatsapp.net`.
+fn phone(address: &str) -> Option<Phone> {
+    let digits = address.split(['@', ':']).next()?;
+    Phone::parse(digits).ok()
+}
+
+/// An address without the device that it was written on.
+pub(super) fn plain(address: &str) -> String {
+    match address.split_once('@') {
+        Some((id, server)) => format!("{}@{server}", id.split(':').next().unwrap_or_default()),
+        None => address.to_owned(),
+    }
+}
+
+/// The id that a message was given, from the answer to sending it.
+pub(super) fn sent(answer: &Value) -> Option<String> {
+    answer["key"]["id"].as_str().filter(|id| !id.is_empty()).map(kept)
+}
+
+/// Our form of a message's id, from its key: `<id>`, and `<id>_<author>` of what others wrote in a group.
+pub(super) fn reference(key: &Value) -> Option<String> {
+    let id = key["id"].as_str().filter(|id| !id.is_empty())?;
+    let author = key["participant"].as_str().filter(|author| !author.is_empty());
+    match author.filter(|_| !key["fromMe"].as_bool().unwrap_or(false)) {
+        Some(author) => Some(kept(&format!("{id}_{author}"))),
+        None => Some(kept(id)),
+    }
+}
+
+fn kept(id: &str) -> String {
+    id.chars().filter(|char| !char.is_control()).take(MAX_REFERENCE_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn ids_tell_whose_they_are_in_groups() {
+        for (key, expected) in [
+            (json!({ "id": "A", "fromMe": true, "remoteJid": "1@g.us", "participant": "2@lid" }), Some("A")),
+            (json!({ "id": "A", "fromMe": false, "remoteJid": "1@g.us", "participant": "2@lid" }), Some("A_2@lid")),
+            (json!({ "id": "A", "fromMe": false, "participant": "" }), Some("A")),
+            (json!({ "id": "" }), None),
+            (Value::Null, None),
+        ] {
+            assert_eq!(reference(&key).as_deref(), expected, "{key}");
+        }
+        assert_eq!(sent(&json!({ "key": { "id": "A" }, "status": "PENDING" })).as_deref(), Some("A"));
+        assert_eq!(sent(&json!({ "status": "PENDING" })), None);
+    }
+
+    #[test]
+    fn ends_have_reasons() {
+        let end = |code: Value| {
+            let instance: Instance = serde_json::from_value(json!({ "disconnectionReasonCode": code })).expect("one");
+            instance.end()
+        };
+        assert_eq!(end(json!(401)), Look::LoggedOut);
+        assert_eq!((end(json!(402)), end(json!(403))), (Look::Banned, Look::Banned));
+        assert_eq!((end(json!(428)), end(Value::Null)), (Look::Failed, Look::Failed));
+    }
+}

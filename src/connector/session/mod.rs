@@ -1,0 +1,172 @@
+//! What we keep of a session at a real provider: with which credentials it was started, the code that it shows, how
+//! its repair stands, and the callbacks that came. What the provider knows is asked there.
+
+use entity::{
+    channel::ConnectorKind,
+    connector_session::Model,
+    id::{AttemptId, PartnerId},
+    timestamp::Timestamp,
+};
+use sea_orm::DatabaseTransaction;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::{
+    app::App,
+    connector::registry::{self, Access},
+    db,
+    error::Result,
+    queue::{self, Work},
+    secret,
+    signal::Signal,
+};
+
+mod store;
+
+pub(super) use store::{Taken, end, forget_callbacks, is_overtaken, mend, show_code, take_callback, take_repair};
+
+/// How long a session is believed to work without being asked, in seconds.
+pub const PROBE_SECONDS: i64 = 300;
+/// How many sessions are asked for at once.
+const PROBED_AT_ONCE: u64 = 200;
+/// How long a callback that comes again is known, in seconds: longer than any provider repeats itself.
+const CALLBACKS_SECONDS: i64 = 2 * 24 * 3600;
+
+/// A session with what opens its provider.
+pub(super) struct Session {
+    pub(super) row: Model,
+    pub(super) access: Access,
+    /// What its callbacks are signed with.
+    pub(super) secret: SecretString,
+}
+
+impl Session {
+    pub(super) const fn id(&self) -> AttemptId {
+        self.row.id
+    }
+
+    /// Whether an account has been linked to it.
+    pub(super) const fn is_linked(&self) -> bool {
+        self.row.linked_at.is_some()
+    }
+
+    /// Where the provider tells us of it.
+    pub(super) fn callback_url(&self, app: &App) -> String {
+        format!("{}/callbacks/{}/{}", app.config.public_url, self.row.connector, self.row.id)
+    }
+}
+
+/// A session that has not ended.
+pub(super) async fn find(app: &App, connector: ConnectorKind, id: AttemptId) -> Result<Option<Session>> {
+    let found = store::find(app.db.reader(), id).await?;
+    let Some(row) = found.filter(|row| row.connector == connector && row.ended_at.is_none()) else { return Ok(None) };
+    opened(app, row).await.map(Some)
+}
+
+/// A session, ended or not.
+pub(super) async fn find_any(app: &App, connector: ConnectorKind, id: AttemptId) -> Result<Option<Session>> {
+    let found = store::find(app.db.reader(), id).await?;
+    let Some(row) = found.filter(|row| row.connector == connector) else { return Ok(None) };
+    opened(app, row).await.map(Some)
+}
+
+/// A session, made if there is none; `None` if nothing opens the connector for this partner.
+pub(super) async fn begin(
+    app: &App,
+    connector: ConnectorKind,
+    id: AttemptId,
+    partner_id: &PartnerId,
+) -> Result<Option<Session>> {
+    if let Some(row) = store::find(app.db.reader(), id).await? {
+        return opened(app, row).await.map(Some);
+    }
+    let Some(access) = registry::access_of(app, connector, partner_id).await? else { return Ok(None) };
+    let proof = secret::generate(&app.clock, "");
+    let sealed = app.vault.seal(&purpose(id), proof.expose_secret().as_bytes())?;
+    let new = store::NewSession { id, connector, credential_id: access.credential_id, callback_secret: sealed };
+    db::write(&app.db, "connector.begin", async |tx| store::insert(app, tx, new).await).await?;
+    // Somebody else may have been faster.
+    match store::find(app.db.reader(), id).await? {
+        Some(row) => opened(app, row).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn opened(app: &App, row: Model) -> Result<Session> {
+    let access = registry::access(app, row.credential_id).await?;
+    let secret = app.vault.open_text(&purpose(row.id), &row.callback_secret)?;
+    Ok(Session { row, access, secret })
+}
+
+fn purpose(id: AttemptId) -> String {
+    format!("connector_sessions:{id}:callback_secret")
+}
+
+/// Notes that the provider has answered for a session, and that it works if it does.
+pub(super) async fn note(app: &App, session: &Session, is_working: bool) -> Result<()> {
+    let is_as_it_was = !is_working || (session.is_linked() && session.row.repairs == 0);
+    let is_known = session.row.checked_at.is_some_and(|at| at.plus_seconds(1) > app.clock.now());
+    if is_as_it_was && is_known {
+        return Ok(());
+    }
+    db::write(&app.db, "connector.note", async |tx| {
+        if is_working {
+            mend(app, tx, session.id()).await?;
+        }
+        store::set_checked(tx, &[session.id()], app.clock.now()).await
+    })
+    .await
+}
+
+/// Has sessions looked at that have not been for a while: what a provider tells may get lost. Returns how many.
+///
+/// # Errors
+/// What the database says.
+pub async fn probe(app: &App) -> Result<u64> {
+    let before = app.clock.now().plus_seconds(-PROBE_SECONDS);
+    let stale = store::unchecked_since(app.db.reader(), before, PROBED_AT_ONCE).await?;
+    if stale.is_empty() {
+        return Ok(0);
+    }
+    db::write(&app.db, "connector.probe", async |tx| {
+        let ids: Vec<AttemptId> = stale.iter().map(|row| row.id).collect();
+        store::set_checked(tx, &ids, app.clock.now()).await?;
+        for row in &stale {
+            changed(app, tx, row.connector, row.id).await?;
+        }
+        Ok(())
+    })
+    .await?;
+    app.signals.publish(Signal::Work);
+    Ok(u64::try_from(stale.len()).unwrap_or(u64::MAX))
+}
+
+/// Forgets callbacks that no provider repeats any more.
+///
+/// # Errors
+/// What the database says.
+pub async fn forget_old_callbacks(app: &App) -> Result<u64> {
+    let before = app.clock.now().plus_seconds(-CALLBACKS_SECONDS);
+    db::write(&app.db, "connector.forget_callbacks", async |tx| forget_callbacks(tx, before).await).await
+}
+
+/// Has a session looked at, once the transaction is over.
+pub(super) async fn changed(
+    app: &App,
+    tx: &DatabaseTransaction,
+    connector: ConnectorKind,
+    session: AttemptId,
+) -> Result<()> {
+    queue::enqueue(app, tx, &Work::SessionChanged { connector, session }).await
+}
+
+/// [`changed`], with a transaction of its own.
+pub(super) async fn look_soon(app: &App, connector: ConnectorKind, session: AttemptId) -> Result<()> {
+    db::write(&app.db, "connector.look_soon", async |tx| changed(app, tx, connector, session).await).await?;
+    app.signals.publish(Signal::Work);
+    Ok(())
+}
+
+/// An instant so many seconds from now.
+pub(super) fn in_seconds(app: &App, seconds: i64) -> Timestamp {
+    app.clock.now().plus_seconds(seconds)
+}

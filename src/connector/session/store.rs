@@ -1,0 +1,186 @@
+//! SQL of sessions at real providers and of the callbacks about them.
+
+use entity::{
+    channel::ConnectorKind,
+    connector_callback,
+    connector_session::{ActiveModel, Column, Entity, Model},
+    id::{AttemptId, CredentialId},
+    timestamp::Timestamp,
+};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+    Set, sea_query::Expr,
+};
+
+use crate::{app::App, connector::Qr, db, error::Result};
+
+/// A session to be written.
+pub(super) struct NewSession {
+    pub(super) id: AttemptId,
+    pub(super) connector: ConnectorKind,
+    pub(super) credential_id: CredentialId,
+    pub(super) callback_secret: Vec<u8>,
+}
+
+/// A callback that came.
+#[derive(Clone, Debug)]
+pub(crate) struct Taken {
+    pub(crate) digest: Vec<u8>,
+    pub(crate) about: Option<Vec<u8>>,
+    pub(crate) happened_at: Timestamp,
+}
+
+pub(super) async fn find(db: &impl ConnectionTrait, id: AttemptId) -> Result<Option<Model>> {
+    Ok(Entity::find_by_id(id).one(db).await?)
+}
+
+/// Writes a session; one that is there stays as it is.
+pub(super) async fn insert(app: &App, tx: &DatabaseTransaction, new: NewSession) -> Result<bool> {
+    let row = ActiveModel {
+        id: Set(new.id),
+        connector: Set(new.connector),
+        credential_id: Set(new.credential_id),
+        external_id: Set(None),
+        callback_secret: Set(new.callback_secret),
+        qr_payload: Set(None),
+        qr_seq: Set(0),
+        qr_expires_at: Set(None),
+        linked_at: Set(None),
+        repairs: Set(0),
+        repair_at: Set(None),
+        checked_at: Set(None),
+        created_at: Set(app.clock.now()),
+        ended_at: Set(None),
+    };
+    db::insert_unless_known(Entity::insert(row).on_conflict_do_nothing_on([Column::Id]), tx).await
+}
+
+/// The code that a session shows: the one before, or its successor with the next place in the row.
+pub(crate) async fn show_code(
+    tx: &DatabaseTransaction,
+    id: AttemptId,
+    payload: &str,
+    expires_at: impl Fn(i32) -> Timestamp,
+) -> Result<Option<Qr>> {
+    let Some(row) = find(tx, id).await? else { return Ok(None) };
+    if let (Some(shown), Some(until)) = (&row.qr_payload, row.qr_expires_at)
+        && shown == payload
+    {
+        return Ok(Some(Qr { payload: payload.to_owned(), seq: row.qr_seq, expires_at: until }));
+    }
+    let qr = Qr { payload: payload.to_owned(), seq: row.qr_seq + 1, expires_at: expires_at(row.qr_seq + 1) };
+    let updated = Entity::update_many()
+        .col_expr(Column::QrPayload, Expr::value(payload))
+        .col_expr(Column::QrSeq, Expr::value(qr.seq))
+        .col_expr(Column::QrExpiresAt, Expr::value(qr.expires_at))
+        .filter(Column::Id.eq(id))
+        .filter(Column::QrSeq.eq(row.qr_seq))
+        .exec(tx)
+        .await?;
+    if updated.rows_affected == 0 {
+        // Whoever was faster has shown the same, or what follows it.
+        return Err(crate::error::Error::Contention);
+    }
+    Ok(Some(qr))
+}
+
+/// Notes that a session works: it is linked, nothing of its code is kept, and it needs no repair.
+pub(crate) async fn mend(app: &App, tx: &DatabaseTransaction, id: AttemptId) -> Result<()> {
+    let now = Expr::value(app.clock.now());
+    Entity::update_many()
+        .col_expr(Column::LinkedAt, Expr::col(Column::LinkedAt).if_null(now))
+        .col_expr(Column::QrPayload, Expr::value(Option::<String>::None))
+        .col_expr(Column::QrExpiresAt, Expr::value(Option::<Timestamp>::None))
+        .col_expr(Column::Repairs, Expr::value(0))
+        .col_expr(Column::RepairAt, Expr::value(Option::<Timestamp>::None))
+        .filter(Column::Id.eq(id))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Takes the next step of a session's repair; tells whether nobody else did.
+pub(crate) async fn take_repair(tx: &DatabaseTransaction, session: &Model, next_at: Timestamp) -> Result<bool> {
+    let updated = Entity::update_many()
+        .col_expr(Column::Repairs, Expr::value(session.repairs + 1))
+        .col_expr(Column::RepairAt, Expr::value(next_at))
+        .filter(Column::Id.eq(session.id))
+        .filter(Column::Repairs.eq(session.repairs))
+        .filter(Column::EndedAt.is_null())
+        .exec(tx)
+        .await?;
+    Ok(updated.rows_affected == 1)
+}
+
+/// Notes that a session is removed; nothing of its code is kept.
+pub(crate) async fn end(app: &App, tx: &DatabaseTransaction, id: AttemptId) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::EndedAt, Expr::value(app.clock.now()))
+        .col_expr(Column::QrPayload, Expr::value(Option::<String>::None))
+        .filter(Column::Id.eq(id))
+        .filter(Column::EndedAt.is_null())
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn set_checked(tx: &DatabaseTransaction, ids: &[AttemptId], now: Timestamp) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::CheckedAt, Expr::value(now))
+        .filter(Column::Id.is_in(ids.iter().copied()))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Linked sessions that nobody has looked at since `before`, the longest first.
+pub(super) async fn unchecked_since(db: &impl ConnectionTrait, before: Timestamp, limit: u64) -> Result<Vec<Model>> {
+    Ok(Entity::find()
+        .filter(Column::LinkedAt.is_not_null())
+        .filter(Column::EndedAt.is_null())
+        .filter(Column::CheckedAt.lt(before))
+        .order_by_asc(Column::CheckedAt)
+        .limit(limit)
+        .all(db)
+        .await?)
+}
+
+/// Notes a callback; tells whether it is new.
+pub(crate) async fn take_callback(
+    app: &App,
+    tx: &DatabaseTransaction,
+    session_id: AttemptId,
+    taken: Taken,
+) -> Result<bool> {
+    use connector_callback::{ActiveModel, Column, Entity};
+    let row = ActiveModel {
+        session_id: Set(session_id),
+        digest: Set(taken.digest),
+        about: Set(taken.about),
+        happened_at: Set(taken.happened_at),
+        received_at: Set(app.clock.now()),
+    };
+    let known = Entity::insert(row).on_conflict_do_nothing_on([Column::SessionId, Column::Digest]);
+    db::insert_unless_known(known, tx).await
+}
+
+/// Whether something later is known about what a callback changes.
+pub(crate) async fn is_overtaken(
+    db: &impl ConnectionTrait,
+    session_id: AttemptId,
+    about: &[u8],
+    happened_at: Timestamp,
+) -> Result<bool> {
+    use connector_callback::{Column, Entity};
+    let later = Entity::find()
+        .filter(Column::SessionId.eq(session_id))
+        .filter(Column::About.eq(about))
+        .filter(Column::HappenedAt.gt(happened_at));
+    Ok(later.one(db).await?.is_some())
+}
+
+pub(crate) async fn forget_callbacks(tx: &DatabaseTransaction, before: Timestamp) -> Result<u64> {
+    use connector_callback::{Column, Entity};
+    let gone = Entity::delete_many().filter(Column::ReceivedAt.lt(before)).exec(tx).await?;
+    Ok(gone.rows_affected)
+}

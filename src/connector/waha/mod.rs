@@ -1,0 +1,204 @@
+//! WhatsApp through a WAHA server (`contracts/channels.md` A2b, `https://waha.devlike.pro/docs/`).
+//!
+//! A session has the attempt's id for a name, and a webhook of its own that is signed with a secret of its own, so a
+//! leaked secret forges nothing about another account. The server is opened with the key that the operator set; its
+//! callbacks come to `public_url`, which it has to reach, and it fetches files that are sent from there too.
+//!
+//! Its engines write ids of messages in different ways; ours is the last part of them, see [`wire::reference`]. People
+//! whose number WhatsApp hides (`@lid`) are asked for by [`Waha::resolve`] and keep that id if it does not tell.
+//!
+//! A message that timed out on its way in is told of by the `message.any` event of what went out, and recognised there.
+//! Reactions that the account itself makes on its phone are not brought: the server tells of ours in the same way, late.
+
+use async_trait::async_trait;
+use entity::channel::ConnectorKind;
+use reqwest::{Method, Url};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use crate::{
+    app::App,
+    connector::{
+        Outgoing, OutgoingReaction,
+        bridge::{Bridge, Look, Packing, Source},
+        call::{Answer, Call, Patience},
+        callback::{Callback, Heard},
+        refusal::{Class, Refusal},
+        session::Session,
+    },
+    error::{Error, Result},
+    message::Jid,
+    phone::Phone,
+};
+
+mod events;
+mod sending;
+mod wire;
+
+/// What a server is asked to tell of.
+const EVENTS: [&str; 5] = ["session.status", "message.any", "message.ack", "message.ack.group", "message.reaction"];
+/// How often a server tells something again that it could not, waiting twice as long each time.
+const CALLBACK_TRIES: u32 = 12;
+/// How long it waits at first, in seconds.
+const CALLBACK_PAUSE_SECONDS: u32 = 2;
+/// Under which it serves files that came with messages.
+const FILES: &str = "/api/files/";
+const KEY: &str = "X-Api-Key";
+
+/// The bridge.
+pub(super) struct Waha;
+
+/// Calls the server; its answer if that is a yes.
+async fn call(
+    app: &App,
+    session: &Session,
+    method: Method,
+    path: &str,
+    body: Option<Value>,
+    patience: Patience,
+) -> Result<Answer, Refusal> {
+    let url = format!("{}/api/{path}", session.access.base_url);
+    let header = (KEY, session.access.api_key.expose_secret());
+    let answer = Call { method, url, header, body, patience }.make(app).await?;
+    if answer.is_success() { Ok(answer) } else { Err(refusal(&answer)) }
+}
+
+/// 422 is the server's word for a session that is not in the state for it.
+fn refusal(answer: &Answer) -> Refusal {
+    match answer.status {
+        422 => Refusal::of(Class::SessionLost),
+        _ => answer.refusal(),
+    }
+}
+
+#[async_trait]
+impl Bridge for Waha {
+    fn kind(&self) -> ConnectorKind {
+        ConnectorKind::Waha
+    }
+
+    async fn create(&self, app: &App, session: &Session) -> Result<(), Refusal> {
+        let webhook = json!({
+            "url": session.callback_url(app),
+            "events": EVENTS,
+            "hmac": { "key": session.secret.expose_secret() },
+            "retries": {
+                "policy": "exponential", "delaySeconds": CALLBACK_PAUSE_SECONDS, "attempts": CALLBACK_TRIES,
+            },
+        });
+        let config = json!({
+            "webhooks": [webhook],
+            "ignore": { "status": true, "channels": true, "broadcast": true },
+        });
+        let body = json!({ "name": session.id(), "start": true, "config": config });
+        match call(app, session, Method::POST, "sessions", Some(body), Patience::Long).await {
+            Ok(_) => Ok(()),
+            // Here it is the word for a name that is taken.
+            Err(Refusal { class: Class::SessionLost, .. }) => Err(Refusal::of(Class::Duplicate)),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    async fn look(&self, app: &App, session: &Session) -> Result<Look, Refusal> {
+        let path = format!("sessions/{}", session.id());
+        let answer = match call(app, session, Method::GET, &path, None, Patience::Usual).await {
+            Ok(answer) => answer,
+            Err(Refusal { class: Class::NotFound, .. }) => return Ok(Look::Gone),
+            Err(refusal) => return Err(refusal),
+        };
+        let state: wire::State = answer.json()?;
+        Ok(match state.status.as_str() {
+            "SCAN_QR_CODE" if session.is_linked() => Look::Scan(None),
+            "SCAN_QR_CODE" => Look::Scan(code(app, session).await?),
+            "WORKING" => state.account().map_or(Look::Starting, Look::Working),
+            "STOPPED" => Look::Stopped,
+            "FAILED" => Look::Failed,
+            "PASSKEY_REQUIRED" | "PASSKEY_CONFIRMATION_REQUIRED" => Look::Passkey,
+            _ => Look::Starting,
+        })
+    }
+
+    async fn pairing_code(&self, app: &App, session: &Session, phone: &Phone) -> Result<String, Refusal> {
+        let path = format!("{}/auth/request-code", session.id());
+        let digits = phone.as_str().trim_start_matches('+');
+        let body = Some(json!({ "phoneNumber": digits }));
+        let code: wire::Code = call(app, session, Method::POST, &path, body, Patience::Long).await?.json()?;
+        let code: String = code.code.chars().filter(char::is_ascii_alphanumeric).collect();
+        if code.is_empty() { Err(Refusal::of(Class::TimeoutUnknown)) } else { Ok(code) }
+    }
+
+    async fn send(&self, app: &App, session: &Session, outgoing: &Outgoing) -> Result<String, Refusal> {
+        let (path, body) = sending::request(app, session, outgoing)?;
+        let answer = call(app, session, Method::POST, path, Some(body), Patience::Long).await?;
+        wire::sent(&answer.value()).ok_or(Refusal::of(Class::TimeoutUnknown))
+    }
+
+    async fn react(&self, app: &App, session: &Session, outgoing: &OutgoingReaction) -> Result<(), Refusal> {
+        let Some(body) = sending::reaction(session, outgoing) else { return Ok(()) };
+        call(app, session, Method::PUT, "reaction", Some(body), Patience::Long).await?;
+        Ok(())
+    }
+
+    async fn restart(&self, app: &App, session: &Session) -> Result<(), Refusal> {
+        let path = format!("sessions/{}/restart", session.id());
+        call(app, session, Method::POST, &path, None, Patience::Long).await?;
+        Ok(())
+    }
+
+    async fn remove(&self, app: &App, session: &Session) -> Result<(), Refusal> {
+        // Removing logs out too.
+        let path = format!("sessions/{}", session.id());
+        call(app, session, Method::DELETE, &path, None, Patience::Long).await?;
+        Ok(())
+    }
+
+    async fn resolve(&self, app: &App, session: &Session, address: &str) -> Result<Option<Jid>, Refusal> {
+        let Some(id) = address.strip_suffix("@lid") else { return Ok(Jid::parse(&wire::plain(address)).ok()) };
+        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Ok(None);
+        }
+        let path = format!("{}/lids/{id}", session.id());
+        let known: wire::Lid = match call(app, session, Method::GET, &path, None, Patience::Usual).await {
+            Ok(answer) => answer.json()?,
+            // Older servers do not know the question, and nobody knows all people.
+            Err(Refusal { class: Class::NotFound | Class::ContentRejected, .. }) => wire::Lid::default(),
+            Err(refusal) => return Err(refusal),
+        };
+        let phone = known.pn.and_then(|address| Jid::parse(&wire::plain(&address)).ok());
+        Ok(phone.or_else(|| Jid::parse(address).ok()))
+    }
+
+    fn media(&self, app: &App, session: &Session, url: &str) -> Result<Source> {
+        let said: Url = url.parse().map_err(|_| Error::field("url", "is not a URL"))?;
+        if !said.path().starts_with(FILES) {
+            // It keeps them elsewhere, which is not the operator's word.
+            return Ok(Source { request: app.outbound.request(Method::GET, url)?, packing: Packing::Plain });
+        }
+        // A server that does not know its own name says localhost.
+        let url = format!("{}{}", session.access.base_url, said.path());
+        let request = app.connectors.request(Method::GET, &url, Patience::Long)?;
+        let request = request.header(KEY, session.access.api_key.expose_secret());
+        Ok(Source { request, packing: Packing::Plain })
+    }
+
+    fn is_genuine(&self, _app: &App, session: &Session, callback: &Callback) -> bool {
+        events::is_genuine(session.secret.expose_secret(), callback)
+    }
+
+    fn read(&self, _app: &App, session: &Session, callback: &Callback) -> Result<Heard> {
+        events::read(session.id(), &callback.body)
+    }
+}
+
+/// The code that a session shows; `None` if it is just being replaced.
+async fn code(app: &App, session: &Session) -> Result<Option<String>, Refusal> {
+    let path = format!("{}/auth/qr?format=raw", session.id());
+    match call(app, session, Method::GET, &path, None, Patience::Usual).await {
+        Ok(answer) => {
+            let code: wire::Qr = answer.json()?;
+            Ok(Some(code.value).filter(|value| !value.is_empty()))
+        }
+        Err(Refusal { class: Class::SessionLost, .. }) => Ok(None),
+        Err(refusal) => Err(refusal),
+    }
+}

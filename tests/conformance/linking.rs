@@ -1,0 +1,164 @@
+//! Linking, and what becomes of sessions.
+
+use std::time::Duration;
+
+use entity::{attempt, channel};
+use sea_orm::{EntityTrait, QueryOrder};
+
+use crate::{
+    conformance::{Provider, Remote, RemoteState, Scene, THEIRS},
+    support::provider::Trouble,
+};
+
+async fn newest_attempt<P: Provider>(scene: &Scene<P>) -> attempt::Model {
+    let newest = attempt::Entity::find().order_by_desc(attempt::Column::Id);
+    newest.one(scene.app.app.db.reader()).await.expect("a look").expect("an attempt")
+}
+
+pub(crate) async fn codes_are_replaced_and_run_out<P: Provider>() {
+    let scene = Scene::<P>::new().await;
+    let page = scene.page().await;
+    page.start().await;
+    let mut codes = Vec::new();
+    for seq in 1..=3 {
+        codes.push(scene.provider.show_code(&scene.app, &page).await);
+        let shown = page.now().await;
+        assert_eq!((shown.state(), &shown.0["qr"]["seq"]), ("awaiting_scan", &seq.into()));
+        assert!(shown.0["qr"]["expires_in_ms"].as_i64().is_some_and(|left| left > 0), "{}", shown.0);
+    }
+    codes.dedup();
+    assert_eq!(codes.len(), 3);
+    scene.provider.run_out(&scene.app).await;
+    let shown = page.now().await;
+    assert_eq!((shown.state(), &shown.0["error"]["code"]), ("expired", &"qr_expired".into()));
+    scene.app.run_jobs().await;
+    let attempt = newest_attempt(&scene).await;
+    assert!(scene.provider.is_gone(&scene.app, attempt.id).await, "nothing is left at the provider");
+    // One call begins anew.
+    page.start().await;
+    let code = scene.provider.show_code(&scene.app, &page).await;
+    assert!(!codes.contains(&code));
+}
+
+pub(crate) async fn an_abandoned_attempt_leaves_nothing<P: Provider>() {
+    let scene = Scene::<P>::new().await;
+    let page = scene.page().await;
+    page.start().await;
+    scene.provider.show_code(&scene.app, &page).await;
+    let attempt = newest_attempt(&scene).await;
+    scene.acme.delete(&format!("/workspaces/{}/users/{}/qr", scene.workspace, scene.user)).await.expect(200);
+    scene.app.run_jobs().await;
+    assert!(scene.provider.is_gone(&scene.app, attempt.id).await);
+    assert_eq!(channel::Entity::find().one(scene.app.app.db.reader()).await.expect("a look"), None);
+}
+
+pub(crate) async fn a_phone_that_logs_out_is_told<P: Provider>() {
+    let scene = Scene::<P>::linked().await;
+    assert_eq!(scene.account().await["connected"], true);
+    scene.provider.log_out(&scene.app).await;
+    scene.app.run_jobs().await;
+    assert_eq!(scene.account().await["connected"], false);
+    let channel = scene.channel().await;
+    assert_eq!(channel.disconnect_reason, Some(channel::DisconnectReason::LoggedOut));
+    assert!(scene.provider.is_gone(&scene.app, channel.session).await);
+    let sent = scene.token().await.send(THEIRS, "Hello").await;
+    assert!(sent.status.is_client_error(), "{sent:?}");
+    // The same number comes back to the same account.
+    let again = scene.link().await;
+    assert_eq!((again.account_id, again.id), (channel.account_id, channel.id));
+    assert_ne!(again.session, channel.session);
+}
+
+pub(crate) async fn wrong_credentials_are_told_and_cost_no_account<P: Remote>() {
+    let scene = Scene::<P>::new().await;
+    scene.provider.refuse_key(true);
+    let page = scene.page().await;
+    let shown = page.start().await;
+    assert_eq!((shown.state(), &shown.0["error"]["code"]), ("failed", &"auth_invalid".into()));
+    scene.provider.refuse_key(false);
+    let session = scene.link().await.session;
+    scene.provider.refuse_key(true);
+    scene.provider.change(RemoteState::Down, false).await;
+    scene.app.run_jobs().await;
+    assert_eq!(scene.account().await["connected"], true, "our mistake is not the customer's");
+    scene.provider.refuse_key(false);
+    scene.provider.change(RemoteState::Working, true).await;
+    scene.app.advance(2).await;
+    assert_eq!(scene.channel().await.session, session);
+    assert_eq!(scene.account().await["connected"], true);
+}
+
+pub(crate) async fn a_provider_in_trouble_fails_no_attempt_at_once<P: Remote>() {
+    let scene = Scene::<P>::new().await;
+    let page = scene.page().await;
+    for trouble in [Trouble::Unavailable, Trouble::Limited(Some(7)), Trouble::AnswerLost, Trouble::CutOff] {
+        scene.provider.trouble_asking(trouble);
+    }
+    assert_eq!(page.start().await.state(), "connecting");
+    for _ in 0..4 {
+        scene.app.advance(10).await;
+        assert_eq!(page.now().await.state(), "connecting");
+    }
+    let code = scene.provider.show_code(&scene.app, &page).await;
+    scene.provider.link(&scene.app, &code).await;
+    scene.app.run_jobs().await;
+    assert_eq!(scene.account().await["connected"], true);
+}
+
+pub(crate) async fn states_that_nobody_knows_change_nothing<P: Remote>() {
+    let scene = Scene::<P>::new().await;
+    let page = scene.page().await;
+    page.start().await;
+    scene.provider.change(RemoteState::Unheard, false).await;
+    scene.app.advance(5).await;
+    assert_eq!(page.now().await.state(), "connecting");
+    let code = scene.provider.show_code(&scene.app, &page).await;
+    scene.provider.change(RemoteState::Unheard, false).await;
+    scene.app.advance(5).await;
+    assert_eq!(page.now().await.code(), code);
+    scene.provider.link(&scene.app, &code).await;
+    scene.app.run_jobs().await;
+    scene.provider.change(RemoteState::Unheard, false).await;
+    scene.app.advance(5).await;
+    assert_eq!(scene.account().await["connected"], true);
+}
+
+pub(crate) async fn a_session_that_is_down_is_repaired_or_given_up<P: Remote>() {
+    let scene = Scene::<P>::linked().await;
+    scene.provider.change(RemoteState::Down, false).await;
+    scene.app.run_jobs().await;
+    assert_eq!(scene.provider.restarts(), 1);
+    scene.provider.change(RemoteState::Down, false).await;
+    scene.app.run_jobs().await;
+    assert_eq!(scene.provider.restarts(), 1, "it is given time");
+    scene.provider.change(RemoteState::Working, false).await;
+    scene.app.advance(31).await;
+    assert_eq!((scene.provider.restarts(), scene.account().await["connected"].clone()), (1, true.into()));
+    // The next time it stays down.
+    scene.provider.change(RemoteState::Down, false).await;
+    scene.app.run_jobs().await;
+    for (seconds, restarts) in [(30, 3), (60, 4), (119, 4)] {
+        assert_eq!(scene.account().await["connected"], true);
+        scene.app.advance(seconds).await;
+        assert_eq!(scene.provider.restarts(), restarts);
+    }
+    let session = scene.channel().await.session;
+    scene.app.advance(1).await;
+    assert_eq!(scene.account().await["connected"], false);
+    scene.app.run_jobs().await;
+    assert!(scene.provider.is_gone(&scene.app, session).await);
+}
+
+pub(crate) async fn a_lost_word_about_a_session_is_made_good<P: Remote>() {
+    let scene = Scene::<P>::linked().await;
+    scene.provider.change(RemoteState::AsksForCode, true).await;
+    scene.app.clock.advance(Duration::from_secs(299));
+    let probe = async || quartermaster::connector::session::probe(&scene.app.app).await.expect("a probe");
+    assert_eq!(probe().await, 0);
+    scene.app.clock.advance(Duration::from_secs(2));
+    assert_eq!(probe().await, 1);
+    assert_eq!(probe().await, 0);
+    assert_eq!(scene.account().await["connected"], true);
+    scene.app.run_jobs().await;
+    assert_eq!(scene.account().await["connected"], false);
+}

@@ -1,0 +1,181 @@
+//! WAHA, played by a server of our own.
+
+use entity::{
+    channel::ConnectorKind,
+    id::{AttemptId, PartnerId},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    conformance::{OURS, Posted, Provider, Remote, RemoteState, Said, Signature, THEIRS, choose},
+    support::{
+        TestApp,
+        page::Page,
+        provider::Trouble,
+        waha::{IMPATIENT, KEY, Waha, sign},
+    },
+};
+
+fn digits(phone: &str) -> &str {
+    phone.trim_start_matches('+')
+}
+
+fn theirs() -> String {
+    format!("{}@c.us", digits(THEIRS))
+}
+
+impl Waha {
+    fn message(&self, text: &str) -> Option<Value> {
+        self.sent().into_iter().find(|message| message["text"] == text || message["caption"] == text)
+    }
+}
+
+impl Provider for Waha {
+    async fn set_up(app: &TestApp, partner: &PartnerId) -> Self {
+        let waha = Self::start().await;
+        app.app.connectors.limit_to(IMPATIENT);
+        choose(app, partner, ConnectorKind::Waha, &waha.url(), KEY).await;
+        waha
+    }
+
+    async fn show_code(&self, app: &TestApp, page: &Page) -> String {
+        let code = Waha::show_code(self, &self.newest()).await;
+        app.run_jobs().await;
+        assert_eq!(page.now().await.code(), code);
+        code
+    }
+
+    async fn run_out(&self, app: &TestApp) {
+        self.change(&self.newest(), "FAILED").await;
+        app.run_jobs().await;
+    }
+
+    async fn link(&self, _app: &TestApp, _code: &str) {
+        Waha::link(self, &self.newest(), digits(OURS)).await;
+    }
+
+    fn trouble(&self, trouble: Trouble) -> String {
+        Waha::trouble(self, trouble);
+        THEIRS.to_owned()
+    }
+
+    async fn taken(&self, _app: &TestApp, text: &str) -> usize {
+        self.sent().iter().filter(|message| message["text"] == text).count()
+    }
+
+    async fn read(&self, app: &TestApp, text: &str) {
+        let message = self.message(text).expect("a message");
+        let id = format!("true_{}_{}", theirs(), message["id"].as_str().expect("an id"));
+        for (ack, name) in [(1, "SERVER"), (2, "DEVICE"), (3, "READ")] {
+            let payload = json!({ "id": id, "from": theirs(), "fromMe": true, "ack": ack, "ackName": name });
+            self.tell(&self.newest(), "message.ack", payload).await.expect(200);
+            app.run_jobs().await;
+        }
+    }
+
+    async fn write(&self, app: &TestApp, from: &str, text: &str) {
+        let chat = format!("{}@c.us", digits(from));
+        let payload = json!({ "id": format!("false_{chat}_IN{}", text.len()), "timestamp": 1_789_027_200, "from": chat,
+            "fromMe": false, "source": "app", "to": "15550001111@c.us", "body": text, "hasMedia": false, "ack": 2 });
+        self.tell(&self.newest(), "message.any", payload).await.expect(200);
+        app.run_jobs().await;
+    }
+
+    async fn log_out(&self, app: &TestApp) {
+        // It starts anew and asks for a phone.
+        Waha::show_code(self, &self.newest()).await;
+        app.run_jobs().await;
+    }
+
+    async fn is_gone(&self, _app: &TestApp, session: AttemptId) -> bool {
+        self.session(&session.to_string()).is_none() && self.removed().contains(&session.to_string())
+    }
+}
+
+impl Remote for Waha {
+    fn refuse_key(&self, refuses: bool) {
+        Waha::refuse_key(self, refuses);
+    }
+
+    fn trouble_asking(&self, trouble: Trouble) {
+        self.asking.add(trouble);
+    }
+
+    async fn change(&self, state: RemoteState, is_silent: bool) {
+        let status = match state {
+            RemoteState::Working => "WORKING",
+            RemoteState::Down => "FAILED",
+            RemoteState::AsksForCode => "SCAN_QR_CODE",
+            RemoteState::Unheard => "ON_HOLIDAY",
+        };
+        match is_silent {
+            true => self.change_silently(&self.newest(), status),
+            false => Waha::change(self, &self.newest(), status).await,
+        }
+    }
+
+    fn restarts(&self) -> u32 {
+        self.session(&self.newest()).map_or(0, |session| session.restarts)
+    }
+
+    async fn tell_gone_out(&self, text: &str) {
+        let message = self.message(text).expect("a message");
+        let id = format!("true_{}_{}", theirs(), message["id"].as_str().expect("an id"));
+        let payload = json!({ "id": id, "from": "15550001111@c.us", "to": theirs(), "fromMe": true, "source": "api", "body": text });
+        self.tell(&self.newest(), "message.any", payload).await.expect(200);
+    }
+
+    fn callback(&self, said: &Said, number: u32) -> Posted {
+        let session = self.newest();
+        let own = |reference: &str| format!("true_{}_{reference}", theirs());
+        let (event, payload) = match said {
+            Said::Wrote { id, text, file } => {
+                let media = file.as_ref().map(|(url, content_type)| json!({ "url": url, "mimetype": content_type }));
+                let payload = json!({ "id": format!("false_{}_{id}", theirs()), "from": theirs(), "fromMe": false,
+                    "to": "15550001111@c.us", "body": text, "hasMedia": media.is_some(), "media": media });
+                ("message.any", payload)
+            }
+            Said::Delivered { reference } => ("message.ack", json!({ "id": own(reference), "fromMe": true, "ack": 2 })),
+            Said::Read { reference } => ("message.ack", json!({ "id": own(reference), "fromMe": true, "ack": 3 })),
+            Said::Reacted { reference, emoji } => {
+                let reaction = json!({ "text": emoji, "messageId": own(reference) });
+                ("message.reaction", json!({ "from": theirs(), "fromMe": false, "reaction": reaction }))
+            }
+            Said::Unheard => ("moon.rise", json!({ "phase": "full" })),
+        };
+        let body = self.event(&session, event, i64::from(number) * 1000, payload);
+        let mut body: Value = serde_json::from_str(&body).expect("JSON");
+        body["id"] = format!("evt_n{number}").into();
+        Posted { session, body: body.to_string() }
+    }
+
+    async fn post(&self, posted: &Posted, signature: Signature) -> u16 {
+        let answer = match signature {
+            Signature::Genuine => Waha::post(self, &posted.session, &posted.body).await,
+            Signature::Forged => {
+                let forged = sign("another key", &posted.body);
+                self.post_signed(&posted.session, &posted.body, &forged).await
+            }
+            Signature::Missing => self.post_signed(&posted.session, &posted.body, "").await,
+        };
+        answer.status.as_u16()
+    }
+
+    fn keep(&self, name: &str, content_type: &str, content: &[u8]) -> Option<String> {
+        Some(Waha::keep(self, name, content_type, content))
+    }
+
+    fn file_sent(&self) -> Option<String> {
+        let last = self.sent().pop()?;
+        last["file"]["url"].as_str().map(str::to_owned)
+    }
+
+    fn reactions(&self) -> Vec<String> {
+        let text = |reaction: &Value| reaction["reaction"].as_str().expect("a reaction").to_owned();
+        Waha::reactions(self).iter().map(text).collect()
+    }
+
+    fn reference(&self, text: &str) -> String {
+        self.message(text).expect("a message")["id"].as_str().expect("an id").to_owned()
+    }
+}

@@ -1,0 +1,336 @@
+//! An Evolution API server, written from the contract: instances with their states and codes, messages, events that
+//! carry a token.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use jsonwebtoken::{EncodingKey, Header};
+use poem::{
+    Endpoint, Request, Response,
+    endpoint::make,
+    http::{Method, StatusCode},
+    listener::{Acceptor, Listener, TcpListener},
+};
+use serde_json::{Value, json};
+
+use super::{client::Answer, provider::Troubles};
+
+pub(crate) const KEY: &str = "evolution-global-key-0123456789";
+/// Long after every test.
+const EXPIRES: i64 = 4_102_444_800;
+
+/// One instance.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Instance {
+    state: String,
+    code: Option<String>,
+    codes: u32,
+    owner: Option<String>,
+    reason: Option<i64>,
+    webhook: Value,
+    pub(crate) restarts: u32,
+}
+
+#[derive(Default)]
+struct State {
+    instances: HashMap<String, Instance>,
+    newest: String,
+    removed: Vec<String>,
+    sent: Vec<Value>,
+    reactions: Vec<Value>,
+    files: HashMap<String, Vec<u8>>,
+    refuses_key: bool,
+}
+
+pub(crate) struct Evolution {
+    pub(crate) address: SocketAddr,
+    state: Arc<Mutex<State>>,
+    http: reqwest::Client,
+    /// What goes wrong with messages.
+    pub(crate) sending: Troubles,
+    /// What goes wrong with everything else.
+    pub(crate) asking: Troubles,
+}
+
+impl Evolution {
+    pub(crate) async fn start() -> Self {
+        let state: Arc<Mutex<State>> = Arc::default();
+        let (sending, asking) = (Troubles::default(), Troubles::default());
+        let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.expect("a port");
+        let address = *acceptor.local_addr()[0].as_socket_addr().expect("an address");
+        let served = endpoint(Arc::clone(&state), sending.clone(), asking.clone());
+        tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(served));
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        Self { address, state, http, sending, asking }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("a lock")
+    }
+
+    /// The name of the instance that was made last.
+    pub(crate) fn newest(&self) -> String {
+        self.state().newest.clone()
+    }
+
+    pub(crate) fn instance(&self, name: &str) -> Option<Instance> {
+        self.state().instances.get(name).cloned()
+    }
+
+    /// Names of instances that were removed.
+    pub(crate) fn removed(&self) -> Vec<String> {
+        self.state().removed.clone()
+    }
+
+    /// Messages that it has taken.
+    pub(crate) fn sent(&self) -> Vec<Value> {
+        self.state().sent.clone()
+    }
+
+    pub(crate) fn reactions(&self) -> Vec<Value> {
+        self.state().reactions.clone()
+    }
+
+    /// Accepts no key any more, or again.
+    pub(crate) fn refuse_key(&self, refuses_key: bool) {
+        self.state().refuses_key = refuses_key;
+    }
+
+    /// Keeps a file under a name.
+    pub(crate) fn keep(&self, name: &str, content: &[u8]) {
+        self.state().files.insert(name.to_owned(), content.to_vec());
+    }
+
+    /// Keeps the file of this name, if there is one, as that of a message.
+    pub(crate) fn keep_as(&self, name: &str, message: &str) {
+        let content = self.state().files.get(name).cloned();
+        if let Some(content) = content {
+            self.keep(message, &content);
+        }
+    }
+
+    /// The instance shows its next code, and says so.
+    pub(crate) async fn show_code(&self, name: &str) -> String {
+        let code = {
+            let mut state = self.state();
+            let instance = state.instances.get_mut(name).expect("an instance");
+            instance.codes += 1;
+            let code = format!("2@code-{}-of-{name},a,b,c", instance.codes);
+            instance.code = Some(code.clone());
+            "connecting".clone_into(&mut instance.state);
+            code
+        };
+        self.tell(name, "qrcode.updated", json!({ "qrcode": { "instance": name, "code": code } })).await.expect(200);
+        code
+    }
+
+    /// A phone scans.
+    pub(crate) async fn link(&self, name: &str, digits: &str) {
+        self.state().instances.get_mut(name).expect("an instance").owner = Some(format!("{digits}:3@s.whatsapp.net"));
+        self.change(name, "open", None).await;
+    }
+
+    /// The instance changes its state, and says so.
+    pub(crate) async fn change(&self, name: &str, to: &str, reason: Option<i64>) {
+        self.change_silently(name, to, reason);
+        self.tell(name, "connection.update", json!({ "instance": name, "state": to, "statusReason": reason }))
+            .await
+            .expect(200);
+    }
+
+    pub(crate) fn change_silently(&self, name: &str, to: &str, reason: Option<i64>) {
+        let mut state = self.state();
+        let instance = state.instances.get_mut(name).expect("an instance");
+        to.clone_into(&mut instance.state);
+        instance.reason = reason;
+        instance.code = None;
+    }
+
+    /// Tells of an event.
+    pub(crate) async fn tell(&self, name: &str, event: &str, data: Value) -> Answer {
+        self.post(name, &event_of(name, event, &data)).await
+    }
+
+    /// Posts an event as the instance's webhook says.
+    pub(crate) async fn post(&self, name: &str, body: &str) -> Answer {
+        let key = self.hook(name)["headers"]["jwt_key"].as_str().expect("a key").to_owned();
+        self.post_with(name, body, &format!("Bearer {}", token(&key))).await
+    }
+
+    /// Posts an event with this proof.
+    pub(crate) async fn post_with(&self, name: &str, body: &str, authorization: &str) -> Answer {
+        let url = self.hook(name)["url"].as_str().expect("an address").to_owned();
+        let request = self.http.post(url).header("Content-Type", "application/json");
+        Answer::of(request.header("Authorization", authorization).body(body.to_owned())).await
+    }
+
+    fn hook(&self, name: &str) -> Value {
+        self.state().instances.get(name).expect("an instance").webhook.clone()
+    }
+}
+
+/// An event as it is posted: the instance's own token is in it.
+pub(crate) fn event_of(name: &str, event: &str, data: &Value) -> String {
+    json!({
+        "event": event,
+        "instance": name,
+        "data": data,
+        "destination": "http://example.com",
+        "date_time": "2026-09-10T08:00:00.000Z",
+        "sender": "15550001111@s.whatsapp.net",
+        "server_url": "http://localhost:8080",
+        "apikey": "the-token-of-the-instance",
+    })
+    .to_string()
+}
+
+/// What proves an event.
+pub(crate) fn token(key: &str) -> String {
+    let claims = json!({ "iat": EXPIRES - 600, "exp": EXPIRES, "app": "evolution", "action": "webhook" });
+    jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(key.as_bytes())).expect("a token")
+}
+
+fn endpoint(state: Arc<Mutex<State>>, sending: Troubles, asking: Troubles) -> impl Endpoint<Output = Response> {
+    make(move |mut request: Request| {
+        let (state, sending, asking) = (Arc::clone(&state), sending.clone(), asking.clone());
+        async move {
+            let is_known = request.header("apikey") == Some(KEY);
+            let path = request.uri().path().trim_start_matches('/').to_owned();
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            let body = request.take_body().into_string().await.expect("a body");
+            let body: Value = serde_json::from_str(&body).unwrap_or_default();
+            let refuses = state.lock().expect("a lock").refuses_key;
+            if !is_known || refuses {
+                return Ok::<_, poem::Error>(failed(401, "Unauthorized"));
+            }
+            let trouble = if path.starts_with("message/") { sending.next() } else { asking.next() };
+            let answer = |state: &Mutex<State>| {
+                answer(&mut state.lock().expect("a lock"), request.method(), &path, &query, &body)
+            };
+            Ok(match trouble {
+                None => answer(&state),
+                Some(trouble) => {
+                    if trouble.is_done() {
+                        drop(answer(&state));
+                    }
+                    trouble.answer().await
+                }
+            })
+        }
+    })
+}
+
+fn answered(status: u16, body: &Value) -> Response {
+    let status = StatusCode::from_u16(status).expect("a status");
+    Response::builder().status(status).content_type("application/json").body(body.to_string())
+}
+
+fn failed(status: u16, reason: &str) -> Response {
+    answered(status, &json!({ "status": status, "error": reason, "response": { "message": [reason] } }))
+}
+
+fn answer(state: &mut State, method: &Method, path: &str, query: &str, body: &Value) -> Response {
+    let parts: Vec<&str> = path.split('/').collect();
+    let no_instance = || failed(404, "The instance does not exist");
+    match (method.as_str(), parts.as_slice()) {
+        ("POST", ["instance", "create"]) => create(state, body),
+        ("GET", ["instance", "connectionState", name]) => match state.instances.get(*name) {
+            Some(instance) => answered(200, &json!({ "instance": { "instanceName": name, "state": instance.state } })),
+            None => no_instance(),
+        },
+        ("GET", ["instance", "connect", name]) => match state.instances.get(*name) {
+            Some(instance) if instance.state == "open" => {
+                answered(200, &json!({ "instance": { "instanceName": name, "state": "open" } }))
+            }
+            Some(Instance { code: Some(code), codes, .. }) => {
+                let pairing = query.contains("number=").then_some("WZYEH1YY");
+                answered(200, &json!({ "pairingCode": pairing, "code": code, "base64": "data:,", "count": codes }))
+            }
+            Some(_) => answered(200, &json!({ "count": 0 })),
+            None => no_instance(),
+        },
+        ("GET", ["instance", "fetchInstances"]) => {
+            let name = query.trim_start_matches("instanceName=");
+            match state.instances.get(name) {
+                Some(instance) => answered(200, &json!([shown(name, instance)])),
+                None => no_instance(),
+            }
+        }
+        ("POST", ["instance", "restart", name]) => match state.instances.get_mut(*name) {
+            Some(instance) => {
+                instance.restarts += 1;
+                answered(200, &json!({ "instance": { "instanceName": name, "state": instance.state } }))
+            }
+            None => no_instance(),
+        },
+        ("DELETE", ["instance", "logout", name]) => match state.instances.get(*name) {
+            Some(instance) if instance.state == "open" => {
+                answered(200, &json!({ "status": "SUCCESS", "error": false }))
+            }
+            Some(_) => failed(400, "The instance is not connected"),
+            None => no_instance(),
+        },
+        ("DELETE", ["instance", "delete", name]) => match state.instances.remove(*name) {
+            Some(_) => {
+                state.removed.push((*name).to_owned());
+                answered(200, &json!({ "status": "SUCCESS", "error": false }))
+            }
+            None => no_instance(),
+        },
+        ("POST", ["chat", "getBase64FromMediaMessage", _]) => {
+            let id = body["message"]["key"]["id"].as_str().expect("an id");
+            match state.files.get(id) {
+                Some(content) => answered(201, &json!({ "base64": BASE64_STANDARD.encode(content) })),
+                None => failed(400, "Message not found"),
+            }
+        }
+        ("POST", ["message", "sendReaction", _]) => {
+            state.reactions.push(body.clone());
+            answered(201, &json!({ "key": { "id": "R" } }))
+        }
+        ("POST", ["message", send, name]) => take(state, send, name, body),
+        _ => failed(404, "Not Found"),
+    }
+}
+
+fn create(state: &mut State, body: &Value) -> Response {
+    let name = body["instanceName"].as_str().expect("a name").to_owned();
+    if state.instances.contains_key(&name) {
+        return failed(403, &format!("This name \"{name}\" is already in use."));
+    }
+    let webhook = body["webhook"].clone();
+    let instance = Instance { state: "connecting".to_owned(), webhook, ..Instance::default() };
+    let shown = json!({ "instance": { "instanceName": name, "status": "connecting" }, "hash": "token",
+        "qrcode": { "count": 0 } });
+    state.instances.insert(name.clone(), instance);
+    state.newest = name;
+    answered(201, &shown)
+}
+
+fn shown(name: &str, instance: &Instance) -> Value {
+    json!({ "id": "1", "name": name, "connectionStatus": instance.state, "ownerJid": instance.owner,
+        "profileName": "Bakery", "integration": "WHATSAPP-BAILEYS", "disconnectionReasonCode": instance.reason })
+}
+
+fn take(state: &mut State, send: &str, name: &str, body: &Value) -> Response {
+    let Some(instance) = state.instances.get(name) else { return failed(404, "The instance does not exist") };
+    if instance.state != "open" {
+        return failed(500, "Connection Closed");
+    }
+    let mut message = body.clone();
+    let id = format!("BAE5{:04}", state.sent.len());
+    let number = body["number"].as_str().expect("a number");
+    message["endpoint"] = send.into();
+    message["id"] = id.as_str().into();
+    state.sent.push(message);
+    let key = json!({ "remoteJid": format!("{number}@s.whatsapp.net"), "fromMe": true, "id": id });
+    answered(201, &json!({ "key": key, "status": "PENDING", "messageType": "conversation" }))
+}
