@@ -87,6 +87,13 @@ fn partner_rows() -> Vec<(&'static str, Method, &'static str, Value, Foreign)> {
             json!({ "channel_id": "{ch}", "from": "+15550002222", "text": "Hello" }),
             NoSuchPhone(409, "phone_not_linked"),
         ),
+        (
+            "react_from_sandbox_phone",
+            Method::POST,
+            "/sandbox/reaction",
+            json!({ "phone": "+15550001111", "from": "+15550002222", "message_uid": "00000000-0000-7000-8000-000000000001", "reaction": "👍" }),
+            NoSuchPhone(409, "phone_not_linked"),
+        ),
         ("set_webhook", Method::PUT, "/webhook", json!({ "url": "https://1.1.1.1/stranger" }), OwnOnly),
         ("get_webhook", Method::GET, "/webhook", json!(null), OwnOnly),
         (

@@ -17,6 +17,7 @@ use crate::support::{
     sender::Sender,
 };
 
+mod killed;
 mod setup;
 mod trouble;
 

@@ -29,6 +29,7 @@ pub(crate) fn serve(app: &TestApp, listen: &str) -> Child {
         .env("QM_MASTER_KEY", config.master_key.as_ref().expect("a key").expose_secret())
         .env("QM_DATABASE_POOL_SIZE", "8")
         .stdin(Stdio::null());
+    command.env("QM_ALLOW_PRIVATE_TARGETS", config.allow_private_targets.to_string());
     if let Some(url) = &config.redis_url {
         command.env("QM_REDIS_URL", url.expose_secret());
     }

@@ -16,7 +16,7 @@ use quartermaster::{
 use sea_orm::{ActiveModelTrait, EntityTrait, PaginatorTrait, QueryOrder, Set, Unchanged};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Setup, TestApp, conversation::Conversations, messages::Line};
+use crate::support::{Answer, Setup, TestApp, conversation::Conversations, messages::Line, receiver::Receiver};
 
 fn hello() -> Value {
     json!({ "phone": "+15550001111", "from": "+15557770000", "text": "Hello" })
@@ -41,6 +41,7 @@ fn incoming(session: AttemptId, provider_ref: &str) -> Incoming {
         session,
         from: Jid::of(&Phone::parse("+15557770000").expect("a number")),
         author: None,
+        author_name: None,
         text: Some(Text::parse("Hello".to_owned()).expect("a text")),
         file: None,
         provider_ref: provider_ref.to_owned(),
@@ -236,5 +237,55 @@ async fn who_writes_in_a_group_is_known_to_be_in_it() {
     }
     for group in ["x", "15557770000@s.whatsapp.net", "@g.us", ""] {
         write("+15557770000", Some(group)).await.expect_error(400, "invalid_request");
+    }
+}
+
+/// By the name that their phone tells, else as the account's chat with them is called, else by their number.
+#[tokio::test]
+async fn a_groups_messages_say_who_wrote_them() {
+    let app = Setup::default().configured(|config| config.allow_private_targets = true).start().await;
+    let bakery = Conversations::start(&app, "acme", "+15550001111").await;
+    let receiver = Receiver::start().await;
+    let webhook = json!({ "event_type": "message:received:new", "url": receiver.url() });
+    bakery.token.post("/webhooks", webhook).await.expect(200);
+    let team = "120363000000000001@g.us";
+    let write = async |from: &str, change: Value| {
+        let mut body = json!({ "phone": "+15550001111", "from": from, "text": "Hello", "group": team });
+        body.as_object_mut().expect("a body").extend(change.as_object().expect("changes").clone());
+        bakery.partner.post("/sandbox/inbound", body).await
+    };
+    write("+15557770000", json!({ "group": null })).await.expect(200);
+    app.run_jobs().await;
+    let chats = bakery.token.get("/chats").await.expect(200)["data"]["chats"].clone();
+    let named = json!({ "name": "Ann Lee" });
+    bakery.token.patch(&format!("/chats/{}", chats[0]["id"]), named).await.expect(200);
+    for (from, from_name, expected) in [
+        ("+15557770000", None, "Ann Lee"),
+        ("+15557770000", Some("Annie"), "Annie"),
+        ("+15557770001", None, "+15557770001"),
+        ("+15557770001", Some(" Bob "), "Bob"),
+    ] {
+        app.run_jobs().await;
+        receiver.forget();
+        let given = from_name.map_or_else(|| json!({}), |name| json!({ "from_name": name }));
+        let uid = write(from, given).await.expect(200)["message_uids"][0].clone();
+        app.run_jobs().await;
+        let message = bakery.token.get(&format!("/messages/{}", uid.as_str().expect("a uid"))).await.expect(200);
+        let message = message["data"].clone();
+        assert_eq!((&message["sender_name"], &message["sender_phone"]), (&json!(expected), &json!(from)));
+        assert_eq!((&message["recipient_phone"], &message["from_me"]), (&json!("+15550001111"), &json!(false)));
+        let history = bakery.token.get(&format!("/chats/{}/messages", message["chat_id"])).await.expect(200);
+        let newest = history["data"]["messages"].as_array().expect("messages").iter().find(|one| one["uid"] == uid);
+        assert_eq!(newest.expect("it is in the history")["sender_name"], expected);
+        let told = receiver.received();
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].json()["message"]["sender"], json!({ "full_name": expected, "phone": from }));
+    }
+    let direct = write("+15557770000", json!({ "group": null, "from_name": "Annie" })).await.expect(200);
+    let direct = app.message(uid(&direct)).await;
+    assert_eq!((direct.sender_name, direct.sender_phone), (None, None), "a direct chat is with whoever writes");
+    for name in ["", " ", "a\u{7}b", "x".repeat(257).as_str()] {
+        let error = write("+15557770000", json!({ "from_name": name })).await.expect_error(400, "invalid_request");
+        assert!(error["description"].as_str().is_some_and(|text| text.contains("from_name")), "{error}");
     }
 }

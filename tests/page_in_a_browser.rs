@@ -5,6 +5,7 @@
 
 mod access;
 mod embedded;
+mod invitation;
 mod pictures;
 mod portal;
 mod scene;

@@ -23,7 +23,7 @@ use secrecy::ExposeSecret;
 use crate::support::{START, TestApp, conversation::Conversations, explaining::Explaining};
 
 const HOURS: &str = r#"SELECT "chats"."active_hour" FROM "chats""#;
-const WHOLE: [&str; 8] = [
+const WHOLE: [&str; 9] = [
     "SCAN chats",
     "SCAN chat_labels",
     "SCAN messages",
@@ -32,6 +32,7 @@ const WHOLE: [&str; 8] = [
     "Seq Scan on chat_labels",
     "Seq Scan on messages",
     "Seq Scan on search_documents",
+    "Seq Scan on search_words",
 ];
 
 fn some(text: &str) -> Option<String> {

@@ -16,7 +16,9 @@ use quartermaster::{
 use sea_orm::{EntityTrait, Set};
 use serde_json::{Value, json};
 
-use crate::support::{START, TestApp, conversation::Conversations, messages::Line, sender::Sender};
+use crate::support::{
+    START, Setup, TestApp, conversation::Conversations, messages::Line, receiver::Receiver, sender::Sender,
+};
 
 async fn at_provider(app: &TestApp, id: MessageId) -> Option<(Option<String>, i32)> {
     let found = sandbox_reaction::Entity::find_by_id(id).one(app.app.db.reader()).await.expect("a look");
@@ -150,4 +152,75 @@ async fn a_reaction_to_what_waits_follows_it() {
     let id: MessageId = uid.parse().expect("a uuid");
     assert_eq!(at_provider(&app, id).await, Some((Some("👍".to_owned()), 1)));
     assert_eq!(app.fate(id).await.at_provider, (1, 1));
+}
+
+#[tokio::test]
+async fn a_simulated_person_reacts_and_the_workspace_is_told() {
+    let app = Setup::default().configured(|config| config.allow_private_targets = true).start().await;
+    let sender = Sender::with_credits(&app, 10).await;
+    let receiver = Receiver::start().await;
+    let webhook = json!({ "event_type": "message:reaction", "url": receiver.url() });
+    sender.token.post("/webhooks", webhook).await.expect(200);
+    let sent = sender.token.send("+15557770000", "Hello").await.expect(200)["data"]["message_uid"].clone();
+    let body = |uid: &Value, reaction: &str| json!({ "phone": "+15550001111", "from": "+15557770000", "message_uid": uid, "reaction": reaction });
+    let react = async |body: Value| sender.partner.post("/sandbox/reaction", body).await;
+    react(body(&sent, "👍")).await.expect_error(404, "message_not_found");
+    app.advance(60).await;
+    let text = json!({ "phone": "+15550001111", "from": "+15557770000", "text": "Hello" });
+    let got = sender.partner.post("/sandbox/inbound", text).await.expect(200)["message_uids"][0].clone();
+    app.run_jobs().await;
+    for uid in [&sent, &got] {
+        let path = format!("/messages/{}/reactions", uid.as_str().expect("a uid"));
+        for (reaction, action, emoji, reactions) in [
+            ("👍", "set", "👍", json!({ "👍": 1 })),
+            ("\\u2764\\ufe0f", "set", "❤️", json!({ "❤️": 1 })),
+            ("", "clear", "❤️", json!({})),
+        ] {
+            receiver.forget();
+            for _ in 0..2 {
+                let answer = react(body(uid, reaction)).await.expect(200);
+                let expected = json!({ "phone": "+15550001111", "from": "+15557770000", "message_uids": [uid] });
+                assert_eq!(answer, expected);
+            }
+            app.run_jobs().await;
+            let shown = sender.token.get(&path).await.expect(200)["data"].clone();
+            assert_eq!(shown["reactions"], reactions);
+            let told = receiver.received();
+            assert_eq!(told.len(), 1, "the same again is no change");
+            let told = told[0].json();
+            let whole = &told["reaction"];
+            assert_eq!((&told["event_type"], &whole["message_uid"]), (&json!("message:reaction"), uid));
+            assert_eq!(
+                (&whole["action"], &whole["emoji"], &whole["reactions"]),
+                (&json!(action), &json!(emoji), &reactions)
+            );
+            assert_eq!(whole["reactor"], json!({ "full_name": "+15557770000", "phone": "+15557770000" }));
+            assert_eq!((&told["chat"]["phone"], &told["chat"]["chat_type"]), (&json!("15557770000"), &json!("direct")));
+        }
+    }
+    let named = json!({ "from_name": "Ann Lee" });
+    let body = |change: Value| {
+        let mut body = body(&got, "🎉");
+        body.as_object_mut().expect("a body").extend(change.as_object().expect("changes").clone());
+        body
+    };
+    let first = sender.partner.post_with_key("/sandbox/reaction", "k", body(named.clone())).await.expect(200);
+    assert_eq!(sender.partner.post_with_key("/sandbox/reaction", "k", body(named)).await.expect(200), first);
+    let path = format!("/messages/{}/reactions", got.as_str().expect("a uid"));
+    let user = json!({ "name": "Ann Lee", "phone": "+15557770000", "reaction": "🎉", "current": false });
+    assert_eq!(sender.token.get(&path).await.expect(200)["data"]["users"], json!([user]));
+    for (change, field) in [
+        (json!({ "phone": "x" }), "phone"),
+        (json!({ "from": "x" }), "from"),
+        (json!({ "from_name": "" }), "from_name"),
+        (json!({ "reaction": "ok" }), "reaction"),
+    ] {
+        let error = react(body(change)).await.expect_error(400, "invalid_request");
+        assert!(error["description"].as_str().is_some_and(|text| text.contains(field)), "{error}");
+    }
+    for uid in ["x", "00000000-0000-7000-8000-000000000000"] {
+        react(body(json!({ "message_uid": uid }))).await.expect_error(404, "message_not_found");
+    }
+    react(body(json!({ "phone": "+15550009999" }))).await.expect_error(409, "phone_not_linked");
+    app.run_jobs().await;
 }

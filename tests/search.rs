@@ -2,12 +2,12 @@
 
 use entity::{
     chat,
-    id::MessageId,
+    id::{ChatId, MessageId, WorkspaceId},
     message::{self, Kind},
     timestamp::Timestamp,
 };
-use quartermaster::{clock::Clock, search::index};
-use sea_orm::{ConnectionTrait, Set};
+use quartermaster::{clock::Clock, db, search::index};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, Set, Unchanged};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -213,4 +213,89 @@ async fn bad_questions_are_named() {
     let reader = bakery.token_of(bakery.user_id, "chats:read").await;
     let error = reader.get("/chats/search?q=x").await.expect(403);
     assert_eq!(error["error_code"], "insufficient_scope", "texts of messages need their own right");
+}
+
+/// So many that the newest are not all: those of the last parts are found without the rest, rare ones wherever they are.
+#[tokio::test]
+async fn words_are_found_however_far_back_and_the_newest_first() {
+    const MESSAGES: i64 = 20_000;
+    let app = TestApp::start().await;
+    let bakery = Conversations::start(&app, "acme", "+15550001111").await;
+    let other = Conversations::start(&app, "other", "+15550003333").await;
+    let (ann, eve) = (bakery.chat("Ann", plain).await, other.chat("Eve", plain).await);
+    let mut chats = Vec::new();
+    for name in ["Bob", "Carl", "Dan"] {
+        chats.push(bakery.chat(name, plain).await);
+    }
+    many_messages(&app, &bakery, ann, MESSAGES).await;
+    many_messages(&app, &other, eve, 10).await;
+    // Numbers 7 and 8 are in the oldest part, the others far from one another.
+    for (number, chat) in [(7, chats[0]), (8, chats[1]), (15_000, chats[0]), (19_999, chats[2])] {
+        let id = message_id(bakery.workspace_id, number);
+        let rare = message::ActiveModel {
+            id: Unchanged(id),
+            chat_id: Set(chat),
+            text: Set(Some(format!("rare{number} word{number} everywhere"))),
+            ..Default::default()
+        };
+        let changed = db::write(&app.app.db, "test", async |tx| Ok(rare.update(tx).await?)).await;
+        changed.expect("a message");
+    }
+    while index::index_first(&app.app, 5_000).await.expect("a look") > 0 {}
+    let text = |number: i64| Some(format!("rare{number} word{number} everywhere"));
+    for (q, expected) in [
+        ("everywhere", vec![("Dan", text(19_999)), ("Ann", Some("everywhere even 19998".to_owned()))]),
+        ("rare7", vec![("Bob", text(7))]),
+        ("rare*", vec![("Dan", text(19_999)), ("Bob", text(15_000)), ("Carl", text(8))]),
+        ("rare15000 everywhere", vec![("Bob", text(15_000))]),
+        ("everywhere rare8", vec![("Carl", text(8))]),
+        ("word7 rare8", vec![]),
+        ("odd even", vec![]),
+        ("even", vec![("Ann", Some("everywhere even 19998".to_owned()))]),
+        ("odd 4095", vec![("Ann", Some("everywhere odd 4095".to_owned()))]),
+        ("even 4096", vec![("Ann", Some("everywhere even 4096".to_owned()))]),
+        ("409* odd", vec![("Ann", Some("everywhere odd 4099".to_owned()))]),
+    ] {
+        let expected: Vec<_> = expected.into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
+        assert_eq!(found(&bakery.token, q).await, expected, "{q}");
+    }
+    let eves = Some("everywhere odd 9".to_owned());
+    assert_eq!(found(&other.token, "everywhere").await, [("Eve".to_owned(), eves)]);
+    assert_eq!(found(&other.token, "rare*").await, []);
+}
+
+fn message_id(workspace_id: WorkspaceId, number: i64) -> MessageId {
+    let number = u128::try_from(number).expect("a number");
+    let workspace = u128::try_from(workspace_id.0).expect("a number");
+    MessageId(uuid::Uuid::from_u128((0x0180_0000_0000_7000 << 64) | (number << 32) | workspace))
+}
+
+/// Messages 0 to `count` of a chat, each with its number, oldest first.
+async fn many_messages(app: &TestApp, bakery: &Conversations<'_>, chat: ChatId, count: i64) {
+    let row = |number: i64| {
+        let parity = if number % 2 == 0 { "even" } else { "odd" };
+        message::ActiveModel {
+            id: Set(message_id(bakery.workspace_id, number)),
+            workspace_id: Set(bakery.workspace_id),
+            account_id: Set(bakery.account_id),
+            chat_id: Set(chat),
+            direction: Set(message::Direction::Received),
+            status: Set(message::Status::Received),
+            text: Set(Some(format!("everywhere {parity} {number}"))),
+            origin: Set(String::new()),
+            tries: Set(0),
+            created_at: Set(Timestamp(START.0 + number)),
+            updated_at: Set(Timestamp(START.0 + number)),
+            ..Default::default()
+        }
+    };
+    let numbers: Vec<i64> = (0..count).collect();
+    for some in numbers.chunks(1_000) {
+        let rows: Vec<_> = some.iter().map(|number| row(*number)).collect();
+        let written = db::write(&app.app.db, "test", async |tx| {
+            message::Entity::insert_many(rows).exec_without_returning(tx).await?;
+            Ok(())
+        });
+        written.await.expect("messages");
+    }
 }

@@ -8,7 +8,7 @@ use entity::{
     timestamp::Timestamp,
     token,
 };
-use quartermaster::{app::App, secret, token::Scopes};
+use quartermaster::{app::App, search::index, secret, token::Scopes};
 use sea_orm::{EntityTrait, IntoActiveModel};
 use secrecy::ExposeSecret;
 use uuid::Uuid;
@@ -32,6 +32,7 @@ const OTHER_CHATS: i64 = 5_000;
 const ACCOUNTS: i64 = 5;
 const AGENTS: i64 = 20;
 const HOUR: i64 = 3_600_000_000;
+const DOCUMENTS_AT_ONCE: u64 = 20_000;
 pub(super) const YEAR: i64 = 365 * 24 * HOUR;
 
 /// What was written, as far as requests name it.
@@ -84,7 +85,7 @@ pub(super) async fn fill(place: &Place) -> Data {
     }
     let middle = messages(&mut store, &mut random, &words, now.0, &mut chats).await;
     let (name, phone) = conversations(&mut store, &mut random, now.0, &chats).await;
-    index_words(&store).await;
+    index_words(&app, &store).await;
     store.run(if store.is_sqlite() { "PRAGMA wal_checkpoint(TRUNCATE)" } else { "VACUUM ANALYZE" }).await;
     app.db.clone().close().await;
     Data { token, agent_token, workspace_id: WorkspaceId(FIRST_ID), agent, words, now, middle, name, phone }
@@ -302,29 +303,23 @@ const LABELS: [(&str, i64); 6] =
 /// On one of 10,000 chats.
 pub(super) const RARE_LABEL: &str = "lawsuit";
 
-/// What the product does behind the messages, all at once. Texts are words in lower case with single spaces already.
-async fn index_words(store: &Store) {
-    let statements: &[&str] = if store.is_sqlite() {
-        &[
-            "INSERT INTO search_documents (message_id, workspace_id, chat_id)
-             SELECT id, workspace_id, chat_id FROM messages ORDER BY id",
-            "INSERT INTO search_words (rowid, scope, words)
-             SELECT d.id, d.workspace_id, m.text FROM search_documents d JOIN messages m ON m.id = d.message_id
-             ORDER BY d.id",
-            "UPDATE search_progress SET first_look = (SELECT max(id) FROM messages),
-             second_look = (SELECT max(id) FROM messages)",
-        ]
-    } else {
-        &[
-            "INSERT INTO search_documents (message_id, workspace_id, chat_id, words)
-             SELECT id, workspace_id, chat_id, array_to_tsvector(
-                 ARRAY(SELECT DISTINCT unnest(string_to_array('@' || workspace_id || ' ' || text, ' ')))
-             ) FROM messages ORDER BY id",
-            "UPDATE search_progress SET first_look = newest.id, second_look = newest.id
-             FROM (SELECT id FROM messages ORDER BY id DESC LIMIT 1) newest",
-        ]
-    };
-    for sql in statements {
+/// What the product does behind the messages: on PostgreSQL by itself, on SQLite all at once, for which it would wait
+/// after every few. Texts are words in lower case with single spaces already.
+async fn index_words(app: &App, store: &Store) {
+    if !store.is_sqlite() {
+        while index::index_first(app, DOCUMENTS_AT_ONCE).await.expect("an index") > 0 {}
+        let sql = "UPDATE search_progress SET second_look = first_look";
+        return store.run(sql).await;
+    }
+    for sql in [
+        "INSERT INTO search_documents (message_id, workspace_id, chat_id)
+         SELECT id, workspace_id, chat_id FROM messages ORDER BY id",
+        "INSERT INTO search_words (rowid, scope, words)
+         SELECT d.id, d.workspace_id, m.text FROM search_documents d JOIN messages m ON m.id = d.message_id
+         ORDER BY d.id",
+        "UPDATE search_progress SET first_look = (SELECT max(id) FROM messages),
+         second_look = (SELECT max(id) FROM messages)",
+    ] {
         store.run(sql).await;
     }
 }

@@ -89,6 +89,10 @@ pub struct Model {
     pub origin: String,
     /// As whom it was sent.
     pub user_id: Option<UserId>,
+    /// What who wrote it in a group is called; absent in direct chats, which are with whoever writes.
+    pub sender_name: Option<String>,
+    /// The number of who wrote it in a group, where it is known.
+    pub sender_phone: Option<String>,
     /// The message that it answers.
     pub reply_to: Option<MessageId>,
     /// The file that it carries, or has carried.

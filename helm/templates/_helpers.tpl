@@ -134,6 +134,8 @@ env:
   value: {{ int64 .Values.config.requestTimeoutMs | quote }}
 - name: QM_UPLOAD_TIMEOUT_MS
   value: {{ int64 .Values.config.uploadTimeoutMs | quote }}
+- name: QM_IDLE_TIMEOUT_MS
+  value: {{ int64 .Values.config.idleTimeoutMs | quote }}
 - name: QM_FILE_RETENTION_DAYS
   value: {{ int64 .Values.config.fileRetentionDays | quote }}
 {{- with .Values.config.mailFrom }}

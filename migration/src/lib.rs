@@ -39,11 +39,13 @@ mod m0023_listing;
 mod m0025_chat_names;
 mod m0026_calls_in_history;
 mod m0027_chat_members;
-mod m0028_channel_settings;
-mod m0029_channel_traffic;
+mod m0028_search_words;
+mod m0029_senders;
 mod m0032_connectors;
 mod m0033_connector_sessions;
 mod m0035_routes;
+mod m0036_channel_settings;
+mod m0037_channel_traffic;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -78,11 +80,13 @@ impl MigratorTrait for Migrator {
             step("m0025_chat_names", m0025_chat_names::UP, m0025_chat_names::DOWN),
             step("m0026_calls_in_history", m0026_calls_in_history::UP, m0026_calls_in_history::DOWN),
             step("m0027_chat_members", m0027_chat_members::UP, m0027_chat_members::DOWN),
-            step("m0028_channel_settings", m0028_channel_settings::UP, m0028_channel_settings::DOWN),
-            step("m0029_channel_traffic", m0029_channel_traffic::UP, m0029_channel_traffic::DOWN),
+            step("m0028_search_words", m0028_search_words::UP, m0028_search_words::DOWN),
+            step("m0029_senders", m0029_senders::UP, m0029_senders::DOWN),
             step("m0032_connectors", m0032_connectors::UP, m0032_connectors::DOWN),
             step("m0033_connector_sessions", m0033_connector_sessions::UP, m0033_connector_sessions::DOWN),
             step("m0035_routes", m0035_routes::UP, m0035_routes::DOWN),
+            step("m0036_channel_settings", m0036_channel_settings::UP, m0036_channel_settings::DOWN),
+            step("m0037_channel_traffic", m0037_channel_traffic::UP, m0037_channel_traffic::DOWN),
         ]
     }
 }

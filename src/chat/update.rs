@@ -45,6 +45,12 @@ impl Name {
         }
         Ok(Self(text.to_owned()))
     }
+
+    /// As it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Who is to look after a chat.

@@ -72,17 +72,26 @@ pub async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 /// # Errors
 /// What the database says.
 pub async fn index_due(app: &App) -> Result<usize> {
-    Ok(look(app, Look::First).await? + look(app, Look::Second).await?)
+    Ok(look(app, Look::First, AT_ONCE).await? + look(app, Look::Second, AT_ONCE).await?)
 }
 
-async fn look(app: &App, look: Look) -> Result<usize> {
+/// Puts so many messages into the index in one transaction, for when nobody else writes; returns how many were looked
+/// at.
+///
+/// # Errors
+/// What the database says.
+pub async fn index_first(app: &App, at_once: u64) -> Result<usize> {
+    look(app, Look::First, at_once).await
+}
+
+async fn look(app: &App, look: Look, at_once: u64) -> Result<usize> {
     let db = app.db.reader();
     let until = match look {
         Look::First => None,
         Look::Second => Some(first_id_of(app.clock.now().plus_seconds(-SECOND_LOOK_SECONDS))),
     };
     let seen = store::seen(db, look).await?;
-    let messages = store::messages_after(db, seen, until, AT_ONCE).await?;
+    let messages = store::messages_after(db, seen, until, at_once).await?;
     let Some(last) = messages.last().map(|message| message.id) else { return Ok(0) };
     let known = match look {
         Look::First => Vec::new(),

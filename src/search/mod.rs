@@ -29,6 +29,7 @@ use crate::{
 };
 
 pub mod index;
+mod numbers;
 mod store;
 mod words;
 

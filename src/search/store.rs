@@ -1,8 +1,8 @@
-//! SQL of search: FTS5 on SQLite, text vectors on PostgreSQL. Questions take the workspace first; what fills the index
-//! follows the messages of all.
+//! SQL of search: FTS5 on SQLite, tables of words on PostgreSQL ([`postgres`]). Questions take the workspace first;
+//! what fills the index follows the messages of all.
 //!
-//! A document carries its workspace as a word that no text has (`@7`; on SQLite a column of its own), so that the
-//! index itself keeps workspaces apart.
+//! On SQLite a document carries its workspace as a word, in a column of its own, so that the index itself keeps
+//! workspaces apart.
 
 use entity::{
     id::{ChatId, MessageId, WorkspaceId},
@@ -22,9 +22,7 @@ use crate::{
     },
 };
 
-/// How many of a workspace's newest messages PostgreSQL looks through before it asks its index of words, which cannot
-/// tell the newest from the others: a word that occurs everywhere is found here, and a rare one is cheap there.
-const NEWEST: i64 = 20_000;
+mod postgres;
 
 /// A message that is to be put into the index.
 #[derive(FromQueryResult)]
@@ -63,32 +61,16 @@ pub async fn messages(
     words: &[Word],
     most: u64,
 ) -> Result<Vec<(MessageId, ChatId)>> {
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
     let backend = db.get_database_backend();
-    if backend == DbBackend::Sqlite {
-        let sql = "SELECT d.message_id, d.chat_id FROM ( \
-                   SELECT rowid AS id FROM search_words WHERE search_words MATCH $1 ORDER BY rowid DESC LIMIT $2 \
-                   ) f JOIN search_documents d ON d.id = f.id WHERE d.workspace_id = $3 ORDER BY d.id DESC";
-        let values: [Value; 3] = [fts5(workspace_id, words).into(), most.into(), workspace_id.into()];
-        return hits(db, Statement::from_sql_and_values(backend, sql, values)).await;
+    if backend == DbBackend::Postgres {
+        return postgres::messages(db, workspace_id, words, most).await;
     }
-    let query = tsquery(workspace_id, words);
-    // The question is read once, in a statement of its own, and not for each message.
-    let newest = "SELECT message_id, chat_id FROM ( \
-                  SELECT message_id, chat_id, words FROM search_documents WHERE workspace_id = $1 \
-                  ORDER BY message_id DESC LIMIT $2 \
-                  ) newest WHERE words @@ (SELECT $3::tsquery) ORDER BY message_id DESC LIMIT $4";
-    let values: [Value; 4] = [workspace_id.into(), NEWEST.into(), query.clone().into(), most.into()];
-    let found = hits(db, Statement::from_sql_and_values(backend, newest, values)).await?;
-    if i64::try_from(found.len()).is_ok_and(|count| count >= most) {
-        return Ok(found);
-    }
-    // Materialised, so that the index of words is asked and not the order of messages once more.
-    let all = "WITH found AS MATERIALIZED ( \
-               SELECT message_id, chat_id, workspace_id FROM search_documents WHERE words @@ $2::tsquery \
-               ) SELECT message_id, chat_id FROM found WHERE workspace_id = $1 ORDER BY message_id DESC LIMIT $3";
-    let values: [Value; 3] = [workspace_id.into(), query.into(), most.into()];
-    hits(db, Statement::from_sql_and_values(backend, all, values)).await
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let sql = "SELECT d.message_id, d.chat_id FROM ( \
+               SELECT rowid AS id FROM search_words WHERE search_words MATCH $1 ORDER BY rowid DESC LIMIT $2 \
+               ) f JOIN search_documents d ON d.id = f.id WHERE d.workspace_id = $3 ORDER BY d.id DESC";
+    let values: [Value; 3] = [fts5(workspace_id, words).into(), most.into(), workspace_id.into()];
+    hits(db, Statement::from_sql_and_values(backend, sql, values)).await
 }
 
 async fn hits(db: &impl ConnectionTrait, statement: Statement) -> Result<Vec<(MessageId, ChatId)>> {
@@ -100,11 +82,6 @@ async fn hits(db: &impl ConnectionTrait, statement: Statement) -> Result<Vec<(Me
 fn fts5(workspace_id: WorkspaceId, words: &[Word]) -> String {
     let word = |word: &Word| format!(" AND words : \"{}\"{}", word.text, if word.is_prefix { " *" } else { "" });
     format!("scope : \"{workspace_id}\"{}", words.iter().map(word).collect::<String>())
-}
-
-fn tsquery(workspace_id: WorkspaceId, words: &[Word]) -> String {
-    let word = |word: &Word| format!(" & '{}'{}", word.text, if word.is_prefix { ":*" } else { "" });
-    format!("'@{workspace_id}'{}", words.iter().map(word).collect::<String>())
 }
 
 /// The last message that was looked at.
@@ -169,20 +146,15 @@ pub(super) async fn move_on(
 /// Puts messages into the index; those that are in it stay.
 pub(super) async fn insert(tx: &DatabaseTransaction, documents: &[Document]) -> Result<()> {
     let backend = tx.get_database_backend();
+    if backend == DbBackend::Postgres {
+        return postgres::insert(tx, documents).await;
+    }
     let row = |one: &Document| {
         json!({
             "m": one.message_id.0.simple().to_string(), "w": one.workspace_id, "c": one.chat_id, "t": one.words,
         })
     };
     let rows = serde_json::Value::Array(documents.iter().map(row).collect()).to_string();
-    if backend == DbBackend::Postgres {
-        let sql = "INSERT INTO search_documents (message_id, workspace_id, chat_id, words) \
-                   SELECT x.m, x.w, x.c, array_to_tsvector(string_to_array('@' || x.w || ' ' || x.t, ' ')) \
-                   FROM json_to_recordset($1::json) AS x(m uuid, w bigint, c bigint, t text) \
-                   ON CONFLICT (message_id) DO NOTHING";
-        tx.execute_raw(Statement::from_sql_and_values(backend, sql, [rows.into()])).await?;
-        return Ok(());
-    }
     let last = "SELECT COALESCE(MAX(id), 0) AS id FROM search_documents";
     let last = tx.query_one_raw(Statement::from_string(backend, last)).await?;
     let last: i64 = last.map(|row| row.try_get("", "id")).transpose()?.unwrap_or(0);

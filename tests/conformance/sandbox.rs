@@ -96,6 +96,7 @@ impl Provider for Sandbox {
 
     async fn write(&self, app: &TestApp, from: &str, text: &str) {
         let command = Write {
+            from_name: None,
             phone: ours(),
             from: Phone::parse(from).expect("a number"),
             group: None,

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::{Scene, tour::tour};
 use crate::support::browser::Look;
 
-const TAB: &str = "\u{e004}";
-const ENTER: &str = "\u{e007}";
+pub(super) const TAB: &str = "\u{e004}";
+pub(super) const ENTER: &str = "\u{e007}";
 /// Roles that a person operates or is told, so that they need a name.
 const NAMED: [&str; 8] =
     ["button", "textbox", "link", "image", "DisclosureTriangle", "heading", "checkbox", "RootWebArea"];
@@ -14,7 +14,7 @@ const NAMED: [&str; 8] =
 const NUMBER_WANTED: &str = "Please enter the number with its country code: + and 7 to 15 digits.";
 
 /// The text that stands out least from what is behind it: WCAG's contrast ratio and the text.
-const LEAST_CONTRAST: &str = r#"
+pub(super) const LEAST_CONTRAST: &str = r#"
     const numbers = (color) => color.match(/[\d.]+/g).map(Number);
     const luminance = (color) => {
       const [r, g, b] = numbers(color).map((c) => c / 255).map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
@@ -39,7 +39,7 @@ const LEAST_CONTRAST: &str = r#"
 "#;
 
 /// Whether the focused element is marked so that it can be seen.
-const FOCUS: &str = r#"
+pub(super) const FOCUS: &str = r#"
     const element = document.activeElement, style = getComputedStyle(element);
     const isMarked = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
     return { element: element.id || element.localName, isMarked };

@@ -167,6 +167,8 @@ impl<'a> Conversations<'a> {
             text: Set(Some("hello".to_owned())),
             origin: Set("synced from WhatsApp".to_owned()),
             user_id: Set(None),
+            sender_name: Set(None),
+            sender_phone: Set(None),
             reply_to: Set(None),
             file_id: Set(None),
             provider_ref: Set(Some(id.to_string())),

@@ -107,7 +107,8 @@ impl Scene<'_> {
         let text = Text::from_outside(&brought.text);
         let text = if text.is_none() && file.is_none() { Text::from_outside(UNSHOWN) } else { text };
         let provider_ref = brought.provider_ref.clone();
-        let incoming = Incoming { session: self.session.id(), from, author, text, file, provider_ref };
+        let incoming =
+            Incoming { session: self.session.id(), from, author, author_name: None, text, file, provider_ref };
         let received = receive::receive(self.app, &incoming).await;
         if let Some(id) = file {
             // One that was known already, or that failed, has not used it.

@@ -13,6 +13,7 @@ use crate::{
     app::App,
     caller::Origin,
     channel as channels,
+    chat::update::Name,
     connector::sandbox::{phones::Scope, store},
     db,
     error::{Error, Result},
@@ -37,6 +38,8 @@ pub struct Write {
     pub phone: Phone,
     /// Who writes.
     pub from: Phone,
+    /// What they are called, where their phone tells it.
+    pub from_name: Option<Name>,
     /// The group that it is written to; the phone itself where absent.
     pub group: Option<Jid>,
     /// What; absent only where there is a file.
@@ -221,6 +224,7 @@ fn incoming(command: &Write, session: AttemptId, file: Option<FileId>, provider_
         session,
         from: command.group.clone().unwrap_or_else(|| Jid::of(&command.from)),
         author: command.group.is_some().then(|| command.from.clone()),
+        author_name: command.from_name.as_ref().map(|name| name.as_str().to_owned()),
         text: command.text.clone(),
         file,
         provider_ref: provider_ref.to_owned(),

@@ -66,6 +66,7 @@ mod accounts;
 pub mod calls;
 pub mod inbound;
 pub mod phones;
+pub mod reactions;
 mod recipients;
 mod store;
 

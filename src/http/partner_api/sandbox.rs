@@ -14,7 +14,7 @@ use crate::{
         partner_api::{auth::PartnerAuth, dialect::PartnerFailure},
         sandbox::{
             self, CallRequest, CallView, ChannelInboundRequest, ChannelInboundView, InboundRequest, InboundView,
-            LogoutRequest, PairRequest, PhoneView, ScanRequest,
+            LogoutRequest, PairRequest, PhoneView, ReactionRequest, ReactionView, ScanRequest,
         },
     },
 };
@@ -139,5 +139,24 @@ impl SandboxApi {
         let scope = Scope::of_partner(&self.app, &caller.0.partner)?;
         let request = caller.repeatable(key.0.as_deref(), "call_sandbox_phone", &body.0)?;
         Ok(Json(sandbox::call(&self.app, &scope, &body.0, &request).await?))
+    }
+
+    /// React to a message of a linked simulated phone from outside
+    ///
+    /// Every account of the partner's workspaces that is connected with the phone and has the message, received or sent,
+    /// hears of the reaction, which takes the place of an earlier one of the same person. 409 `phone_not_linked` without
+    /// any account, 404 `message_not_found` where none has the message.
+    #[oai(path = "/sandbox/reaction", method = "post", operation_id = "react_from_sandbox_phone")]
+    async fn react(
+        &self,
+        caller: PartnerAuth,
+        /// The same key and body returns the same answer for 30 days.
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<String>>,
+        body: JsonBody<ReactionRequest>,
+    ) -> Result<Json<ReactionView>, PartnerFailure> {
+        let scope = Scope::of_partner(&self.app, &caller.0.partner)?;
+        let request = caller.repeatable(key.0.as_deref(), "react_from_sandbox_phone", &body.0)?;
+        Ok(Json(sandbox::react(&self.app, &scope, &body.0, &request).await?))
     }
 }

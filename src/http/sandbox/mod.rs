@@ -16,16 +16,18 @@ use serde_json::Value;
 
 use crate::{
     app::App,
+    chat::update::Name,
     connector::sandbox::{
         calls::{self, Heard},
         inbound::{self, Arrived, SentFile},
         phones::{self, Played, Scope},
+        reactions::{self, Reacted},
     },
     error::{Error, Result},
     file::{FileName, parse_content_type},
     http::{agents_api::views::bare_channel, body, problem::Problem, surface},
     idempotency::Repeatable,
-    message::{Jid, Text},
+    message::{Jid, Text, reaction::Emoji, read::parse_uid},
     onboarding,
     phone::Phone,
 };
@@ -78,6 +80,9 @@ pub(super) struct InboundRequest {
     /// Id of the group that it is written to, `<id>@g.us`; it is written to the phone itself where this is absent.
     #[serde(skip_serializing_if = "Option::is_none")] // keys of requests without one stay what they were
     group: Option<String>,
+    /// What who writes is called, 1 to 256 characters: shown with what they write to a group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from_name: Option<String>,
     /// What is written, 1 to 2000 characters. Needed where there is no file.
     text: Option<String>,
     /// A file that comes with it.
@@ -149,6 +154,33 @@ pub(super) struct CallView {
     call_uids: Vec<String>,
 }
 
+/// What somebody outside reacts with to a message of a linked phone.
+#[derive(Object, Serialize, Deserialize)]
+pub(super) struct ReactionRequest {
+    /// The linked phone's number, `+` and 7 to 15 digits.
+    phone: String,
+    /// The number of who reacts, `+` and 7 to 15 digits.
+    from: String,
+    /// What they are called, 1 to 256 characters; as their chat is called where this is absent.
+    from_name: Option<String>,
+    /// The uid of the message, received or sent.
+    message_uid: String,
+    /// One emoji; empty takes the reaction back.
+    reaction: String,
+}
+
+/// What the phone's linked devices heard of.
+#[derive(Object)]
+#[oai(rename = "SandboxReaction")]
+pub(super) struct ReactionView {
+    /// The linked phone's number.
+    phone: String,
+    /// The number of who reacted.
+    from: String,
+    /// The message, once for each workspace that the phone is linked to and that has it.
+    message_uids: Vec<String>,
+}
+
 /// What the phone shows.
 #[derive(Object)]
 #[oai(rename = "SandboxPhone")]
@@ -190,6 +222,7 @@ pub(super) async fn write(
 ) -> Result<InboundView> {
     let phone = Phone::parse(&command.phone)?;
     let from = Phone::parse(&command.from).map_err(|_| Error::field("from", "must be + and 7 to 15 digits"))?;
+    let from_name = command.from_name.as_deref().map(|name| parse_person("from_name", name)).transpose()?;
     let group = command.group.as_deref().map(parse_group).transpose()?;
     let file = command.attachment.as_ref().map(sent_file).transpose()?;
     let text = command.text.clone().filter(|text| !text.is_empty() || file.is_none());
@@ -197,7 +230,7 @@ pub(super) async fn write(
         return Err(Error::InvalidBody { field: Some("text".to_owned()), reason: "missing field `text`".to_owned() });
     }
     let text = text.map(Text::parse).transpose()?;
-    let command = inbound::Write { phone, from, group, text, file };
+    let command = inbound::Write { phone, from, from_name, group, text, file };
     let Arrived { messages } = inbound::write(app, scope, &command, request).await?;
     Ok(InboundView {
         phone: command.phone.as_str().to_owned(),
@@ -224,6 +257,10 @@ pub(super) async fn write_to_channel(
         from: command.from.clone(),
         message_uid: message.to_string(),
     })
+}
+
+fn parse_person(field: &'static str, name: &str) -> Result<Name> {
+    Name::parse(name).map_err(|_| Error::field(field, "must be 1 to 256 characters, without control characters"))
 }
 
 fn parse_group(text: &str) -> Result<Jid> {
@@ -260,6 +297,28 @@ pub(super) async fn call(app: &App, scope: &Scope, command: &CallRequest, reques
     })
 }
 
+/// Reacts to a message.
+pub(super) async fn react(
+    app: &App,
+    scope: &Scope,
+    command: &ReactionRequest,
+    request: &Repeatable,
+) -> Result<ReactionView> {
+    let command = reactions::React {
+        phone: Phone::parse(&command.phone)?,
+        from: Phone::parse(&command.from).map_err(|_| Error::field("from", "must be + and 7 to 15 digits"))?,
+        from_name: command.from_name.as_deref().map(|name| parse_person("from_name", name)).transpose()?,
+        message_id: parse_uid(&command.message_uid)?,
+        emoji: Emoji::parse(&command.reaction)?,
+    };
+    let Reacted { messages } = reactions::react(app, scope, &command, request).await?;
+    Ok(ReactionView {
+        phone: command.phone.as_str().to_owned(),
+        from: command.from.as_str().to_owned(),
+        message_uids: messages.iter().map(ToString::to_string).collect(),
+    })
+}
+
 /// Draws the conclusions at once. The work is stored as well, so a failure here is made good by a worker.
 async fn conclude(app: &App, phone: &Phone, played: Played) -> PhoneView {
     for session in played.sessions {
@@ -278,7 +337,8 @@ pub(super) fn loopback_endpoint(app: &Arc<App>) -> impl Endpoint<Output = Respon
         .at("/logout", post(loopback_log_out))
         .at("/inbound", post(loopback_write))
         .at("/channel-inbound", post(loopback_write_to_channel))
-        .at("/call", post(loopback_call));
+        .at("/call", post(loopback_call))
+        .at("/reaction", post(loopback_react));
     surface::surface::<Problem, _>(app, routes)
 }
 
@@ -320,6 +380,12 @@ async fn loopback_write_to_channel(
 async fn loopback_call(app: Data<&Arc<App>>, request: &Request, body: Vec<u8>) -> poem::Result<Json<Value>> {
     let (scope, command) = opened(&app, request, &body)?;
     Ok(shown(&call(&app, &scope, &command, &Repeatable::never()).await?))
+}
+
+#[handler]
+async fn loopback_react(app: Data<&Arc<App>>, request: &Request, body: Vec<u8>) -> poem::Result<Json<Value>> {
+    let (scope, command) = opened(&app, request, &body)?;
+    Ok(shown(&react(&app, &scope, &command, &Repeatable::never()).await?))
 }
 
 fn opened<T: DeserializeOwned>(app: &App, request: &Request, body: &[u8]) -> Result<(Scope, T)> {

@@ -126,8 +126,10 @@ impl SummaryView {
             _ if is_note => ((String::new(), created_by.clone()), (String::new(), String::new())),
             (true, _) => (account, other),
             (false, false) => (other, account),
-            // The group's name is known, not which of its members wrote.
-            (false, true) => ((String::new(), String::new()), account),
+            (false, true) => {
+                let known = |text: &Option<String>| text.clone().unwrap_or_default();
+                ((known(&message.sender_phone), known(&message.sender_name)), account)
+            }
         };
         Self {
             uid: message.id.to_string(),

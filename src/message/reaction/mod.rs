@@ -141,26 +141,32 @@ pub async fn received(app: &App, incoming: &Incoming) -> Result<bool> {
 }
 
 async fn received_once(app: &App, incoming: &Incoming) -> Result<bool> {
-    db::write(&app.db, "message.reaction", async |tx| {
-        let channel = channels::open_by_session(tx, incoming.session).await?.ok_or(Error::ChannelNotConnected)?;
-        let found = store::message_of_provider(tx, &channel, &incoming.provider_ref).await?;
-        let message = found.ok_or_else(|| Error::MessageNotFound(incoming.provider_ref.clone()))?;
-        let id = incoming.from.as_str();
-        store::lock(tx, &message).await?;
-        let before = store::of(tx, &message, id).await?.map(|reaction| reaction.emoji);
-        if before.as_deref() == incoming.emoji.as_ref().map(Emoji::as_str) {
-            return Ok(false);
-        }
-        let chat = chat::find(tx, channel.workspace_id, message.chat_id).await?;
-        let named = incoming.name.clone();
-        let name = named.or_else(|| chat.filter(|chat| chat.jid == id).map(|chat| chat.name)).unwrap_or_default();
-        let phone = incoming.from.phone();
-        let is_own = id == channel.external_id;
-        let reactor = store::Reactor { id, name: &name, phone: phone.as_ref().map(Phone::as_str), is_own };
-        place(app, tx, &message, &reactor, before.as_deref(), incoming.emoji.as_ref()).await?;
-        Ok(true)
-    })
-    .await
+    db::write(&app.db, "message.reaction", async |tx| Ok(store_received(app, tx, incoming).await?.1)).await
+}
+
+/// [`received`] within a transaction; the message, and whether anything changed.
+pub(crate) async fn store_received(
+    app: &App,
+    tx: &DatabaseTransaction,
+    incoming: &Incoming,
+) -> Result<(MessageId, bool)> {
+    let channel = channels::open_by_session(tx, incoming.session).await?.ok_or(Error::ChannelNotConnected)?;
+    let found = store::message_of_provider(tx, &channel, &incoming.provider_ref).await?;
+    let message = found.ok_or_else(|| Error::MessageNotFound(incoming.provider_ref.clone()))?;
+    let id = incoming.from.as_str();
+    store::lock(tx, &message).await?;
+    let before = store::of(tx, &message, id).await?.map(|reaction| reaction.emoji);
+    if before.as_deref() == incoming.emoji.as_ref().map(Emoji::as_str) {
+        return Ok((message.id, false));
+    }
+    let chat = chat::find(tx, channel.workspace_id, message.chat_id).await?;
+    let named = incoming.name.clone();
+    let name = named.or_else(|| chat.filter(|chat| chat.jid == id).map(|chat| chat.name)).unwrap_or_default();
+    let phone = incoming.from.phone();
+    let is_own = id == channel.external_id;
+    let reactor = store::Reactor { id, name: &name, phone: phone.as_ref().map(Phone::as_str), is_own };
+    place(app, tx, &message, &reactor, before.as_deref(), incoming.emoji.as_ref()).await?;
+    Ok((message.id, true))
 }
 
 /// Places a reaction where there was another one, or none, and tells of it.

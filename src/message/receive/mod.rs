@@ -4,6 +4,7 @@
 //! gets a message is open and unread again.
 
 use entity::{
+    channel,
     id::{AttemptId, ChatId, FileId, MessageId},
     message::Direction,
 };
@@ -32,12 +33,21 @@ pub struct Incoming {
     pub from: Jid,
     /// Who writes in a group, where that is known; a direct conversation is with whoever writes.
     pub author: Option<Phone>,
+    /// What who writes in a group is called, where the provider tells it.
+    pub author_name: Option<String>,
     /// What is written; absent only where there is a file.
     pub text: Option<Text>,
     /// The file that came with it, kept provisionally in the account's workspace.
     pub file: Option<FileId>,
     /// The provider's own id of it, unique for the account.
     pub provider_ref: String,
+}
+
+/// Who wrote in a group.
+#[derive(Default)]
+struct Sender {
+    name: Option<String>,
+    phone: Option<String>,
 }
 
 /// What came of it.
@@ -73,11 +83,12 @@ pub(crate) async fn store_incoming(app: &App, tx: &DatabaseTransaction, incoming
         return Err(Error::FileNotFound(id.to_string()));
     }
     let (chat, is_new_chat) = store::open_chat(app, tx, &channel, &incoming.from).await?;
+    let sender = if chat.is_group { sender(tx, &channel, incoming).await? } else { Sender::default() };
     if let Some(author) = incoming.author.as_ref().filter(|_| chat.is_group) {
         chats::remember_member(tx, &chat, author).await?;
     }
     let message_id = MessageId(app.clock.uuid());
-    if !store::insert(app, tx, message_id, (&channel, &chat), incoming).await? {
+    if !store::insert(app, tx, message_id, (&channel, &chat), incoming, sender).await? {
         // Somebody brought the same at the same time; the repeated operation finds it.
         return Err(Error::Contention);
     }
@@ -91,4 +102,19 @@ pub(crate) async fn store_incoming(app: &App, tx: &DatabaseTransaction, incoming
     };
     tell::written(app, tx, &written).await?;
     Ok(Received { message_id, chat_id: chat.id, is_new: true })
+}
+
+/// Who wrote in a group, as far as it is known: by the name that the provider tells, else as the account's own chat with
+/// them is called, else by their number.
+async fn sender(tx: &DatabaseTransaction, channel: &channel::Model, incoming: &Incoming) -> Result<Sender> {
+    let phone = incoming.author.as_ref();
+    let name = match (&incoming.author_name, phone) {
+        (Some(name), _) => Some(name.clone()),
+        (None, Some(phone)) => {
+            let direct = store::find_chat(tx, channel, &Jid::of(phone)).await?;
+            Some(direct.map_or_else(|| phone.as_str().to_owned(), |chat| chat.name))
+        }
+        (None, None) => None,
+    };
+    Ok(Sender { name, phone: phone.map(|phone| phone.as_str().to_owned()) })
 }

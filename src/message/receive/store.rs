@@ -16,7 +16,10 @@ use crate::{
     chat::hour_of,
     db,
     error::{Error, Result},
-    message::{Jid, receive::Incoming},
+    message::{
+        Jid,
+        receive::{Incoming, Sender},
+    },
     phone::Phone,
     workspace,
 };
@@ -81,7 +84,11 @@ pub(crate) async fn open_chat(
     Ok((made, true))
 }
 
-async fn find_chat(tx: &DatabaseTransaction, channel: &channel::Model, jid: &Jid) -> Result<Option<chat::Model>> {
+pub(super) async fn find_chat(
+    tx: &DatabaseTransaction,
+    channel: &channel::Model,
+    jid: &Jid,
+) -> Result<Option<chat::Model>> {
     Ok(chat::Entity::find()
         .filter(chat::Column::AccountId.eq(channel.account_id))
         .filter(chat::Column::Jid.eq(jid.as_str()))
@@ -96,6 +103,7 @@ pub(super) async fn insert(
     id: MessageId,
     (channel, chat): (&channel::Model, &chat::Model),
     incoming: &Incoming,
+    sender: Sender,
 ) -> Result<bool> {
     let now = app.clock.now();
     let row = ActiveModel {
@@ -107,6 +115,8 @@ pub(super) async fn insert(
         status: Set(Status::Received),
         text: Set(incoming.text.as_ref().map(|text| text.as_str().to_owned())),
         file_id: Set(incoming.file),
+        sender_name: Set(sender.name),
+        sender_phone: Set(sender.phone),
         origin: Set(origin(channel.network).to_owned()),
         provider_ref: Set(Some(incoming.provider_ref.clone())),
         tries: Set(0),

@@ -359,8 +359,10 @@ fn message_facts<'a>(
     let (sender, recipient) = match (message.direction, chat.is_group) {
         (Direction::Sent, _) => (our_side(account), other_side(chat)),
         (Direction::Received, false) => (other_side(chat), our_side(account)),
-        // The group's name is known, not which of its members wrote.
-        (Direction::Received, true) => (Party { full_name: "", phone: None }, our_side(account)),
+        (Direction::Received, true) => {
+            let full_name = message.sender_name.as_deref().unwrap_or_default();
+            (Party { full_name, phone: message.sender_phone.as_deref() }, our_side(account))
+        }
     };
     Message {
         text: message.text.as_deref().unwrap_or_default(),

@@ -148,6 +148,8 @@ fn message(direction: Direction, at: Timestamp) -> Model {
         text: Some(text.to_owned()),
         origin: origin.to_owned(),
         user_id: None,
+        sender_name: None,
+        sender_phone: None,
         reply_to: None,
         file_id: None,
         kind: None,
