@@ -5,6 +5,11 @@ pub(crate) const UP: &[&str] = &[
     "ALTER TABLE channels ADD COLUMN deactivated BOOLEAN NOT NULL DEFAULT FALSE",
     "ALTER TABLE channels ADD COLUMN standalone BOOLEAN NOT NULL DEFAULT FALSE",
     "ALTER TABLE channels ADD COLUMN deleted_at BIGINT",
+    // Whether something can be sent through a channel depends on these too.
+    "postgres: DROP TRIGGER channels_route_change ON channels",
+    "postgres: CREATE TRIGGER channels_route_change
+        AFTER INSERT OR DELETE OR UPDATE OF phone, state, suspended, deactivated, deleted_at, connected_at ON channels
+        FOR EACH ROW EXECUTE FUNCTION count_route_change()",
     "DROP INDEX channels_connected_user_key",
     "CREATE UNIQUE INDEX channels_connected_user_key ON channels (user_id, network)
         WHERE state = 'connected' AND NOT standalone",
@@ -57,6 +62,10 @@ pub(crate) const DOWN: &[&str] = &[
         WHERE state = 'connected' AND EXISTS (SELECT 1 FROM channels c WHERE c.user_id = channels.user_id
         AND c.network = channels.network AND c.state = 'connected' AND c.account_id < channels.account_id)",
     "CREATE UNIQUE INDEX channels_connected_user_key ON channels (user_id, network) WHERE state = 'connected'",
+    "postgres: DROP TRIGGER channels_route_change ON channels",
+    "postgres: CREATE TRIGGER channels_route_change
+        AFTER INSERT OR DELETE OR UPDATE OF phone, state, suspended, connected_at ON channels
+        FOR EACH ROW EXECUTE FUNCTION count_route_change()",
     "ALTER TABLE channels DROP COLUMN deleted_at",
     "ALTER TABLE channels DROP COLUMN standalone",
     "ALTER TABLE channels DROP COLUMN deactivated",

@@ -56,9 +56,9 @@ async fn react_once(app: &App, scope: &Scope, command: &React, request: &Repeata
         }
         let not_found = || Error::MessageNotFound(command.message_id.to_string());
         let (mut channels, mut provider_ref) = (Vec::new(), None);
-        for session in store::linked_to(tx, scope, &command.phone).await? {
+        for session in store::whatsapp_of(tx, scope, &command.phone).await? {
             // The phone knows the device; the account is another's, or not connected any more.
-            let Some(channel) = channels::connected_by_session(tx, session.id).await? else { continue };
+            let Some(channel) = channels::open_by_session(tx, session.id).await? else { continue };
             let message = read::find(tx, channel.workspace_id, command.message_id).await?;
             let own = message.filter(|message| message.account_id == channel.account_id);
             provider_ref = provider_ref.or(own.and_then(|message| message.provider_ref));
