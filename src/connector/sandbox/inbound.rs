@@ -132,6 +132,7 @@ async fn write_to_channel_once(
             session: channel.session,
             from,
             author: None,
+            author_name: None,
             text: Some(command.text.clone()),
             file: None,
             provider_ref: format!("sandbox-{}", app.clock.uuid()),
