@@ -90,7 +90,7 @@ async fn what_cannot_be_sent_leaves_no_trace() {
             "not_found",
             "+15550009999",
         ),
-        ("/messages/to_jid", json!({ "jid": "1@lid", "text": "x" }), 400, "validation_error", "jid"),
+        ("/messages/to_jid", json!({ "jid": "1@broadcast", "text": "x" }), 400, "validation_error", "jid"),
         ("/chats/999/messages", json!({ "text": "x" }), 404, "not_found", "Whatsapp chat_id \"999\" not found"),
         ("/chats/x/messages", json!({ "text": "x" }), 404, "not_found", "Whatsapp chat_id \"x\" not found"),
         ("/chats/{foreign}/messages", json!({ "text": "x" }), 404, "not_found", "not found"),
