@@ -1,6 +1,6 @@
 //! How a channel is set up: what is shown, what is sealed, and which account that names.
 //!
-//! The settings of each type are in [`fields`]. A change names settings one by one: what is absent stays, `null` takes
+//! The settings of each type are in `fields`. A change names settings one by one: what is absent stays, `null` takes
 //! one away, and a secret that comes back masked stays too.
 
 use entity::channel::Network;

@@ -32,7 +32,7 @@ impl Named {
 /// The workspace's channel of this name, outside a transaction.
 ///
 /// # Errors
-/// As [`find`].
+/// `channel_not_found`, or what the database says.
 pub async fn look_up(app: &App, workspace_id: WorkspaceId, named: &Named) -> Result<Model> {
     find(app.db.reader(), workspace_id, named).await
 }

@@ -109,7 +109,7 @@ impl ChannelsApi {
     /// - `sms`: provider (`twilio`), accountSid, *authToken*, phoneNumber
     /// - `voice`: as `sms`, and [speechToText, textToSpeech, recordCalls]
     /// - `email`: smtpHost, smtpPort, [smtpUser with *smtpPassword*], [imapHost with imapPort, imapUser, *imapPassword*],
-    ///   [fromName], fromEmail, [provider (`smtp`)]
+    ///   fromEmail, [fromName, provider (`smtp`)]
     /// - `webchat`: allowedOrigins, [theme with primaryColor, textColor, headerText, title, subtitle, welcomeMessage,
     ///   offlineMessage, avatarUrl, position], [requireEmail, showBranding]
     /// - `facebook`: pageId, *pageAccessToken*, *appSecret*
