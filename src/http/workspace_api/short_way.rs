@@ -2,8 +2,8 @@
 //!
 //! Routes, extractors and a task of its own cost a request as much as all that is done for it. A plain message — JSON
 //! of a declared length, no key to repeat it by — is served here instead, by the same functions; all others take the
-//! routes. Whoever hangs up meanwhile stops nothing half-way: what the meter holds for a message is given back unless
-//! the writer has it, and the writer finishes what it has.
+//! routes. Whoever hangs up meanwhile stops nothing half-way: what the meter holds for a message is given back, or ends
+//! by itself, unless the writer has it, and the writer finishes what it has.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
