@@ -128,8 +128,16 @@ where
         let outcome = tokio::time::timeout(limit, limited).await;
         return outcome.unwrap_or_else(|_| Err(Error::RequestTimeout { limit_ms }.into()));
     }
-    let task = tokio::spawn(limited.instrument(tracing::Span::current()));
-    match tokio::time::timeout(limit, task).await {
+    in_its_own_task(limit_ms, limited).await
+}
+
+/// Answers within a time, in a task that goes on whoever hangs up.
+pub(super) async fn in_its_own_task<F>(limit_ms: u64, answering: F) -> poem::Result<Response>
+where
+    F: Future<Output = poem::Result<Response>> + Send + 'static,
+{
+    let task = tokio::spawn(answering.instrument(tracing::Span::current()));
+    match tokio::time::timeout(Duration::from_millis(limit_ms), task).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(panic)) => Err(Error::Internal(format!("a handler failed: {panic}")).into()),
         Err(_) => Err(Error::RequestTimeout { limit_ms }.into()),

@@ -4,10 +4,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use entity::{
-    credits::Credits,
-    id::{PartnerId, TokenId, WorkspaceId},
-};
+use entity::id::{PartnerId, TokenId, WorkspaceId};
 use rmp::encode;
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 use uuid::fmt::Simple;
@@ -91,14 +88,8 @@ async fn answer(shared: &Shared, asks: Vec<Waiting>) {
         let verdicts = shared.admit_all(&Call::new(shared, &partner_id, &asks)).await;
         for (number, one) in asks.into_iter().enumerate() {
             let verdict = verdicts.as_ref().and_then(|verdicts| verdicts.get(number).copied());
-            let (workspace_id, ask) = (one.workspace_id, one.ask);
-            // Whoever has stopped waiting has hung up, and shall hold nothing.
-            if let Err(Some(Verdict::Allowed { generation, .. })) = one.answer.send(verdict)
-                && ask.credits > Credits::ZERO
-            {
-                let ended = Settlement::ending(ask.now, ask.period, generation, ask.credits);
-                shared.settle(&partner_id, workspace_id, &ended).await;
-            }
+            // Whoever has stopped waiting has been answered otherwise.
+            let _ = one.answer.send(verdict);
         }
     });
     futures_util::future::join_all(calls).await;

@@ -1,13 +1,10 @@
 //! The short way of `POST /messages`, which is sent far more often than anything else.
 //!
-//! Routes, extractors and a task of its own cost a request as much as all that is done for it. A plain message — JSON
-//! of a declared length, no key to repeat it by — is served here instead, by the same functions; all others take the
-//! routes. Whoever hangs up meanwhile stops nothing half-way: what the meter holds for a message is given back, or ends
-//! by itself, unless the writer has it, and the writer finishes what it has.
+//! Routes and extractors cost a request as much as all that is done for it. A plain message — JSON of a declared
+//! length, no key to repeat it by — is served here instead, by the same functions; all others take the routes.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use futures_util::FutureExt;
 use poem::{
     Endpoint, IntoResponse, Request, Response,
     http::{Method, header},
@@ -16,7 +13,6 @@ use poem_openapi::auth::{Bearer, BearerAuthorization};
 
 use crate::{
     app::App,
-    error::Error,
     http::{
         limits::Told,
         surface,
@@ -41,13 +37,8 @@ where
     }
     let told = Told::default();
     let limit_ms = app.config.request_timeout_ms;
-    let answering = AssertUnwindSafe(answer(&app, request, &told)).catch_unwind();
-    let mut response = match tokio::time::timeout(Duration::from_millis(limit_ms), answering).await {
-        Ok(Ok(Ok(response))) => response,
-        Ok(Ok(Err(error))) => workspace_api::fail(error),
-        Ok(Err(_)) => workspace_api::fail(Error::Internal("a handler failed".to_owned()).into()),
-        Err(_) => workspace_api::fail(Error::RequestTimeout { limit_ms }.into()),
-    };
+    let answering = answer(app, request, told.clone());
+    let mut response = surface::in_its_own_task(limit_ms, answering).await.unwrap_or_else(workspace_api::fail);
     told.write(response.headers_mut());
     Ok(response)
 }
@@ -61,9 +52,9 @@ fn is_plain(app: &App, request: &Request) -> bool {
         && surface::declared_bytes(request).is_some_and(|bytes| (1..=app.config.body_limit_bytes).contains(&bytes))
 }
 
-async fn answer(app: &Arc<App>, mut request: Request, told: &Told) -> poem::Result<Response> {
+async fn answer(app: Arc<App>, mut request: Request, told: Told) -> poem::Result<Response> {
     let body = surface::whole_body(&mut request, app.config.body_limit_bytes).await?;
     let bearer = Bearer::from_request(&request)?;
-    let caller = TokenCaller::of(app, &request, &bearer.token, told.clone()).await?;
-    Ok(sending::plain_to_phone(app, &caller, &body).await?.into_response())
+    let caller = TokenCaller::of(&app, &request, &bearer.token, told).await?;
+    Ok(sending::plain_to_phone(&app, &caller, &body).await?.into_response())
 }
