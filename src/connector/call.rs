@@ -10,12 +10,17 @@
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, header::RETRY_AFTER};
+use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
     app::App,
-    connector::refusal::{Class, Refusal},
+    connector::{
+        refusal::{Class, Refusal},
+        session::Session,
+    },
+    error::Result,
     webhook::retry,
 };
 
@@ -47,28 +52,52 @@ pub enum Missed {
     NoAnswer,
 }
 
-/// One call.
-pub(super) struct Call<'a> {
-    pub(super) method: Method,
-    pub(super) url: String,
-    pub(super) header: (&'static str, &'a str),
-    pub(super) body: Option<Value>,
-    pub(super) patience: Patience,
+/// How a kind of server is called.
+pub(super) struct Server {
+    /// The header that its key goes into.
+    pub(super) key: &'static str,
+    /// What all its paths begin with.
+    pub(super) root: &'static str,
+    /// What its noes mean.
+    pub(super) refusal: fn(&Answer) -> Refusal,
 }
 
-impl Call<'_> {
-    /// Makes the call.
-    pub(super) async fn make(self, app: &App) -> Result<Answer, Missed> {
-        let request = app.connectors.request(self.method, &self.url, self.patience).map_err(|error| {
+impl Server {
+    /// Calls the server of a session; its answer if that is a yes.
+    pub(super) async fn call(
+        &self,
+        app: &App,
+        session: &Session,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        patience: Patience,
+    ) -> Result<Answer, Refusal> {
+        let url = format!("{}/{}{path}", session.access.base_url, self.root);
+        let request = self.request(app, session, method, &url, patience).map_err(|error| {
             tracing::error!(%error, "a provider cannot be called");
             Missed::NotSent
         })?;
-        let request = request.header(self.header.0, self.header.1).header("Accept", "application/json");
-        let request = match self.body {
+        let request = request.header("Accept", "application/json");
+        let request = match body {
             Some(body) => request.json(&body),
             None => request,
         };
-        answer(app, request).await
+        let answer = answer(app, request).await?;
+        if answer.is_success() { Ok(answer) } else { Err((self.refusal)(&answer)) }
+    }
+
+    /// A request with the key of a session, to an address of its server.
+    pub(super) fn request(
+        &self,
+        app: &App,
+        session: &Session,
+        method: Method,
+        url: &str,
+        patience: Patience,
+    ) -> Result<RequestBuilder> {
+        let request = app.connectors.request(method, url, patience)?;
+        Ok(request.header(self.key, session.access.api_key.expose_secret()))
     }
 }
 

@@ -14,14 +14,14 @@ use async_trait::async_trait;
 use entity::channel::ConnectorKind;
 use reqwest::Method;
 use secrecy::ExposeSecret;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     app::App,
     connector::{
         Outgoing, OutgoingReaction,
         bridge::{Bridge, Look, Packing, Source},
-        call::{Answer, Call, Patience},
+        call::{Answer, Patience, Server},
         callback::{Callback, Heard},
         refusal::{Class, Refusal},
         session::Session,
@@ -46,25 +46,10 @@ const EVENTS: [&str; 8] = [
     "MESSAGES_UPDATE",
     "SEND_MESSAGE",
 ];
-const KEY: &str = "apikey";
+const SERVER: Server = Server { key: "apikey", root: "", refusal };
 
 /// The bridge.
 pub(super) struct Evolution;
-
-/// Calls the server; its answer if that is a yes.
-async fn call(
-    app: &App,
-    session: &Session,
-    method: Method,
-    path: &str,
-    body: Option<Value>,
-    patience: Patience,
-) -> Result<Answer, Refusal> {
-    let url = format!("{}/{path}", session.access.base_url);
-    let header = (KEY, session.access.api_key.expose_secret());
-    let answer = Call { method, url, header, body, patience }.make(app).await?;
-    if answer.is_success() { Ok(answer) } else { Err(refusal(&answer)) }
-}
 
 /// A number that is not on the network is told with a list of what was looked for.
 fn refusal(answer: &Answer) -> Refusal {
@@ -97,7 +82,7 @@ impl Bridge for Evolution {
             "qrcode": true,
             "webhook": webhook,
         });
-        match call(app, session, Method::POST, "instance/create", Some(body), Patience::Long).await {
+        match SERVER.call(app, session, Method::POST, "instance/create", Some(body), Patience::Long).await {
             Ok(_) => Ok(()),
             // Here 403 is the word for a name that is taken; 401 is that for a key.
             Err(Refusal { class: Class::PermissionMissing, .. }) => Err(Refusal::of(Class::Duplicate)),
@@ -107,7 +92,7 @@ impl Bridge for Evolution {
 
     async fn look(&self, app: &App, session: &Session) -> Result<Look, Refusal> {
         let path = format!("instance/connectionState/{}", session.id());
-        let answer = match call(app, session, Method::GET, &path, None, Patience::Usual).await {
+        let answer = match SERVER.call(app, session, Method::GET, &path, None, Patience::Usual).await {
             Ok(answer) => answer,
             Err(Refusal { class: Class::NotFound, .. }) => return Ok(Look::Gone),
             Err(refusal) => return Err(refusal),
@@ -133,7 +118,7 @@ impl Bridge for Evolution {
     async fn pairing_code(&self, app: &App, session: &Session, phone: &Phone) -> Result<String, Refusal> {
         let digits = phone.as_str().trim_start_matches('+');
         let path = format!("instance/connect/{}?number={digits}", session.id());
-        let code: wire::Code = call(app, session, Method::GET, &path, None, Patience::Long).await?.json()?;
+        let code: wire::Code = SERVER.call(app, session, Method::GET, &path, None, Patience::Long).await?.json()?;
         let code: String = code.pairing_code.unwrap_or_default().chars().filter(char::is_ascii_alphanumeric).collect();
         if code.is_empty() { Err(Refusal::of(Class::SessionLost)) } else { Ok(code) }
     }
@@ -141,32 +126,32 @@ impl Bridge for Evolution {
     async fn send(&self, app: &App, session: &Session, outgoing: &Outgoing) -> Result<String, Refusal> {
         let (path, body) = sending::request(app, outgoing)?;
         let path = format!("message/{path}/{}", session.id());
-        let answer = call(app, session, Method::POST, &path, Some(body), Patience::Long).await?;
+        let answer = SERVER.call(app, session, Method::POST, &path, Some(body), Patience::Long).await?;
         wire::sent(&answer.value()).ok_or(Refusal::of(Class::TimeoutUnknown))
     }
 
     async fn react(&self, app: &App, session: &Session, outgoing: &OutgoingReaction) -> Result<(), Refusal> {
         let Some(body) = sending::reaction(outgoing) else { return Ok(()) };
         let path = format!("message/sendReaction/{}", session.id());
-        call(app, session, Method::POST, &path, Some(body), Patience::Long).await?;
+        SERVER.call(app, session, Method::POST, &path, Some(body), Patience::Long).await?;
         Ok(())
     }
 
     async fn restart(&self, app: &App, session: &Session) -> Result<(), Refusal> {
         let path = format!("instance/restart/{}", session.id());
-        call(app, session, Method::POST, &path, None, Patience::Long).await?;
+        SERVER.call(app, session, Method::POST, &path, None, Patience::Long).await?;
         Ok(())
     }
 
     async fn remove(&self, app: &App, session: &Session) -> Result<(), Refusal> {
         let log_out = format!("instance/logout/{}", session.id());
-        match call(app, session, Method::DELETE, &log_out, None, Patience::Long).await {
+        match SERVER.call(app, session, Method::DELETE, &log_out, None, Patience::Long).await {
             // One that is not connected cannot log out, and need not.
             Ok(_) | Err(Refusal { class: Class::ContentRejected | Class::NotFound, .. }) => {}
             Err(refusal) => return Err(refusal),
         }
         let delete = format!("instance/delete/{}", session.id());
-        call(app, session, Method::DELETE, &delete, None, Patience::Long).await?;
+        SERVER.call(app, session, Method::DELETE, &delete, None, Patience::Long).await?;
         Ok(())
     }
 
@@ -177,8 +162,7 @@ impl Bridge for Evolution {
     fn media(&self, app: &App, session: &Session, reference: &str) -> Result<Source> {
         let path = format!("chat/getBase64FromMediaMessage/{}", session.id());
         let url = format!("{}/{path}", session.access.base_url);
-        let request = app.connectors.request(Method::POST, &url, Patience::Long)?;
-        let request = request.header(KEY, session.access.api_key.expose_secret());
+        let request = SERVER.request(app, session, Method::POST, &url, Patience::Long)?;
         let body = json!({ "message": { "key": { "id": reference } }, "convertToMp4": false });
         Ok(Source { request: request.json(&body), packing: Packing::InJson("base64") })
     }
@@ -195,14 +179,14 @@ impl Bridge for Evolution {
 /// The code that an instance shows; `None` if it has none yet.
 async fn code(app: &App, session: &Session) -> Result<Option<String>, Refusal> {
     let path = format!("instance/connect/{}", session.id());
-    let code: wire::Code = call(app, session, Method::GET, &path, None, Patience::Long).await?.json()?;
+    let code: wire::Code = SERVER.call(app, session, Method::GET, &path, None, Patience::Long).await?.json()?;
     Ok(code.code.filter(|code| !code.is_empty()))
 }
 
 /// What is known of an instance beside its state.
 async fn instance(app: &App, session: &Session) -> Result<wire::Instance, Refusal> {
     let path = format!("instance/fetchInstances?instanceName={}", session.id());
-    let answer = match call(app, session, Method::GET, &path, None, Patience::Usual).await {
+    let answer = match SERVER.call(app, session, Method::GET, &path, None, Patience::Usual).await {
         Ok(answer) => answer,
         Err(Refusal { class: Class::NotFound, .. }) => return Ok(wire::Instance::default()),
         Err(refusal) => return Err(refusal),

@@ -14,14 +14,14 @@ use async_trait::async_trait;
 use entity::channel::ConnectorKind;
 use reqwest::{Method, Url};
 use secrecy::ExposeSecret;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     app::App,
     connector::{
         Outgoing, OutgoingReaction,
         bridge::{Bridge, Look, Packing, Source},
-        call::{Answer, Call, Patience},
+        call::{Answer, Patience, Server},
         callback::{Callback, Heard},
         refusal::{Class, Refusal},
         session::Session,
@@ -43,25 +43,10 @@ const CALLBACK_TRIES: u32 = 12;
 const CALLBACK_PAUSE_SECONDS: u32 = 2;
 /// Under which it serves files that came with messages.
 const FILES: &str = "/api/files/";
-const KEY: &str = "X-Api-Key";
+const SERVER: Server = Server { key: "X-Api-Key", root: "api/", refusal };
 
 /// The bridge.
 pub(super) struct Waha;
-
-/// Calls the server; its answer if that is a yes.
-async fn call(
-    app: &App,
-    session: &Session,
-    method: Method,
-    path: &str,
-    body: Option<Value>,
-    patience: Patience,
-) -> Result<Answer, Refusal> {
-    let url = format!("{}/api/{path}", session.access.base_url);
-    let header = (KEY, session.access.api_key.expose_secret());
-    let answer = Call { method, url, header, body, patience }.make(app).await?;
-    if answer.is_success() { Ok(answer) } else { Err(refusal(&answer)) }
-}
 
 /// 422 is the server's word for a session that is not in the state for it.
 fn refusal(answer: &Answer) -> Refusal {
@@ -91,7 +76,7 @@ impl Bridge for Waha {
             "ignore": { "status": true, "channels": true, "broadcast": true },
         });
         let body = json!({ "name": session.id(), "start": true, "config": config });
-        match call(app, session, Method::POST, "sessions", Some(body), Patience::Long).await {
+        match SERVER.call(app, session, Method::POST, "sessions", Some(body), Patience::Long).await {
             Ok(_) => Ok(()),
             // Here it is the word for a name that is taken.
             Err(Refusal { class: Class::SessionLost, .. }) => Err(Refusal::of(Class::Duplicate)),
@@ -101,7 +86,7 @@ impl Bridge for Waha {
 
     async fn look(&self, app: &App, session: &Session) -> Result<Look, Refusal> {
         let path = format!("sessions/{}", session.id());
-        let answer = match call(app, session, Method::GET, &path, None, Patience::Usual).await {
+        let answer = match SERVER.call(app, session, Method::GET, &path, None, Patience::Usual).await {
             Ok(answer) => answer,
             Err(Refusal { class: Class::NotFound, .. }) => return Ok(Look::Gone),
             Err(refusal) => return Err(refusal),
@@ -122,33 +107,33 @@ impl Bridge for Waha {
         let path = format!("{}/auth/request-code", session.id());
         let digits = phone.as_str().trim_start_matches('+');
         let body = Some(json!({ "phoneNumber": digits }));
-        let code: wire::Code = call(app, session, Method::POST, &path, body, Patience::Long).await?.json()?;
+        let code: wire::Code = SERVER.call(app, session, Method::POST, &path, body, Patience::Long).await?.json()?;
         let code: String = code.code.chars().filter(char::is_ascii_alphanumeric).collect();
         if code.is_empty() { Err(Refusal::of(Class::TimeoutUnknown)) } else { Ok(code) }
     }
 
     async fn send(&self, app: &App, session: &Session, outgoing: &Outgoing) -> Result<String, Refusal> {
         let (path, body) = sending::request(app, session, outgoing)?;
-        let answer = call(app, session, Method::POST, path, Some(body), Patience::Long).await?;
+        let answer = SERVER.call(app, session, Method::POST, path, Some(body), Patience::Long).await?;
         wire::sent(&answer.value()).ok_or(Refusal::of(Class::TimeoutUnknown))
     }
 
     async fn react(&self, app: &App, session: &Session, outgoing: &OutgoingReaction) -> Result<(), Refusal> {
         let Some(body) = sending::reaction(session, outgoing) else { return Ok(()) };
-        call(app, session, Method::PUT, "reaction", Some(body), Patience::Long).await?;
+        SERVER.call(app, session, Method::PUT, "reaction", Some(body), Patience::Long).await?;
         Ok(())
     }
 
     async fn restart(&self, app: &App, session: &Session) -> Result<(), Refusal> {
         let path = format!("sessions/{}/restart", session.id());
-        call(app, session, Method::POST, &path, None, Patience::Long).await?;
+        SERVER.call(app, session, Method::POST, &path, None, Patience::Long).await?;
         Ok(())
     }
 
     async fn remove(&self, app: &App, session: &Session) -> Result<(), Refusal> {
         // Removing logs out too.
         let path = format!("sessions/{}", session.id());
-        call(app, session, Method::DELETE, &path, None, Patience::Long).await?;
+        SERVER.call(app, session, Method::DELETE, &path, None, Patience::Long).await?;
         Ok(())
     }
 
@@ -158,7 +143,7 @@ impl Bridge for Waha {
             return Ok(None);
         }
         let path = format!("{}/lids/{id}", session.id());
-        let known: wire::Lid = match call(app, session, Method::GET, &path, None, Patience::Usual).await {
+        let known: wire::Lid = match SERVER.call(app, session, Method::GET, &path, None, Patience::Usual).await {
             Ok(answer) => answer.json()?,
             // Older servers do not know the question, and nobody knows all people.
             Err(Refusal { class: Class::NotFound | Class::ContentRejected, .. }) => wire::Lid::default(),
@@ -176,8 +161,7 @@ impl Bridge for Waha {
         }
         // A server that does not know its own name says localhost.
         let url = format!("{}{}", session.access.base_url, said.path());
-        let request = app.connectors.request(Method::GET, &url, Patience::Long)?;
-        let request = request.header(KEY, session.access.api_key.expose_secret());
+        let request = SERVER.request(app, session, Method::GET, &url, Patience::Long)?;
         Ok(Source { request, packing: Packing::Plain })
     }
 
@@ -193,7 +177,7 @@ impl Bridge for Waha {
 /// The code that a session shows; `None` if it is just being replaced.
 async fn code(app: &App, session: &Session) -> Result<Option<String>, Refusal> {
     let path = format!("{}/auth/qr?format=raw", session.id());
-    match call(app, session, Method::GET, &path, None, Patience::Usual).await {
+    match SERVER.call(app, session, Method::GET, &path, None, Patience::Usual).await {
         Ok(answer) => {
             let code: wire::Qr = answer.json()?;
             Ok(Some(code.value).filter(|value| !value.is_empty()))
