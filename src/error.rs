@@ -194,6 +194,16 @@ pub enum Error {
     ChannelRefused(String),
     #[error("there is no code to scan: {0}")]
     QrCodeNotAvailable(&'static str),
+    #[error("the network asks nothing of this channel")]
+    NothingAsked,
+    #[error("the network does not accept this answer")]
+    ChallengeWrong,
+    #[error("the network does not wait for an answer any more")]
+    ChallengeExpired,
+    #[error("the code was sent a moment ago")]
+    ResendTooSoon,
+    #[error("the network sends no code again here")]
+    ResendNotOffered,
 
     // Webhooks.
     #[error("no webhook is set")]
@@ -339,6 +349,11 @@ impl Error {
             Self::NoConnector(_) => ErrorCode::NoConnector,
             Self::ChannelRefused(_) => ErrorCode::ChannelRefused,
             Self::QrCodeNotAvailable(_) => ErrorCode::QrCodeNotAvailable,
+            Self::NothingAsked => ErrorCode::NothingAsked,
+            Self::ChallengeWrong => ErrorCode::ChallengeWrong,
+            Self::ChallengeExpired => ErrorCode::ChallengeExpired,
+            Self::ResendTooSoon => ErrorCode::ResendTooSoon,
+            Self::ResendNotOffered => ErrorCode::ResendNotOffered,
             Self::WebhookNotSet => ErrorCode::WebhookNotSet,
             Self::WebhookDisabled(_) => ErrorCode::WebhookDisabled,
             Self::DeliveryNotFound => ErrorCode::DeliveryNotFound,
@@ -358,6 +373,7 @@ impl Error {
             Self::TooManyRequests { retry_after }
             | Self::ApiCallsExhausted { retry_after }
             | Self::Busy { retry_after } => Some(*retry_after),
+            Self::ResendTooSoon => Some(Duration::from_secs(30)),
             Self::Contention | Self::RequestTimeout { .. } | Self::ProviderUnavailable => Some(Duration::from_secs(1)),
             _ => None,
         }

@@ -26,6 +26,7 @@ use crate::{
     },
     connector::{
         Account, Qr,
+        checkpoint::Asked,
         target::{SignIn, Target},
     },
     db,
@@ -49,6 +50,8 @@ pub enum Linked {
     Connected,
     /// A phone has to scan a code.
     Waiting,
+    /// The network asks something first.
+    Asking(Asked),
     /// The session ended.
     Ended(Failure),
     /// The provider does not take the settings, in a sentence.
@@ -64,8 +67,9 @@ impl Linked {
         match self {
             Self::Refused(reason) => Error::ChannelRefused(reason),
             Self::Ended(Failure::DuplicateAccount) => Error::ChannelExists("it is connected already".to_owned()),
+            Self::Ended(Failure::ChallengeExpired) => Error::ChallengeExpired,
             Self::Ended(failure) => Error::ChannelRefused(format!("the session ended: {failure}")),
-            Self::Connected | Self::Waiting | Self::Overtaken => Error::Contention,
+            Self::Connected | Self::Waiting | Self::Asking(_) | Self::Overtaken => Error::Contention,
         }
     }
 }
@@ -121,6 +125,7 @@ pub async fn code(app: &App, workspace_id: entity::id::WorkspaceId, named: &Name
     match SignIn::from(observation) {
         SignIn::Waiting { qr: Some(qr), .. } => Ok(Code { qr, window_ends_at }),
         SignIn::Waiting { qr: None, .. } => Err(Error::QrCodeNotAvailable("there is no code just now")),
+        SignIn::Asking(_) => Err(Error::QrCodeNotAvailable("the network asks for something else")),
         other => {
             let origin = Origin::provider();
             db::retried(|| apply_once(app, &origin, channel.session, &other)).await?;
@@ -148,6 +153,7 @@ pub(crate) async fn session_changed(app: &App, connector: ConnectorKind, session
     };
     let seen = match seen {
         SignIn::Waiting { .. } if is_over => SignIn::Ended(Failure::QrExpired),
+        SignIn::Asking(_) if is_over => SignIn::Ended(Failure::ChallengeExpired),
         seen => seen,
     };
     let origin = Origin::provider();
@@ -258,7 +264,7 @@ pub(super) fn target_of(
 }
 
 /// Writes down what came of a session, if the channel still waits for it.
-async fn apply_once(app: &App, origin: &Origin, session: AttemptId, seen: &SignIn) -> Result<Linked> {
+pub(super) async fn apply_once(app: &App, origin: &Origin, session: AttemptId, seen: &SignIn) -> Result<Linked> {
     let Some(channel) = store::by_session(app.db.reader(), session).await? else { return Ok(Linked::Overtaken) };
     db::write(&app.db, "channel.link", async |tx| {
         let workspace = workspaces::lock(tx, channel.workspace_id).await?;
@@ -271,9 +277,10 @@ async fn apply_once(app: &App, origin: &Origin, session: AttemptId, seen: &SignI
         let now = app.clock.now();
         let linked = match seen {
             SignIn::Waiting { look_again_at, .. } => {
-                row.look_at = Some((*look_again_at).min(row.connecting_until.unwrap_or(now)).max(now));
-                settings::save(tx, &row).await?;
-                return Ok(Linked::Waiting);
+                return look_again(tx, &mut row, (*look_again_at).max(now), Linked::Waiting).await;
+            }
+            SignIn::Asking(asked) => {
+                return look_again(tx, &mut row, asked.look_again_at.max(now), Linked::Asking(asked.clone())).await;
             }
             SignIn::Connected(account) => connected(app, tx, origin, &workspace, &now_there, account, &mut row).await?,
             SignIn::Ended(failure) => Linked::Ended(*failure),
@@ -290,6 +297,18 @@ async fn apply_once(app: &App, origin: &Origin, session: AttemptId, seen: &SignI
         Ok(linked)
     })
     .await
+}
+
+/// Has the session looked at again, while its window is open.
+async fn look_again(
+    tx: &DatabaseTransaction,
+    row: &mut channel_settings::Model,
+    at: Timestamp,
+    linked: Linked,
+) -> Result<Linked> {
+    row.look_at = row.connecting_until.map(|until| at.min(until));
+    settings::save(tx, row).await?;
+    Ok(linked)
 }
 
 /// Connects the channel to its account, unless another channel of the workspace has that.

@@ -18,6 +18,7 @@ use entity::{
 
 use crate::{app::App, error::Result};
 
+pub mod answer;
 pub mod capabilities;
 pub mod config;
 pub(crate) mod connect;
