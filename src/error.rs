@@ -194,6 +194,10 @@ pub enum Error {
     ChannelRefused(String),
     #[error("there is no code to scan: {0}")]
     QrCodeNotAvailable(&'static str),
+    #[error("{0} is connected already; disconnect it first")]
+    AlreadyConnected(Network),
+    #[error("a campaign runs on {0}; end it first")]
+    CampaignRunning(Network),
     #[error("the network asks nothing of this channel")]
     NothingAsked,
     #[error("the network does not accept this answer")]
@@ -349,6 +353,8 @@ impl Error {
             Self::NoConnector(_) => ErrorCode::NoConnector,
             Self::ChannelRefused(_) => ErrorCode::ChannelRefused,
             Self::QrCodeNotAvailable(_) => ErrorCode::QrCodeNotAvailable,
+            Self::AlreadyConnected(_) => ErrorCode::AlreadyConnected,
+            Self::CampaignRunning(_) => ErrorCode::CampaignRunning,
             Self::NothingAsked => ErrorCode::NothingAsked,
             Self::ChallengeWrong => ErrorCode::ChallengeWrong,
             Self::ChallengeExpired => ErrorCode::ChallengeExpired,

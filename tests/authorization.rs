@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, START, TestApp, channels::Shop, conversation::Conversations, upload::png};
 
+mod connect;
+
 /// What a caller gets who asks for another tenant's thing.
 enum Foreign {
     /// There is no such thing for it.

@@ -14,6 +14,7 @@ mod cli;
 mod client_requests;
 mod configuration;
 mod conformance;
+mod connect;
 mod connectors;
 mod credits;
 mod dispatch;

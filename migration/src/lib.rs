@@ -47,6 +47,7 @@ mod m0035_routes;
 mod m0036_channel_settings;
 mod m0037_channel_traffic;
 mod m0040_connector_checkpoints;
+mod m0041_channel_slots;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -89,6 +90,7 @@ impl MigratorTrait for Migrator {
             step("m0036_channel_settings", m0036_channel_settings::UP, m0036_channel_settings::DOWN),
             step("m0037_channel_traffic", m0037_channel_traffic::UP, m0037_channel_traffic::DOWN),
             step("m0040_connector_checkpoints", m0040_connector_checkpoints::UP, m0040_connector_checkpoints::DOWN),
+            step("m0041_channel_slots", m0041_channel_slots::UP, m0041_channel_slots::DOWN),
         ]
     }
 }

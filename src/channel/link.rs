@@ -235,6 +235,7 @@ async fn begin_once(app: &App, caller: &WorkspaceCaller, origin: &Origin, named:
         let session = AttemptId(app.clock.uuid());
         standalone::set_session(app, tx, &channel, session).await?;
         row.connecting_until = Some(now.plus_seconds(WINDOW_SECONDS));
+        row.link_failure = None;
         row.look_at = Some(now.plus_seconds(LEASE_SECONDS));
         settings::save(tx, &row).await?;
         let entry = audit::Entry::in_workspace("channel.begin", &workspace, channel.id);
@@ -287,6 +288,11 @@ pub(super) async fn apply_once(app: &App, origin: &Origin, session: AttemptId, s
             SignIn::Refused(reason) => Linked::Refused(reason.clone()),
         };
         row.checked_at = Some(now);
+        row.link_failure = match &linked {
+            Linked::Ended(failure) => Some(*failure),
+            Linked::Refused(_) => Some(Failure::LoginRefused),
+            _ => None,
+        };
         if linked == Linked::Connected {
             (row.connecting_until, row.look_at, row.health) = (None, None, Health::Healthy);
         } else {

@@ -30,6 +30,7 @@ pub mod list;
 pub mod named;
 mod sealed;
 pub mod show;
+pub mod slot;
 mod store;
 pub mod switch;
 pub mod test;

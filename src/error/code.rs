@@ -144,6 +144,8 @@ codes! {
     NoConnector, Conflict, "No connector for this type of channel", "Ask the operator to set one up.";
     QrCodeNotAvailable, Conflict, "There is no code to scan", "Activate or connect the channel, then ask within five minutes.";
     ChannelRefused, Conflict, "The channel cannot be connected so", "See the message; test the channel.";
+    AlreadyConnected, Conflict, "The channel is connected already", "Disconnect it first, or send force.";
+    CampaignRunning, Conflict, "A campaign runs on the channel", "End the campaign first.";
     NothingAsked, Conflict, "The network asks nothing", "Look at the status of the channel; connect it anew if it has failed.";
     ChallengeWrong, Invalid, "The answer to the network's question is wrong", "Ask for the code again, and answer again.";
     ChallengeExpired, Gone, "The network does not wait any more", "Connect the channel anew.";

@@ -384,7 +384,7 @@ async fn a_pairing_code_takes_the_place_of_the_code_that_was_shown() {
     scene.provider.show_code(&scene.app, &page).await;
     let before = scene.provider.newest();
     let paired = page.try_pair(OURS).await.expect(200);
-    assert_eq!(paired["pairing_code"]["code"], "WZYEH1YY", "{paired}");
+    assert_eq!(paired["pairing"]["code"], "WZYEH1YY", "{paired}");
     assert_ne!(scene.provider.newest(), before);
     assert!(scene.provider.account(&before).is_none(), "what was begun before is given up");
     Unipile::link(&scene.provider, &scene.provider.newest(), "15550001111").await;
