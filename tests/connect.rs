@@ -68,9 +68,11 @@ const CHANNEL: [(&str, Is); 6] = [
 const DONE: [(&str, Is); 2] = [("/data/completed", Is::Flag), ("/data/in_progress", Is::Flag)];
 const CODE: [(&str, Is); 3] = [("/data/account_id", Is::Text), ("/data/qr_code", Is::Text), ("/message", Is::Text)];
 
-/// Every example of the contract: what happens before, method, path with the account's id, body, status, and the fields
-/// that the contract shows.
-fn examples() -> Vec<(Before, Method, &'static str, Option<&'static str>, u16, Vec<(&'static str, Is)>)> {
+/// What happens before, method, path with the account's id, body, status, and the fields that the contract shows.
+type Example = (Before, Method, &'static str, Option<&'static str>, u16, Vec<(&'static str, Is)>);
+
+/// Every example of the contract, in their order.
+fn examples() -> Vec<Example> {
     let with_done = || [&CHANNEL[..], &DONE[..]].concat();
     let login = r#"{"username": "my_brand", "password": "secret", "country": "SA"}"#;
     vec![
@@ -276,9 +278,8 @@ async fn numbers_that_fail_are_told_with_their_reason() {
         let failed = get(&shop, "/whatsapp/status").await;
         assert_eq!((&failed["sync_status"], &failed["error_code"]), (&json!("CREATION_FAIL"), &json!(code)));
     }
-    let pairing = async |number: &str| {
-        post(&shop, "/whatsapp/connect", json!({ "pairing_phone_number": number })).await
-    };
+    let pairing =
+        async |number: &str| post(&shop, "/whatsapp/connect", json!({ "pairing_phone_number": number })).await;
     refused(&pairing("+15550000429").await, 422, "pairing_refused");
     let paired = pairing("+15550001111").await.expect(200)["data"].clone();
     let code = text(&paired, "pairing_code").to_owned();

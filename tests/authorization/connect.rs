@@ -51,7 +51,11 @@ async fn no_token_reaches_another_workspaces_accounts() {
         for (network, id) in &accounts {
             let path = path.replace("{n}", network).replace("{i}", id);
             let body: Value = serde_json::from_str(&body.to_string().replace("{i}", id)).expect("JSON");
-            assert_eq!(call(None, &method, &path, &body).await.expect(401)["code"], "missing_credentials", "{operation}");
+            assert_eq!(
+                call(None, &method, &path, &body).await.expect(401)["code"],
+                "missing_credentials",
+                "{operation}"
+            );
             let answer = call(Some(stranger.token.token()), &method, &path, &body).await;
             answer.expect(status);
             assert!(!answer.text.contains("secret"), "{operation}: {}", answer.text);
@@ -62,6 +66,10 @@ async fn no_token_reaches_another_workspaces_accounts() {
         let standing = call(token, &Method::GET, &path, &json!(null)).await.expect(200);
         assert_eq!(standing["data"]["in_progress"], true, "nothing of the victim changed: {standing}");
         call(token, &Method::POST, &format!("/{network}/disconnect"), &json!(null)).await;
-        assert_eq!(call(token, &Method::GET, &path, &json!(null)).await.status.as_u16(), 404, "no campaign was in the way");
+        assert_eq!(
+            call(token, &Method::GET, &path, &json!(null)).await.status.as_u16(),
+            404,
+            "no campaign was in the way"
+        );
     }
 }
