@@ -61,10 +61,10 @@ async fn no_secret_reaches_a_log_or_a_file() {
     let (password, code) = ("leaky-instagram-password_otp", "leaky-verification-code");
     let connect = format!("{base}/api/v1/channels/instagram");
     let login = json!({ "username": "my_brand", "password": password });
-    let asked = Answer::of(http.post(format!("{connect}/connect")).bearer_auth(&first).json(&login)).await.expect(200);
+    let asked = Answer::of(http.post(format!("{connect}/connect")).bearer_auth(&second).json(&login)).await.expect(200);
     let solved = json!({ "account_id": asked["data"]["account_id"], "code": code });
-    let solved = Answer::of(http.post(format!("{connect}/2fa")).bearer_auth(&first).json(&solved)).await.expect(200);
-    let listed = Answer::of(http.get(format!("{base}/v1/channels")).bearer_auth(&first)).await.expect(200);
+    let solved = Answer::of(http.post(format!("{connect}/2fa")).bearer_auth(&second).json(&solved)).await.expect(200);
+    let listed = Answer::of(http.get(format!("{base}/v1/channels")).bearer_auth(&second)).await.expect(200);
     let answers = format!("{asked}{solved}{listed}");
     assert!(!answers.contains(password) && !answers.contains(code), "{answers}");
     let jwt = acme.jwt();

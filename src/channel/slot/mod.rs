@@ -16,7 +16,10 @@ use sea_orm::ConnectionTrait;
 
 use crate::{
     app::App,
-    channel::store::{self, settings, standalone},
+    channel::{
+        named::{self, Named},
+        store::{self, settings, standalone},
+    },
     connector::{PairingCode, Qr, checkpoint::Asked},
     error::{Error, Result},
 };
@@ -141,14 +144,14 @@ async fn find(
     db: &impl ConnectionTrait,
     workspace_id: WorkspaceId,
     network: Network,
-    named: Option<ChannelId>,
+    id: Option<ChannelId>,
 ) -> Result<Model> {
-    let found = match named {
-        Some(id) => store::by_channel_id(db, workspace_id, id).await?.filter(|channel| channel.network == network),
-        None => current(db, workspace_id, network).await?,
+    let Some(id) = id else {
+        let found = current(db, workspace_id, network).await?;
+        return found.ok_or_else(|| Error::ChannelNotFound(network.to_string()));
     };
-    let what = named.map_or_else(|| network.to_string(), |id| id.to_string());
-    found.ok_or(Error::ChannelNotFound(what))
+    let found = named::find(db, workspace_id, &Named::Id(id)).await?;
+    if found.network == network { Ok(found) } else { Err(Error::ChannelNotFound(id.to_string())) }
 }
 
 /// The channel that was made for a slot.
