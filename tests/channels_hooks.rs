@@ -76,7 +76,8 @@ async fn webhooks_are_made_read_changed_and_deleted() {
     assert!(!own.text.contains(&receiver.url()), "the other surface has its own: {}", own.text);
     app.clock.advance(std::time::Duration::from_secs(1));
     let config = json!({ "retryPolicy": "exponential", "maxRetries": 1, "timeout": 30 });
-    let change = json!({ "name": "Ours", "events": ["channel.deleted", "channel.error"], "active": false, "config": config });
+    let change =
+        json!({ "name": "Ours", "events": ["channel.deleted", "channel.error"], "active": false, "config": config });
     let changed = shop.linktor(Method::PATCH, &path, change).await.expect(200)["data"]["attributes"].clone();
     assert_eq!((&changed["name"], &changed["active"]), (&json!("Ours"), &json!(false)));
     assert_eq!(changed["events"], json!(["channel.error", "channel.deleted"]));

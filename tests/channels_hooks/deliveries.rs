@@ -32,7 +32,10 @@ async fn a_test_says_at_once_what_came_of_it() {
     app.advance(7).await;
     assert_eq!(receiver.received().len(), 1, "a try that failed is repeated");
     let all = log(&shop, &id, "").await;
-    assert_eq!((&all[0]["id"], &all[0]["status"], &all[0]["attempts"]), (&failed["deliveryId"], &json!("succeeded"), &json!(2)));
+    assert_eq!(
+        (&all[0]["id"], &all[0]["status"], &all[0]["attempts"]),
+        (&failed["deliveryId"], &json!("succeeded"), &json!(2))
+    );
     let nobody = json!({ "url": "http://127.0.0.1:1/", "events": ["*"] });
     let nobody = shop.post("/webhooks", nobody).await.expect(201)["data"]["id"].clone();
     let nobody = format!("/webhooks/{}/test", nobody.as_str().expect("an id"));
@@ -84,11 +87,16 @@ async fn deliveries_are_logged_and_sent_again() {
     assert_eq!((&failed["event"], &failed["status"]), (&json!("channel.created"), &json!("failed")));
     assert_eq!((&failed["statusCode"], &failed["attempts"]), (&json!(500), &json!(1)));
     assert_eq!((log(&shop, &id, "?status=failed").await.len(), log(&shop, &id, "?status=pending").await.len()), (1, 0));
-    assert_eq!((log(&shop, &id, "?event=test.ping").await.len(), log(&shop, &id, "?event=channel.deleted").await.len()), (1, 0));
+    assert_eq!(
+        (log(&shop, &id, "?event=test.ping").await.len(), log(&shop, &id, "?event=channel.deleted").await.len()),
+        (1, 0)
+    );
     let first = shop.get(&format!("/webhooks/{id}/deliveries?limit=1")).await.expect(200);
     let cursor = first["meta"]["nextCursor"].as_str().expect("a cursor");
     assert_eq!(log(&shop, &id, &format!("?limit=1&cursor={cursor}")).await[0]["id"], all[1]["id"]);
-    for (bad, field) in [("status=lost", "status"), ("event=x", "event"), ("cursor=x", "cursor"), ("limit=201", "limit")] {
+    for (bad, field) in
+        [("status=lost", "status"), ("event=x", "event"), ("cursor=x", "cursor"), ("limit=201", "limit")]
+    {
         let refused = shop.get(&format!("/webhooks/{id}/deliveries?{bad}")).await;
         assert_eq!(word(&refused, 400), "VALIDATION_ERROR", "{bad}");
         assert_eq!(refused.json()["error"]["details"][0]["field"], field);
@@ -126,6 +134,9 @@ async fn what_is_rolled_back_is_not_told() {
     assert_eq!(word(&shop.post("/channels", again).await, 409), "CHANNEL_ALREADY_EXISTS");
     let bot = json!({ "defaultBotId": "bot_00000000-0000-7000-8000-000000000000", "name": "Other" });
     let channel = shop.get("/channels").await.expect(200)["data"][0]["id"].as_str().expect("an id").to_owned();
-    assert_eq!(word(&shop.linktor(Method::PATCH, &format!("/channels/{channel}"), bot).await, 404), "RESOURCE_NOT_FOUND");
+    assert_eq!(
+        word(&shop.linktor(Method::PATCH, &format!("/channels/{channel}"), bot).await, 404),
+        "RESOURCE_NOT_FOUND"
+    );
     assert!(heard(&shop, &receiver).await.is_empty());
 }
