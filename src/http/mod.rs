@@ -36,6 +36,7 @@ mod server;
 mod subscription_docs;
 mod surface;
 mod token_caller;
+mod unstoppable;
 mod webhook_docs;
 mod workspace_api;
 
