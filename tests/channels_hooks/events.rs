@@ -103,6 +103,31 @@ async fn what_goes_wrong_with_a_channel_is_told() {
 }
 
 #[tokio::test]
+async fn an_account_that_the_workspace_has_already_is_refused_and_told() {
+    let app = start().await;
+    let shop = Shop::open(&app).await;
+    let receiver = Receiver::start().await;
+    let owner = shop.partner.owner(&shop.workspace).await;
+    shop.partner.connect(&shop.workspace, owner, "+15550001111").await;
+    hook(&shop, &receiver, json!(["*"])).await;
+    let channel = shop.channel("whatsapp", json!({})).await;
+    shop.post(&format!("/channels/{channel}/activate"), json!(null)).await.expect(200);
+    heard(&shop, &receiver).await;
+    let code = shop.get(&format!("/channels/{channel}/qr-code")).await.expect(200)["data"]["qr"].clone();
+    shop.partner.scan(code.as_str().expect("a code"), "+15550001111").await.expect(200);
+    let received = heard(&shop, &receiver).await;
+    let data = data_of(&received, "channel.error");
+    assert_eq!((&data["channelId"], &data["reason"]), (&json!(channel), &json!("duplicate_account")));
+    assert_eq!(received.len(), 1);
+    let user = shop.partner.users(&shop.workspace, 1).await[0];
+    let code = shop.partner.page(&shop.workspace, user).await.start().await.code();
+    shop.partner.scan(&code, "+15550001111").await.expect(200);
+    let received = heard(&shop, &receiver).await;
+    let data = data_of(&received, "channel.error");
+    assert_eq!((&data["userId"], &data["reason"]), (&json!(user), &json!("duplicate_account")));
+}
+
+#[tokio::test]
 async fn what_a_test_or_a_probe_finds_is_told_once() {
     let app = start().await;
     let shop = Shop::open(&app).await;
