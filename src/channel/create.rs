@@ -28,7 +28,9 @@ use crate::{
     db,
     error::{Error, Result},
     idempotency::Repeatable,
-    partner as partners, workspace as workspaces,
+    partner as partners,
+    webhook::hook::{HookEvent, tell},
+    workspace as workspaces,
 };
 
 /// Longest name of a channel, in characters.
@@ -162,6 +164,7 @@ pub(super) async fn create_in(
     let entry = audit::Entry::in_workspace("channel.create", workspace, channel.id)
         .after(json!({ "network": channel.network, "connector": connector, "name": command.name }));
     audit::record(app, tx, origin, entry).await?;
+    tell::channel(app, tx, HookEvent::Created, &channel, json!({ "connector": connector })).await?;
     Ok(Shown { shown_secret: Some(secret), ..show::one(app, tx, channel).await? })
 }
 
@@ -210,7 +213,13 @@ async fn connector_for(
         let served = known.filter(|kind| registry::serves(*kind, network));
         let chosen = app.connectors.choose(app, tx, partner, network).await?;
         let allowed = served.filter(|kind| *kind != ConnectorKind::Sandbox || is_simulated || chosen == Some(*kind));
-        return allowed.ok_or_else(|| Error::field("config.connector", "is not a connector of yours"));
+        let kind = allowed.ok_or_else(|| Error::field("config.connector", "is not a connector of yours"))?;
+        return match registry::is_open_to(tx, kind, &partner.id).await? {
+            true => Ok(kind),
+            false => {
+                Err(Error::field("config.connector", format!("{kind} has no credentials: the operator sets them")))
+            }
+        };
     }
     if config.is_of_meta(network) && !is_simulated {
         return Err(Error::NoConnector(network));

@@ -11,13 +11,11 @@
 //! Every channel has a row in `send_queues`, made with it; what waits there goes on at once when the channel is
 //! connected or switched on again.
 
-use entity::{
-    channel::Model,
-    id::{ChannelId, WorkspaceId},
-};
+use entity::{channel::Model, id::WorkspaceId};
 
 use crate::{app::App, error::Result};
 
+pub(crate) mod address;
 pub mod answer;
 pub mod capabilities;
 pub mod config;
@@ -25,6 +23,7 @@ pub(crate) mod connect;
 pub mod create;
 pub mod delete;
 pub mod disconnect;
+pub mod health;
 pub mod link;
 pub mod list;
 pub mod named;
@@ -38,7 +37,7 @@ pub mod traffic;
 pub mod update;
 
 pub(crate) use store::{
-    all, by_ids, connected_by_session, open_by_id, open_by_session, resume_of_user, suspend_of_user,
+    all, by_ids, by_session, connected_by_session, open_by_id, open_by_session, resume_of_user, suspend_of_user,
 };
 
 /// Channels of a workspace, by id.
@@ -56,10 +55,4 @@ pub async fn list(app: &App, workspace_id: WorkspaceId) -> Result<Vec<Model>> {
 pub async fn whatsapp_accounts(app: &App, workspace_id: WorkspaceId) -> Result<Vec<Model>> {
     let all = list(app, workspace_id).await?;
     Ok(all.into_iter().filter(Model::is_whatsapp_account).collect())
-}
-
-/// Where a provider brings what comes to a channel.
-#[must_use]
-pub fn callback_url(app: &App, id: ChannelId) -> String {
-    format!("{}/callbacks/ch_{id}", app.config.public_url)
 }

@@ -2,7 +2,7 @@
 
 use entity::{
     channel::{Model, Network, State},
-    channel_settings::{self, Health},
+    channel_settings::Health,
     id::{ChannelId, WorkspaceId},
 };
 
@@ -10,16 +10,16 @@ use crate::{
     app::App,
     caller::Origin,
     channel::{
-        disconnect, link,
+        disconnect,
+        health::{self, Seen},
+        link,
         named::{self, Named},
         slot::{Standing, Step, Sync, find, settings_of},
-        store::settings,
     },
     connector::{Observation, target::SignIn},
     db,
     error::{Error, Result},
     signal::Signal,
-    workspace as workspaces,
 };
 
 /// How a channel stands. One that waits for somebody is looked at, and so is one that nobody has looked at since it was
@@ -100,31 +100,23 @@ async fn again(app: &App, channel: Model) -> Result<Standing> {
 /// Asks the provider of a connected channel, and notes how it is.
 async fn look(app: &App, channel: Model) -> Result<Standing> {
     let observation = app.connectors.get(channel.connector).observe(app, channel.session).await?;
-    let health = match observation {
-        Observation::Connected(_) => Health::Healthy,
-        Observation::Starting { .. } | Observation::Waiting { .. } | Observation::Asking(_) => Health::Degraded,
+    let (health, reasons) = match observation {
+        Observation::Connected(_) => (Health::Healthy, Vec::new()),
+        Observation::Starting { .. } | Observation::Waiting { .. } | Observation::Asking(_) => {
+            (Health::Degraded, vec!["session_restarting".to_owned()])
+        }
         Observation::Ended(_) => {
             disconnect::lost(app, channel.session).await?;
             return again(app, channel).await;
         }
     };
-    let before = db::retried(|| note_once(app, &channel, health)).await?;
+    let before = settings_of(app, &channel).await?;
+    let seen = Seen { health, reasons, at: app.clock.now() };
+    db::retried(|| health::keep_once(app, channel.workspace_id, channel.id, &seen)).await?;
     let mut standing = again(app, channel).await?;
     let was_new = before.is_some_and(|row| row.health == Health::Unknown && row.checked_at.is_none());
     if was_new && standing.sync == Sync::Ok {
         standing.sync = Sync::SyncSuccess;
     }
     Ok(standing)
-}
-
-/// Writes down how a channel is; as it was known before.
-async fn note_once(app: &App, channel: &Model, health: Health) -> Result<Option<channel_settings::Model>> {
-    db::write(&app.db, "slot.note", async |tx| {
-        workspaces::lock(tx, channel.workspace_id).await?;
-        let Some(before) = settings::find(tx, channel.workspace_id, channel.account_id).await? else { return Ok(None) };
-        let row = channel_settings::Model { health, checked_at: Some(app.clock.now()), ..before.clone() };
-        settings::save(tx, &row).await?;
-        Ok(Some(before))
-    })
-    .await
 }

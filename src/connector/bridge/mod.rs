@@ -22,7 +22,7 @@ use crate::{
         checkpoint::Checkpoint,
         refusal::{Class, Refusal},
         session::{self, Session},
-        target::{SignIn, Target},
+        target::{Check, SignIn, Target},
     },
     db,
     error::{Error, Result},
@@ -31,6 +31,7 @@ use crate::{
 };
 
 mod observe;
+mod test;
 
 pub use observe::{CODE_SECONDS, FIRST_CODE_SECONDS, REPAIR_PAUSES_SECONDS};
 
@@ -236,6 +237,10 @@ impl<B: Bridge> Connector for Bridged<B> {
                 _ => Error::PairingRefused,
             }),
         }
+    }
+
+    async fn test(&self, app: &App, target: &Target) -> Result<Vec<Check>> {
+        test::test(&self.0, app, target).await
     }
 
     async fn send(&self, app: &App, outgoing: &Outgoing) -> Delivery {

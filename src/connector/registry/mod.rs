@@ -73,6 +73,30 @@ pub const fn serves(connector: ConnectorKind, network: Network) -> bool {
     }
 }
 
+/// Whether a connector speaks to a provider of which the operator has to know the address and the key.
+const fn needs_credentials(connector: ConnectorKind) -> bool {
+    match connector {
+        ConnectorKind::Sandbox => false,
+        ConnectorKind::Waha | ConnectorKind::Evolution | ConnectorKind::Unipile => true,
+    }
+}
+
+/// Whether a connector can be opened for a partner, with its own credentials or the platform's.
+///
+/// # Errors
+/// What the database says.
+pub async fn is_open_to(db: &impl ConnectionTrait, connector: ConnectorKind, partner_id: &PartnerId) -> Result<bool> {
+    if !needs_credentials(connector) {
+        return Ok(true);
+    }
+    for owner in [Some(partner_id), None] {
+        if store::credentials_of(db, owner, connector).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Which connector serves this partner on this network, if any.
 pub(super) async fn choose(
     app: &App,
