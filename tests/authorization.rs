@@ -414,6 +414,7 @@ fn linktor_rows() -> Vec<(&'static str, Method, &'static str, Value, u16)> {
         ("deactivate_channel", Method::POST, "/channels/{c}/deactivate", json!({ "closeConversations": true }), 404),
         ("disconnect_channel", Method::POST, "/channels/{c}/disconnect", json!(null), 404),
         ("get_channel_qr_code", Method::GET, "/channels/{c}/qr-code", json!(null), 404),
+        ("rotate_widget_token", Method::POST, "/channels/{c}/widget-token", json!(null), 404),
         ("get_channel_stats", Method::GET, "/channels/{c}/stats", json!(null), 404),
     ]
 }
@@ -433,6 +434,7 @@ fn timely_rows() -> Vec<(&'static str, Method, &'static str, Value, u16)> {
         ("get_channel_qr_code", Method::GET, "/channels/{c}/qr-code", json!(null), 404),
         ("get_widget_settings", Method::GET, "/channels/{c}/widget/settings", json!(null), 404),
         ("set_widget_settings", Method::PUT, "/channels/{c}/widget/settings", json!({ "title": "Mine" }), 404),
+        ("rotate_widget_token", Method::POST, "/channels/{c}/widget/token", json!(null), 404),
         ("begin_conversation", Method::POST, "/channels/{c}/conversation", conversation, 404),
     ]
 }

@@ -178,16 +178,22 @@ async fn widgets_look_as_they_are_told() {
     let shop = Shop::open(&app).await;
     let id = channel(&shop, "widget").await;
     let path = format!("/channels/{id}/widget/settings");
+    let mut shown = get(&shop, &path).await.expect(200);
+    let embed = shown["embed_code"].take();
+    let token = get(&shop, &format!("/channels/{id}")).await.expect(200)["widget_token"].clone();
+    assert!(embed.as_str().is_some_and(|code| code.contains(token.as_str().expect("a token"))), "{embed}");
     let usual = json!({
         "primary_color": null, "position": "bottom-right", "title": null, "subtitle": null, "welcome_message": null,
-        "avatar_url": null, "show_branding": true,
+        "avatar_url": null, "show_branding": true, "embed_code": null,
     });
-    assert_eq!(get(&shop, &path).await.expect(200), usual);
-    let wanted = json!({
+    assert_eq!(shown, usual);
+    let mut wanted = json!({
         "primary_color": "#0066cc", "position": "bottom-left", "title": "Chat", "subtitle": "with us",
         "welcome_message": "Hi!", "avatar_url": "https://example.com/a.png", "show_branding": false,
     });
-    assert_eq!(call(&shop, Method::PUT, &path, wanted.clone()).await.expect(200), wanted);
+    let set = call(&shop, Method::PUT, &path, wanted.clone()).await.expect(200);
+    wanted["embed_code"] = embed;
+    assert_eq!(set, wanted);
     let changed = call(&shop, Method::PUT, &path, json!({ "title": "Help" })).await.expect(200);
     assert_eq!((&changed["title"], &changed["subtitle"]), (&json!("Help"), &json!("with us")));
     for (field, value) in [("primary_color", "blue"), ("position", "top"), ("avatar_url", "http://x")] {

@@ -46,6 +46,7 @@ mod m0033_connector_sessions;
 mod m0035_routes;
 mod m0036_channel_settings;
 mod m0037_channel_traffic;
+mod m0042_webchat;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -87,6 +88,7 @@ impl MigratorTrait for Migrator {
             step("m0035_routes", m0035_routes::UP, m0035_routes::DOWN),
             step("m0036_channel_settings", m0036_channel_settings::UP, m0036_channel_settings::DOWN),
             step("m0037_channel_traffic", m0037_channel_traffic::UP, m0037_channel_traffic::DOWN),
+            step("m0042_webchat", m0042_webchat::UP, m0042_webchat::DOWN),
         ]
     }
 }

@@ -293,7 +293,7 @@ async fn apply_once(app: &App, origin: &Origin, session: AttemptId, seen: &SignI
 }
 
 /// Connects the channel to its account, unless another channel of the workspace has that.
-async fn connected(
+pub(super) async fn connected(
     app: &App,
     tx: &DatabaseTransaction,
     origin: &Origin,
