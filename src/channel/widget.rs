@@ -39,8 +39,8 @@ const MAX_TOKEN_BYTES: usize = 64;
 pub struct Widget {
     /// The channel.
     pub channel: Model,
-    /// Its name.
-    pub name: String,
+    /// Who made it, as far as visitors are told: the partner's brand.
+    pub brand: String,
     /// Whether visitors can write now.
     pub is_open: bool,
     /// Whether the first visit opens it.
@@ -99,7 +99,7 @@ pub async fn find(app: &App, token: &str) -> Result<Widget> {
     Ok(Widget {
         is_open: is_served && (is_new || channel.is_open()),
         is_new,
-        name: show::name_of(&channel, Some(&row)),
+        brand: partner.brand_name.unwrap_or(partner.name),
         config: sealed::open(app, channel.id, &row)?,
         channel,
     })

@@ -13,7 +13,7 @@
 use std::sync::Arc;
 
 use entity::id::VisitorId;
-use poem::{Endpoint, EndpointExt, Response, Route};
+use poem::{Endpoint, EndpointExt, Response, Route, get};
 use poem_openapi::{OpenApi, OpenApiService};
 
 use crate::{
@@ -25,6 +25,7 @@ mod api;
 mod door;
 mod events;
 mod limits;
+mod page;
 mod views;
 
 /// Where everything of the widgets is.
@@ -46,7 +47,8 @@ pub(super) fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use
     let service = OpenApiService::new(operations(&shared), "", "");
     let api = surface::surface::<Problem, _>(app, service)
         .around(move |endpoint, request| door::enter(Arc::clone(&shared), endpoint, request));
-    Route::new().nest("/api", api)
+    let frame = surface::surface::<Problem, _>(app, Route::new().at("/:token", get(page::frame)));
+    Route::new().at("/widget.js", get(page::script)).nest("/frame", frame).nest("/api", api)
 }
 
 /// The operations, for the document.
