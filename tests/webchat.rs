@@ -6,6 +6,9 @@ mod identity;
 mod messages;
 mod streams;
 
+use entity::workspace;
+use quartermaster::db;
+use sea_orm::{EntityTrait, sea_query::Expr};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -50,8 +53,13 @@ async fn suspended_workspaces_are_not_there_to_chat_with() {
     let shop = Shop::open(&app).await;
     let chat = shop.web_chat(json!({ "theme": { "offlineMessage": "Back on Monday" } })).await;
     let visitor = Visitor::come(&app, &chat.token).await;
-    let path = format!("/workspaces/{}", shop.workspace);
-    shop.partner.patch(&path, json!({ "status": "suspended" })).await.expect(200);
+    db::write(&app.app.db, "test", async |tx| {
+        let change = Expr::value(workspace::Status::Suspended);
+        workspace::Entity::update_many().col_expr(workspace::Column::Status, change).exec(tx).await?;
+        Ok(())
+    })
+    .await
+    .expect("a change");
     let config = visitor.get("/config").await.expect(200);
     assert_eq!((&config["is_online"], &config["offline_message"]), (&json!(false), &json!("Back on Monday")));
     assert_eq!(visitor.post("/messages", json!({ "text": "x" })).await.expect(409)["code"], "widget_offline");

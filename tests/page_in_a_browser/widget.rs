@@ -28,7 +28,6 @@ async fn a_visitor_writes_is_answered_and_finds_it_again() {
     visit.browser.until("document.querySelectorAll('#messages time').length === 1").await;
     assert_eq!(visit.browser.run("return document.querySelectorAll('#messages b').length").await, 0, "text is text");
     let held = visit.shop.chats().await[0].clone();
-    assert_eq!(held["last_message"], json!(null));
     let id = visit.shop.answer(&held, "Two loaves, <script>alert(1)</script>").await;
     visit.sees("Two loaves, <script>alert(1)</script>").await;
     for _ in 0..100 {

@@ -48,9 +48,9 @@ impl Shop<'_> {
 /// A browser on a website with a widget.
 #[derive(Clone)]
 pub(crate) struct Visitor {
-    http: reqwest::Client,
-    base: String,
-    widget: String,
+    pub(crate) http: reqwest::Client,
+    pub(crate) base: String,
+    pub(crate) widget: String,
     pub(crate) origin: String,
     /// What proves the visitor; empty before the session.
     pub(crate) token: String,

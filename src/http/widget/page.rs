@@ -95,8 +95,9 @@ fn show(app: &App, widget: &Widget, token: &str, website: &str) -> Result<Respon
         view: &view,
     };
     let text = page.render().map_err(|error| Error::Internal(format!("page: {error}")))?;
-    let pictures = view.avatar_url.as_deref().and_then(door::origin_of_url).unwrap_or_default();
-    let websites = widget.origins().collect::<Vec<_>>().join(" ");
+    let pictures = view.avatar_url.as_deref().and_then(door::origin_of_url).filter(|origin| is_plain(origin));
+    let pictures = pictures.unwrap_or_default();
+    let websites = widget.origins().filter(|origin| is_plain(origin)).collect::<Vec<_>>().join(" ");
     let ancestors = if websites.is_empty() { "'none'" } else { &websites };
     let policy = format!(
         "default-src 'none'; style-src 'self' 'nonce-{nonce}'; script-src 'self'; connect-src 'self'; \
@@ -111,4 +112,9 @@ fn show(app: &App, widget: &Widget, token: &str, website: &str) -> Result<Respon
         .header("X-Robots-Tag", "noindex")
         .header(header::CACHE_CONTROL, "no-store")
         .body(text))
+}
+
+/// Whether an origin is nothing but one: what a customer sets must not become another part of a policy.
+fn is_plain(origin: &str) -> bool {
+    origin.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".:/-_[]".contains(&byte))
 }
