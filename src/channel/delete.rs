@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::{
     app::App,
     audit,
+    bot::attach,
     caller::{Origin, WorkspaceCaller},
     channel::{
         disconnect, link,
@@ -66,6 +67,7 @@ async fn delete_once(
             link::give_up_in(app, tx, &channel, &mut row).await?;
         }
         disconnect::of_channel(app, tx, origin, &workspace, &channel, DisconnectReason::Deleted).await?;
+        attach::put_on(app, tx, origin, &workspace, &channel, None).await?;
         settings::delete(tx, workspace.id, channel.account_id).await?;
         standalone::set_deleted(app, tx, &channel).await?;
         let entry = audit::Entry::in_workspace("channel.delete", &workspace, channel.id)

@@ -37,6 +37,7 @@ mod streams;
 mod subscription_docs;
 mod surface;
 mod token_caller;
+mod unstoppable;
 mod webhook_docs;
 mod widget;
 mod workspace_api;

@@ -1,7 +1,7 @@
 //! What every surface is wrapped in: limits inside its dialect, and handlers that outlive their connection.
 //!
-//! A handler that may change something runs in a task of its own: a client that hangs up does not stop it half-way, so
-//! what a request began is done or taken back whole.
+//! A handler that may change something is not stopped half-way by a client that hangs up ([`unstoppable`]), so what a
+//! request began is done or taken back whole.
 
 use std::{
     sync::{
@@ -22,13 +22,15 @@ use poem::{
     http::{Method, header},
 };
 use tokio::{sync::Mutex, time::Instant};
-use tracing::Instrument;
 
 use crate::{
     app::App,
     error::Error,
     file::media::DOCUMENT_LIMIT_BYTES,
-    http::failure::{self, Dialect},
+    http::{
+        failure::{self, Dialect},
+        unstoppable,
+    },
 };
 
 /// What an upload may have besides its file: boundaries, headers, the other fields.
@@ -112,8 +114,7 @@ where
     };
     let limit = Duration::from_millis(limit_ms);
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-    // On the heap, so that what is handed on is small: it would be copied several times on its way.
-    let limited = Box::pin(async move {
+    let limited = async move {
         if course == Course::Upload {
             return streamed(endpoint, request, limit_bytes, limit).await;
         }
@@ -122,26 +123,13 @@ where
             request.set_body(Body::from_bytes(body));
         }
         endpoint.call(request).await.map(IntoResponse::into_response)
-    });
+    };
     if is_read {
         // Nothing is half done when a read is dropped with its connection.
-        let outcome = tokio::time::timeout(limit, limited).await;
+        let outcome = tokio::time::timeout(limit, Box::pin(limited)).await;
         return outcome.unwrap_or_else(|_| Err(Error::RequestTimeout { limit_ms }.into()));
     }
-    in_its_own_task(limit_ms, limited).await
-}
-
-/// Answers within a time, in a task that goes on whoever hangs up.
-pub(super) async fn in_its_own_task<F>(limit_ms: u64, answering: F) -> poem::Result<Response>
-where
-    F: Future<Output = poem::Result<Response>> + Send + 'static,
-{
-    let task = tokio::spawn(answering.instrument(tracing::Span::current()));
-    match tokio::time::timeout(Duration::from_millis(limit_ms), task).await {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(panic)) => Err(Error::Internal(format!("a handler failed: {panic}")).into()),
-        Err(_) => Err(Error::RequestTimeout { limit_ms }.into()),
-    }
+    unstoppable::answer(limit_ms, limited).await
 }
 
 /// How long a body is, as its request says.

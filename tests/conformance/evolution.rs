@@ -12,8 +12,7 @@ use crate::{
         TestApp,
         evolution::{Evolution, KEY, event_of, token},
         page::Page,
-        provider::Trouble,
-        waha::IMPATIENT,
+        provider::{IMPATIENT, Trouble},
     },
 };
 

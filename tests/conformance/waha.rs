@@ -11,8 +11,8 @@ use crate::{
     support::{
         TestApp,
         page::Page,
-        provider::Trouble,
-        waha::{IMPATIENT, KEY, Waha, sign},
+        provider::{IMPATIENT, Trouble},
+        waha::{KEY, Waha, sign},
     },
 };
 

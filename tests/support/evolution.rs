@@ -1,23 +1,17 @@
 //! An Evolution API server, written from the contract: instances with their states and codes, messages, events that
 //! carry a token.
 
-use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard},
-};
+use std::collections::HashMap;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jsonwebtoken::{EncodingKey, Header};
-use poem::{
-    Endpoint, Request, Response,
-    endpoint::make,
-    http::{Method, StatusCode},
-    listener::{Acceptor, Listener, TcpListener},
-};
+use poem::Response;
 use serde_json::{Value, json};
 
-use super::{client::Answer, provider::Troubles};
+use super::{
+    client::Answer,
+    provider::{Asked, Fake, Kept, Played, answered},
+};
 
 pub(crate) const KEY: &str = "evolution-global-key-0123456789";
 /// Long after every test.
@@ -35,83 +29,46 @@ pub(crate) struct Instance {
     pub(crate) restarts: u32,
 }
 
+/// What a server has.
 #[derive(Default)]
-struct State {
+pub(crate) struct Instances {
     instances: HashMap<String, Instance>,
-    newest: String,
-    removed: Vec<String>,
-    sent: Vec<Value>,
-    reactions: Vec<Value>,
     files: HashMap<String, Vec<u8>>,
-    refuses_key: bool,
 }
 
-pub(crate) struct Evolution {
-    pub(crate) address: SocketAddr,
-    state: Arc<Mutex<State>>,
-    http: reqwest::Client,
-    /// What goes wrong with messages.
-    pub(crate) sending: Troubles,
-    /// What goes wrong with everything else.
-    pub(crate) asking: Troubles,
+pub(crate) type Evolution = Fake<Instances>;
+
+impl Played for Instances {
+    const KEY_HEADER: &str = "apikey";
+    const KEY: &str = KEY;
+    const ROOT: &str = "/";
+
+    fn is_sending(path: &str) -> bool {
+        path.starts_with("message/")
+    }
+
+    fn unauthorized() -> Response {
+        failed(401, "Unauthorized")
+    }
+
+    fn answer(kept: &mut Kept<Self>, asked: &Asked) -> Response {
+        answer(kept, asked)
+    }
 }
 
 impl Evolution {
-    pub(crate) async fn start() -> Self {
-        let state: Arc<Mutex<State>> = Arc::default();
-        let (sending, asking) = (Troubles::default(), Troubles::default());
-        let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.expect("a port");
-        let address = *acceptor.local_addr()[0].as_socket_addr().expect("an address");
-        let served = endpoint(Arc::clone(&state), sending.clone(), asking.clone());
-        tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(served));
-        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { address, state, http, sending, asking }
-    }
-
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("a lock")
-    }
-
-    /// The name of the instance that was made last.
-    pub(crate) fn newest(&self) -> String {
-        self.state().newest.clone()
-    }
-
     pub(crate) fn instance(&self, name: &str) -> Option<Instance> {
-        self.state().instances.get(name).cloned()
-    }
-
-    /// Names of instances that were removed.
-    pub(crate) fn removed(&self) -> Vec<String> {
-        self.state().removed.clone()
-    }
-
-    /// Messages that it has taken.
-    pub(crate) fn sent(&self) -> Vec<Value> {
-        self.state().sent.clone()
-    }
-
-    pub(crate) fn reactions(&self) -> Vec<Value> {
-        self.state().reactions.clone()
-    }
-
-    /// Accepts no key any more, or again.
-    pub(crate) fn refuse_key(&self, refuses_key: bool) {
-        self.state().refuses_key = refuses_key;
+        self.kept().own.instances.get(name).cloned()
     }
 
     /// Keeps a file under a name.
     pub(crate) fn keep(&self, name: &str, content: &[u8]) {
-        self.state().files.insert(name.to_owned(), content.to_vec());
+        self.kept().own.files.insert(name.to_owned(), content.to_vec());
     }
 
     /// Keeps the file of this name, if there is one, as that of a message.
     pub(crate) fn keep_as(&self, name: &str, message: &str) {
-        let content = self.state().files.get(name).cloned();
+        let content = self.kept().own.files.get(name).cloned();
         if let Some(content) = content {
             self.keep(message, &content);
         }
@@ -120,8 +77,8 @@ impl Evolution {
     /// The instance shows its next code, and says so.
     pub(crate) async fn show_code(&self, name: &str) -> String {
         let code = {
-            let mut state = self.state();
-            let instance = state.instances.get_mut(name).expect("an instance");
+            let mut kept = self.kept();
+            let instance = kept.own.instances.get_mut(name).expect("an instance");
             instance.codes += 1;
             let code = format!("2@code-{}-of-{name},a,b,c", instance.codes);
             instance.code = Some(code.clone());
@@ -134,7 +91,8 @@ impl Evolution {
 
     /// A phone scans.
     pub(crate) async fn link(&self, name: &str, digits: &str) {
-        self.state().instances.get_mut(name).expect("an instance").owner = Some(format!("{digits}:3@s.whatsapp.net"));
+        self.kept().own.instances.get_mut(name).expect("an instance").owner =
+            Some(format!("{digits}:3@s.whatsapp.net"));
         self.change(name, "open", None).await;
     }
 
@@ -147,8 +105,8 @@ impl Evolution {
     }
 
     pub(crate) fn change_silently(&self, name: &str, to: &str, reason: Option<i64>) {
-        let mut state = self.state();
-        let instance = state.instances.get_mut(name).expect("an instance");
+        let mut kept = self.kept();
+        let instance = kept.own.instances.get_mut(name).expect("an instance");
         to.clone_into(&mut instance.state);
         instance.reason = reason;
         instance.code = None;
@@ -173,7 +131,7 @@ impl Evolution {
     }
 
     fn hook(&self, name: &str) -> Value {
-        self.state().instances.get(name).expect("an instance").webhook.clone()
+        self.kept().own.instances.get(name).expect("an instance").webhook.clone()
     }
 }
 
@@ -198,55 +156,21 @@ pub(crate) fn token(key: &str) -> String {
     jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(key.as_bytes())).expect("a token")
 }
 
-fn endpoint(state: Arc<Mutex<State>>, sending: Troubles, asking: Troubles) -> impl Endpoint<Output = Response> {
-    make(move |mut request: Request| {
-        let (state, sending, asking) = (Arc::clone(&state), sending.clone(), asking.clone());
-        async move {
-            let is_known = request.header("apikey") == Some(KEY);
-            let path = request.uri().path().trim_start_matches('/').to_owned();
-            let query = request.uri().query().unwrap_or_default().to_owned();
-            let body = request.take_body().into_string().await.expect("a body");
-            let body: Value = serde_json::from_str(&body).unwrap_or_default();
-            let refuses = state.lock().expect("a lock").refuses_key;
-            if !is_known || refuses {
-                return Ok::<_, poem::Error>(failed(401, "Unauthorized"));
-            }
-            let trouble = if path.starts_with("message/") { sending.next() } else { asking.next() };
-            let answer = |state: &Mutex<State>| {
-                answer(&mut state.lock().expect("a lock"), request.method(), &path, &query, &body)
-            };
-            Ok(match trouble {
-                None => answer(&state),
-                Some(trouble) => {
-                    if trouble.is_done() {
-                        drop(answer(&state));
-                    }
-                    trouble.answer().await
-                }
-            })
-        }
-    })
-}
-
-fn answered(status: u16, body: &Value) -> Response {
-    let status = StatusCode::from_u16(status).expect("a status");
-    Response::builder().status(status).content_type("application/json").body(body.to_string())
-}
-
 fn failed(status: u16, reason: &str) -> Response {
     answered(status, &json!({ "status": status, "error": reason, "response": { "message": [reason] } }))
 }
 
-fn answer(state: &mut State, method: &Method, path: &str, query: &str, body: &Value) -> Response {
+fn answer(kept: &mut Kept<Instances>, asked: &Asked) -> Response {
+    let Asked { method, path, query, body } = asked;
     let parts: Vec<&str> = path.split('/').collect();
     let no_instance = || failed(404, "The instance does not exist");
     match (method.as_str(), parts.as_slice()) {
-        ("POST", ["instance", "create"]) => create(state, body),
-        ("GET", ["instance", "connectionState", name]) => match state.instances.get(*name) {
+        ("POST", ["instance", "create"]) => create(kept, body),
+        ("GET", ["instance", "connectionState", name]) => match kept.own.instances.get(*name) {
             Some(instance) => answered(200, &json!({ "instance": { "instanceName": name, "state": instance.state } })),
             None => no_instance(),
         },
-        ("GET", ["instance", "connect", name]) => match state.instances.get(*name) {
+        ("GET", ["instance", "connect", name]) => match kept.own.instances.get(*name) {
             Some(instance) if instance.state == "open" => {
                 answered(200, &json!({ "instance": { "instanceName": name, "state": "open" } }))
             }
@@ -259,59 +183,59 @@ fn answer(state: &mut State, method: &Method, path: &str, query: &str, body: &Va
         },
         ("GET", ["instance", "fetchInstances"]) => {
             let name = query.trim_start_matches("instanceName=");
-            match state.instances.get(name) {
+            match kept.own.instances.get(name) {
                 Some(instance) => answered(200, &json!([shown(name, instance)])),
                 None => no_instance(),
             }
         }
-        ("POST", ["instance", "restart", name]) => match state.instances.get_mut(*name) {
+        ("POST", ["instance", "restart", name]) => match kept.own.instances.get_mut(*name) {
             Some(instance) => {
                 instance.restarts += 1;
                 answered(200, &json!({ "instance": { "instanceName": name, "state": instance.state } }))
             }
             None => no_instance(),
         },
-        ("DELETE", ["instance", "logout", name]) => match state.instances.get(*name) {
+        ("DELETE", ["instance", "logout", name]) => match kept.own.instances.get(*name) {
             Some(instance) if instance.state == "open" => {
                 answered(200, &json!({ "status": "SUCCESS", "error": false }))
             }
             Some(_) => failed(400, "The instance is not connected"),
             None => no_instance(),
         },
-        ("DELETE", ["instance", "delete", name]) => match state.instances.remove(*name) {
+        ("DELETE", ["instance", "delete", name]) => match kept.own.instances.remove(*name) {
             Some(_) => {
-                state.removed.push((*name).to_owned());
+                kept.removed.push((*name).to_owned());
                 answered(200, &json!({ "status": "SUCCESS", "error": false }))
             }
             None => no_instance(),
         },
         ("POST", ["chat", "getBase64FromMediaMessage", _]) => {
             let id = body["message"]["key"]["id"].as_str().expect("an id");
-            match state.files.get(id) {
+            match kept.own.files.get(id) {
                 Some(content) => answered(201, &json!({ "base64": BASE64_STANDARD.encode(content) })),
                 None => failed(400, "Message not found"),
             }
         }
         ("POST", ["message", "sendReaction", _]) => {
-            state.reactions.push(body.clone());
+            kept.reactions.push(body.clone());
             answered(201, &json!({ "key": { "id": "R" } }))
         }
-        ("POST", ["message", send, name]) => take(state, send, name, body),
+        ("POST", ["message", send, name]) => take(kept, send, name, body),
         _ => failed(404, "Not Found"),
     }
 }
 
-fn create(state: &mut State, body: &Value) -> Response {
+fn create(kept: &mut Kept<Instances>, body: &Value) -> Response {
     let name = body["instanceName"].as_str().expect("a name").to_owned();
-    if state.instances.contains_key(&name) {
+    if kept.own.instances.contains_key(&name) {
         return failed(403, &format!("This name \"{name}\" is already in use."));
     }
     let webhook = body["webhook"].clone();
     let instance = Instance { state: "connecting".to_owned(), webhook, ..Instance::default() };
     let shown = json!({ "instance": { "instanceName": name, "status": "connecting" }, "hash": "token",
         "qrcode": { "count": 0 } });
-    state.instances.insert(name.clone(), instance);
-    state.newest = name;
+    kept.own.instances.insert(name.clone(), instance);
+    kept.newest = name;
     answered(201, &shown)
 }
 
@@ -320,17 +244,17 @@ fn shown(name: &str, instance: &Instance) -> Value {
         "profileName": "Bakery", "integration": "WHATSAPP-BAILEYS", "disconnectionReasonCode": instance.reason })
 }
 
-fn take(state: &mut State, send: &str, name: &str, body: &Value) -> Response {
-    let Some(instance) = state.instances.get(name) else { return failed(404, "The instance does not exist") };
+fn take(kept: &mut Kept<Instances>, send: &str, name: &str, body: &Value) -> Response {
+    let Some(instance) = kept.own.instances.get(name) else { return failed(404, "The instance does not exist") };
     if instance.state != "open" {
         return failed(500, "Connection Closed");
     }
     let mut message = body.clone();
-    let id = format!("BAE5{:04}", state.sent.len());
+    let id = format!("BAE5{:04}", kept.sent.len());
     let number = body["number"].as_str().expect("a number");
     message["endpoint"] = send.into();
     message["id"] = id.as_str().into();
-    state.sent.push(message);
+    kept.sent.push(message);
     let key = json!({ "remoteJid": format!("{number}@s.whatsapp.net"), "fromMe": true, "id": id });
     answered(201, &json!({ "key": key, "status": "PENDING", "messageType": "conversation" }))
 }

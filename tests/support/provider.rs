@@ -1,12 +1,165 @@
-//! What fakes of providers share: how their next answer is troubled, and how they call back.
+//! What fakes of providers share: they are servers that accept one key, answer by what they have, remember what they
+//! were asked for, and whose next answer may be troubled.
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
-use poem::{IntoResponse, Response, http::StatusCode};
+use poem::{
+    Endpoint, IntoResponse, Request, Response,
+    endpoint::make,
+    http::{Method, StatusCode},
+    listener::{Acceptor, Listener, TcpListener},
+};
+use serde_json::Value;
+
+/// How long a call may take in tests that wait for one that does not end.
+pub(crate) const IMPATIENT: Duration = Duration::from_millis(150);
+
+/// One kind of provider, with all that only it has.
+pub(crate) trait Played: Default + Send + Sized + 'static {
+    /// The header that carries the key.
+    const KEY_HEADER: &str;
+    /// The key that it accepts.
+    const KEY: &str;
+    /// What all its paths begin with.
+    const ROOT: &str;
+
+    /// Whether a path is one that messages go to.
+    fn is_sending(path: &str) -> bool;
+
+    /// The answer to a key that is not accepted.
+    fn unauthorized() -> Response;
+
+    /// The answer to everything else.
+    fn answer(kept: &mut Kept<Self>, asked: &Asked) -> Response;
+}
+
+/// What it was asked for.
+pub(crate) struct Asked {
+    pub(crate) method: Method,
+    /// Without what all paths begin with.
+    pub(crate) path: String,
+    /// Empty without one.
+    pub(crate) query: String,
+    /// `null` if it was no JSON.
+    pub(crate) body: Value,
+}
+
+/// What it has.
+#[derive(Default)]
+pub(crate) struct Kept<P> {
+    /// The name of what was made last.
+    pub(crate) newest: String,
+    /// Names of what was removed.
+    pub(crate) removed: Vec<String>,
+    /// Messages that it has taken.
+    pub(crate) sent: Vec<Value>,
+    pub(crate) reactions: Vec<Value>,
+    /// What only this kind of provider has.
+    pub(crate) own: P,
+    refuses_key: bool,
+}
+
+/// A provider on a port of its own.
+pub(crate) struct Fake<P> {
+    address: SocketAddr,
+    kept: Arc<Mutex<Kept<P>>>,
+    /// With which it calls back.
+    pub(crate) http: reqwest::Client,
+    /// What goes wrong with messages.
+    pub(crate) sending: Troubles,
+    /// What goes wrong with everything else.
+    pub(crate) asking: Troubles,
+}
+
+impl<P: Played> Fake<P> {
+    pub(crate) async fn start() -> Self {
+        let kept: Arc<Mutex<Kept<P>>> = Arc::default();
+        let (sending, asking) = (Troubles::default(), Troubles::default());
+        let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.expect("a port");
+        let address = *acceptor.local_addr()[0].as_socket_addr().expect("an address");
+        let served = endpoint(Arc::clone(&kept), sending.clone(), asking.clone());
+        tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(served));
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        Self { address, kept, http, sending, asking }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(crate) fn kept(&self) -> MutexGuard<'_, Kept<P>> {
+        self.kept.lock().expect("a lock")
+    }
+
+    /// The name of what was made last.
+    pub(crate) fn newest(&self) -> String {
+        self.kept().newest.clone()
+    }
+
+    /// Names of what was removed.
+    pub(crate) fn removed(&self) -> Vec<String> {
+        self.kept().removed.clone()
+    }
+
+    /// Messages that it has taken.
+    pub(crate) fn sent(&self) -> Vec<Value> {
+        self.kept().sent.clone()
+    }
+
+    pub(crate) fn reactions(&self) -> Vec<Value> {
+        self.kept().reactions.clone()
+    }
+
+    /// Accepts no key any more, or again.
+    pub(crate) fn refuse_key(&self, refuses_key: bool) {
+        self.kept().refuses_key = refuses_key;
+    }
+}
+
+fn endpoint<P: Played>(
+    kept: Arc<Mutex<Kept<P>>>,
+    sending: Troubles,
+    asking: Troubles,
+) -> impl Endpoint<Output = Response> {
+    make(move |mut request: Request| {
+        let (kept, sending, asking) = (Arc::clone(&kept), sending.clone(), asking.clone());
+        async move {
+            let is_known = request.header(P::KEY_HEADER) == Some(P::KEY);
+            let body = request.take_body().into_bytes().await.expect("a body");
+            let asked = Asked {
+                method: request.method().clone(),
+                path: request.uri().path().trim_start_matches(P::ROOT).to_owned(),
+                query: request.uri().query().unwrap_or_default().to_owned(),
+                body: serde_json::from_slice(&body).unwrap_or_default(),
+            };
+            if !is_known || kept.lock().expect("a lock").refuses_key {
+                return Ok::<_, poem::Error>(P::unauthorized());
+            }
+            let trouble = if P::is_sending(&asked.path) { sending.next() } else { asking.next() };
+            let answer = || P::answer(&mut kept.lock().expect("a lock"), &asked);
+            Ok(match trouble {
+                None => answer(),
+                Some(trouble) => {
+                    if trouble.is_done() {
+                        drop(answer());
+                    }
+                    trouble.answer().await
+                }
+            })
+        }
+    })
+}
+
+/// An answer in JSON.
+pub(crate) fn answered(status: u16, body: &Value) -> Response {
+    let status = StatusCode::from_u16(status).expect("a status");
+    Response::builder().status(status).content_type("application/json").body(body.to_string())
+}
 
 /// How an answer goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use entity::{
     channel::{ActiveModel, Column, ConnectorKind, DisconnectReason, Entity, Model, Network, State},
-    channel_bot, chat,
+    chat,
     id::{AccountId, AttemptId, ChannelId, UserId, WorkspaceId},
     send_queue,
 };
@@ -151,7 +151,7 @@ pub(in crate::channel) async fn set_deactivated(
     Ok(())
 }
 
-/// Deletes a channel: nothing is left but its row and its conversations, and what waits on it fails at once.
+/// Marks a channel as deleted; what waits on it fails at once.
 pub(in crate::channel) async fn set_deleted(app: &App, tx: &DatabaseTransaction, channel: &Model) -> Result<()> {
     let now = app.clock.now();
     let change = ActiveModel {
@@ -164,11 +164,6 @@ pub(in crate::channel) async fn set_deleted(app: &App, tx: &DatabaseTransaction,
         ..Default::default()
     };
     Entity::update_many().set(change).filter(Column::AccountId.eq(channel.account_id)).exec(tx).await?;
-    channel_bot::Entity::delete_many()
-        .filter(channel_bot::Column::AccountId.eq(channel.account_id))
-        .filter(channel_bot::Column::WorkspaceId.eq(channel.workspace_id))
-        .exec(tx)
-        .await?;
     store::wake(app, tx, channel.account_id).await
 }
 

@@ -117,6 +117,12 @@ pub(super) trait Bridge: Send + Sync {
     fn read(&self, app: &App, session: &Session, callback: &Callback) -> Result<Heard>;
 }
 
+/// A pairing code without the separators that providers write it with; `None` if nothing is left.
+pub(super) fn plain_code(said: &str) -> Option<String> {
+    let code: String = said.chars().filter(char::is_ascii_alphanumeric).collect();
+    (!code.is_empty()).then_some(code)
+}
+
 /// The connector over a bridge.
 pub(super) struct Bridged<B>(pub(super) B);
 

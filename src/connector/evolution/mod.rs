@@ -20,7 +20,7 @@ use crate::{
     app::App,
     connector::{
         Outgoing, OutgoingReaction,
-        bridge::{Bridge, Look, Packing, Source},
+        bridge::{self, Bridge, Look, Packing, Source},
         call::{Answer, Patience, Server},
         callback::{Callback, Heard},
         refusal::{Class, Refusal},
@@ -119,8 +119,7 @@ impl Bridge for Evolution {
         let digits = phone.as_str().trim_start_matches('+');
         let path = format!("instance/connect/{}?number={digits}", session.id());
         let code: wire::Code = SERVER.call(app, session, Method::GET, &path, None, Patience::Long).await?.json()?;
-        let code: String = code.pairing_code.unwrap_or_default().chars().filter(char::is_ascii_alphanumeric).collect();
-        if code.is_empty() { Err(Refusal::of(Class::SessionLost)) } else { Ok(code) }
+        code.pairing_code.and_then(|code| bridge::plain_code(&code)).ok_or(Refusal::of(Class::SessionLost))
     }
 
     async fn send(&self, app: &App, session: &Session, outgoing: &Outgoing) -> Result<String, Refusal> {

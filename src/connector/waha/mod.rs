@@ -20,7 +20,7 @@ use crate::{
     app::App,
     connector::{
         Outgoing, OutgoingReaction,
-        bridge::{Bridge, Look, Packing, Source},
+        bridge::{self, Bridge, Look, Packing, Source},
         call::{Answer, Patience, Server},
         callback::{Callback, Heard},
         refusal::{Class, Refusal},
@@ -108,8 +108,7 @@ impl Bridge for Waha {
         let digits = phone.as_str().trim_start_matches('+');
         let body = Some(json!({ "phoneNumber": digits }));
         let code: wire::Code = SERVER.call(app, session, Method::POST, &path, body, Patience::Long).await?.json()?;
-        let code: String = code.code.chars().filter(char::is_ascii_alphanumeric).collect();
-        if code.is_empty() { Err(Refusal::of(Class::TimeoutUnknown)) } else { Ok(code) }
+        bridge::plain_code(&code.code).ok_or(Refusal::of(Class::TimeoutUnknown))
     }
 
     async fn send(&self, app: &App, session: &Session, outgoing: &Outgoing) -> Result<String, Refusal> {

@@ -17,6 +17,7 @@ use crate::{
         limits::Told,
         surface,
         token_caller::TokenCaller,
+        unstoppable,
         workspace_api::{self, sending},
     },
 };
@@ -38,7 +39,7 @@ where
     let told = Told::default();
     let limit_ms = app.config.request_timeout_ms;
     let answering = answer(app, request, told.clone());
-    let mut response = surface::in_its_own_task(limit_ms, answering).await.unwrap_or_else(workspace_api::fail);
+    let mut response = unstoppable::answer(limit_ms, answering).await.unwrap_or_else(workspace_api::fail);
     told.write(response.headers_mut());
     Ok(response)
 }
