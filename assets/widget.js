@@ -40,11 +40,12 @@
     button { position: fixed; bottom: 20px; z-index: 2147483000; width: 56px; height: 56px; padding: 0; border: 0;
       border-radius: 50%; background: var(--brand); color: var(--ink); cursor: pointer;
       box-shadow: 0 2px 12px rgb(0 0 0 / 30%); }
-    button:focus-visible { outline: 3px solid var(--brand); outline-offset: 3px; box-shadow: 0 0 0 3px #fff; }
+    button:focus-visible { outline: 3px solid #1b1b1f; outline-offset: 3px; box-shadow: 0 0 0 3px #fff; }
     svg { width: 28px; height: 28px; display: block; margin: auto; fill: none; stroke: currentColor; stroke-width: 2;
       stroke-linecap: round; stroke-linejoin: round; }
-    .badge { position: absolute; top: -4px; right: -4px; min-width: 22px; height: 22px; padding: 0 6px;
-      border-radius: 11px; background: #b3261e; color: #fff; font: 700 13px/22px system-ui, sans-serif; }
+    .badge { position: absolute; top: -6px; right: -6px; min-width: 26px; height: 26px; padding: 0 6px;
+      border-radius: 13px; border: 2px solid #fff; background: #b3261e; color: #fff;
+      font: 700 13px/22px system-ui, sans-serif; }
     iframe { position: fixed; bottom: 92px; z-index: 2147483000; width: 380px; height: min(600px, calc(100vh - 112px));
       border: 0; border-radius: 14px; background: #fff; box-shadow: 0 6px 32px rgb(0 0 0 / 28%); color-scheme: light dark; }
     [hidden] { display: none; }
@@ -52,6 +53,7 @@
     .left { left: 20px; }
     @media (max-width: 480px) {
       iframe { inset: 0; width: 100%; height: 100%; border-radius: 0; }
+      button[aria-expanded=true] { display: none; }
     }
     @media (prefers-reduced-motion: no-preference) {
       button { transition: transform .15s; }
