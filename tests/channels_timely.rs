@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Answer, TestApp,
-    channels::{Shop, settings, word},
+    channels::{Shop, settings, simulated, word},
 };
 
 /// A request of Timely's dialect.
@@ -215,7 +215,7 @@ async fn widgets_look_as_they_are_told() {
 async fn conversations_begin_on_every_network_with_texts() {
     let app = TestApp::start().await;
     let shop = Shop::open(&app).await;
-    for (network, config) in settings() {
+    for (network, config) in simulated() {
         let id = shop.active(network, config).await;
         let to = match network {
             "whatsapp" | "sms" | "rcs" | "voice" => "+15557770000",
@@ -307,7 +307,7 @@ async fn errors_have_a_code_a_message_and_their_status() {
 async fn what_people_write_on_any_network_is_received_and_answered() {
     let app = TestApp::start().await;
     let shop = Shop::open(&app).await;
-    for (network, config) in settings() {
+    for (network, config) in simulated() {
         let id = shop.active(network, config).await;
         let from = match network {
             "whatsapp" | "sms" | "rcs" | "voice" => "+15557770000",
