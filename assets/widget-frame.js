@@ -107,7 +107,7 @@
   }
 
   function size(bytes) {
-    return bytes < 1048576 ? `${Math.max(1, Math.round(bytes / 1024))} KB` : `${(bytes / 1048576).toFixed(1)} MB`;
+    return bytes < 1048576 ? `${Math.max(1, Math.round(bytes / 1024))}\u00a0KB` : `${(bytes / 1048576).toFixed(1)}\u00a0MB`;
   }
 
   // Puts a message into the window, once.

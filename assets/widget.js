@@ -52,7 +52,7 @@
     .right { right: 20px; }
     .left { left: 20px; }
     @media (max-width: 480px) {
-      iframe { inset: 0; width: 100%; height: 100%; border-radius: 0; }
+      iframe.left, iframe.right { inset: 0; width: 100%; height: 100%; border-radius: 0; }
       button[aria-expanded=true] { display: none; }
     }
     @media (prefers-reduced-motion: no-preference) {

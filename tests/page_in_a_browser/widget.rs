@@ -225,9 +225,16 @@ async fn everything_is_readable_named_and_fits() {
     let body = json!({ "text": "Of course.\nHere is our menu:", "file_uid": picture });
     visit.shop.token.post(&path, body).await.expect(200);
     app.run_jobs().await;
-    visit.sees("Our menu of this week.png (20 KB)").await;
+    visit.sees("Our menu of this week.png (20\u{a0}KB)").await;
     look_at(&visit, "conversation").await;
     visit.browser.leave_frame().await;
+    // It fills a phone, where its own button would lie on the field.
+    visit.browser.look(Look { width: 375, height: 640, scheme: "light" }).await;
+    let covers = format!(
+        "const frame = {BUTTON}.parentNode.querySelector('iframe').getBoundingClientRect();
+        return [frame.left, frame.top, frame.width, frame.height, getComputedStyle({BUTTON}).display]"
+    );
+    assert_eq!(visit.browser.run(&covers).await, json!([0, 0, 375, 640, "none"]));
     let id = visit.shop.get("/channels").await.expect(200)["data"][0]["id"].as_str().expect("an id").to_owned();
     visit.shop.post(&format!("/channels/{id}/deactivate"), json!({})).await.expect(200);
     visit.arrive().await;
