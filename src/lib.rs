@@ -47,7 +47,7 @@
 //! | [`bot`] | automations that answer what comes to a channel |
 //! | [`template`], [`invitation`] | texts that are sent often; people who are asked into a workspace |
 //! | [`mod@file`] | files of a workspace, and where their contents are kept |
-//! | [`webhook`] | events: the outbox, its deliveries, the partners' endpoints, the workspaces' subscriptions |
+//! | [`webhook`] | events: the outbox, its deliveries, the partners' endpoints, the workspaces' subscriptions, webhooks that hear of channels |
 //! | [`audit`], [`idempotency`] | who did what; the same request twice |
 //! | [`job`] | the worker |
 //! | [`http`], [`cli`] | the surfaces; the commands |
@@ -73,13 +73,14 @@
 //!     (`sending.rs`, `send_faults.rs`). It goes out at most once (`dispatch_failures.rs`).
 //! 11. One threshold event per workspace, quota, threshold, period and arming (`metering.rs`).
 //! 12. An event commits with what it tells of, and is delivered or visibly dead (`webhooks.rs`,
-//!     `subscriptions.rs`).
+//!     `subscriptions.rs`, `channels_hooks.rs`).
 //! 13. An upload that ends early leaves nothing behind; a content goes with its last file, and no file goes while a
 //!     message that carries it waits (`files.rs`, `file_storage.rs`).
 //! 14. A message gets one answer of a bot at most, and two bots that talk to each other stop (`bots.rs`).
 //! 15. Every connector passes the same cases: nothing is sent twice, nothing of a session is left at its provider,
 //!     nobody but the provider is heard (`conformance.rs`).
-//! 16. A web chat answers browsers on its allowed origins only, and shows a visitor nobody else's messages
+//! 16. What is secret of a channel is in the one answer that is to show it, and sealed (`leaks.rs`).
+//! 17. A web chat answers browsers on its allowed origins only, and shows a visitor nobody else's messages
 //!     (`webchat.rs`, `page_in_a_browser.rs`).
 //!
 //! # Why it is so

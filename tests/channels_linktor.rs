@@ -15,6 +15,8 @@ use crate::support::{
     sender::unlimited,
 };
 
+mod examples;
+mod limits;
 mod stats;
 mod switching;
 

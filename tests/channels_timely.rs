@@ -324,7 +324,12 @@ async fn what_people_write_on_any_network_is_received_and_answered() {
         if network != "whatsapp" {
             assert!(details["jid"].as_str().is_some_and(|jid| jid.ends_with(&format!("@{network}"))), "{details}");
         }
-        shop.token.post(&format!("/chats/{chat}/messages"), json!({ "text": "Good morning" })).await.expect(200);
+        let answered = shop.token.post(&format!("/chats/{chat}/messages"), json!({ "text": "Good morning" })).await;
+        if network == "voice" {
+            assert_eq!(answered.expect(409)["error_code"], "validation_error", "a call takes no text");
+            continue;
+        }
+        answered.expect(200);
         app.advance(10).await;
         let sent = message::Entity::find().order_by_desc(message::Column::Id).one(app.app.db.reader()).await;
         let sent = sent.expect("a look").expect("a message");

@@ -16,6 +16,7 @@ use crate::support::{PartnerClient, TestApp, TokenClient, page::Page, provider::
 
 mod callbacks;
 mod evolution;
+mod health;
 mod linking;
 mod sandbox;
 mod sending;
@@ -71,7 +72,11 @@ pub(crate) struct Scene<P> {
 
 impl<P: Provider> Scene<P> {
     pub(crate) async fn new() -> Self {
-        let app = TestApp::start().await;
+        Self::at(TestApp::start().await).await
+    }
+
+    /// The same on an application of the test's own.
+    pub(crate) async fn at(app: TestApp) -> Self {
         let acme = app.partner_without_sandbox("acme").await;
         let workspace = acme.workspace("Bakery", 3).await;
         let user = acme.users(&workspace, 1).await[0];
@@ -278,6 +283,35 @@ macro_rules! every_remote_connector {
     };
 }
 
+/// The cases of connectors whose provider keeps a session of each account.
+macro_rules! every_bridge {
+    ($name:ident, $provider:ty) => {
+        mod $name {
+            use crate::conformance::health;
+
+            #[tokio::test]
+            async fn health_follows_the_session_and_is_told() {
+                health::health_follows_the_session_and_is_told::<$provider>().await;
+            }
+
+            #[tokio::test]
+            async fn a_test_asks_the_provider_part_by_part() {
+                health::a_test_asks_the_provider_part_by_part::<$provider>().await;
+            }
+
+            #[tokio::test]
+            async fn a_channel_shows_where_its_provider_calls_back() {
+                health::a_channel_shows_where_its_provider_calls_back::<$provider>().await;
+            }
+
+            #[tokio::test]
+            async fn a_connector_without_credentials_is_refused() {
+                health::a_connector_without_credentials_is_refused::<$provider>().await;
+            }
+        }
+    };
+}
+
 /// A provider over the network that is played.
 pub(crate) trait Remote: Provider {
     /// Accepts no key any more, or again.
@@ -366,5 +400,7 @@ pub(crate) enum Signature {
 every_connector!(sandbox_connector, crate::conformance::sandbox::Sandbox);
 every_connector!(waha_connector, crate::support::waha::Waha);
 every_remote_connector!(waha_over_the_network, crate::support::waha::Waha);
+every_bridge!(waha_bridge, crate::support::waha::Waha);
 every_connector!(evolution_connector, crate::support::evolution::Evolution);
 every_remote_connector!(evolution_over_the_network, crate::support::evolution::Evolution);
+every_bridge!(evolution_bridge, crate::support::evolution::Evolution);

@@ -10,6 +10,8 @@ use serde_json::json;
 
 use crate::support::{Answer, PartnerClient, free_address, page::Page};
 
+mod channels;
+
 fn binary(folder: &std::path::Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_quartermaster"));
     command.arg("--data-dir").arg(folder).stdin(Stdio::null());

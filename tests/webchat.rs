@@ -84,6 +84,8 @@ async fn a_test_looks_at_the_parts_of_a_web_chat() {
     Visitor::come(&app, &chat.token).await;
     assert_eq!(parts().await, named(["passed", "passed", "passed"]));
     shop.post(&format!("/channels/{}/deactivate", chat.id), json!({})).await.expect(200);
+    assert_eq!(parts().await, named(["passed", "passed", "skipped"]));
+    shop.post(&format!("/channels/{}/disconnect", chat.id), json!(null)).await.expect(200);
     assert_eq!(parts().await, named(["passed", "passed", "failed"]));
 }
 

@@ -36,6 +36,14 @@ pub struct Model {
     pub previous_secret: Option<Vec<u8>>,
     /// Until when that one signs too.
     pub previous_expires_at: Option<Timestamp>,
+    /// Name for people; only webhooks of the Channels API have one.
+    pub name: Option<String>,
+    /// Types of the events, of those webhooks, separated by spaces; absent for a subscription to one type.
+    pub events: Option<String>,
+    /// How often a try of theirs that failed is repeated, where they say so.
+    pub max_retries: Option<i32>,
+    /// How long an answer to them may take, in seconds, where they say so.
+    pub timeout_seconds: Option<i32>,
     /// When it was first made.
     pub created_at: Timestamp,
     /// When it was last changed.

@@ -46,6 +46,8 @@ mod m0033_connector_sessions;
 mod m0035_routes;
 mod m0036_channel_settings;
 mod m0037_channel_traffic;
+mod m0038_channel_hooks;
+mod m0039_duplicate_accounts;
 mod m0042_webchat;
 
 /// All steps, in order.
@@ -88,6 +90,8 @@ impl MigratorTrait for Migrator {
             step("m0035_routes", m0035_routes::UP, m0035_routes::DOWN),
             step("m0036_channel_settings", m0036_channel_settings::UP, m0036_channel_settings::DOWN),
             step("m0037_channel_traffic", m0037_channel_traffic::UP, m0037_channel_traffic::DOWN),
+            step("m0038_channel_hooks", m0038_channel_hooks::UP, m0038_channel_hooks::DOWN),
+            step("m0039_duplicate_accounts", m0039_duplicate_accounts::UP, m0039_duplicate_accounts::DOWN),
             step("m0042_webchat", m0042_webchat::UP, m0042_webchat::DOWN),
         ]
     }

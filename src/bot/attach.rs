@@ -16,6 +16,7 @@ use crate::{
     channel::named::{self, Named},
     db,
     error::Result,
+    webhook::hook::{HookEvent, tell},
     workspace as workspaces,
 };
 
@@ -63,7 +64,11 @@ async fn set_once(
         // Bots are deleted under the same lock.
         let workspace = workspaces::lock(tx, caller.workspace.id).await?;
         let channel = named::find(tx, workspace.id, named).await?;
+        let before = store::bot_of(tx, workspace.id, channel.account_id).await?.map(|bot| bot.id);
         let bot = put_on(app, tx, origin, &workspace, &channel, bot).await?;
+        if before != bot.as_ref().map(|bot| bot.id) {
+            tell::channel(app, tx, HookEvent::Updated, &channel, json!({ "changed": ["defaultBot"] })).await?;
+        }
         Ok(Attached { channel, bot })
     })
     .await

@@ -37,26 +37,36 @@ const ALL: Capabilities = Capabilities {
     typing_indicators: true,
 };
 
+/// What a text goes with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum With {
+    /// Nothing.
+    Nothing,
+    /// A file: it is the file's caption.
+    File,
+}
+
 /// Longest text on a network that takes less than we do, in characters.
-const fn most_chars(network: Network) -> Option<usize> {
-    match network {
-        Network::Sms => Some(1600),
-        Network::Instagram => Some(1000),
+const fn most_chars(network: Network, with: With) -> Option<usize> {
+    match (network, with) {
+        (Network::Sms, _) => Some(1600),
+        (Network::Instagram, _) => Some(1000),
+        (Network::Telegram, With::File) => Some(1024),
         _ => None,
     }
 }
 
-/// Passes if a network takes this text.
+/// Passes if a network takes this text; `field` is what the caller's surface calls it.
 ///
 /// # Errors
-/// `channel_refused` where it takes none; `invalid_request` naming `message` for one that is too long.
-pub fn check_text(network: Network, text: &str) -> Result<()> {
+/// `channel_refused` where it takes none; `invalid_request` naming `field` for one that is too long.
+pub fn check_text(network: Network, text: &str, with: With, field: &'static str) -> Result<()> {
     if !Capabilities::of(network, true).text {
         return Err(Error::ChannelRefused(format!("a {network} channel takes no texts")));
     }
-    match most_chars(network) {
+    match most_chars(network, with) {
         Some(most) if text.chars().count() > most => {
-            Err(Error::field("message", format!("must be at most {most} characters on {network}")))
+            Err(Error::field(field, format!("must be at most {most} characters on {network}")))
         }
         _ => Ok(()),
     }

@@ -3,11 +3,19 @@
 use entity::{
     attempt, channel,
     channel::{ConnectorKind, Model},
+    id::AccountId,
     link,
 };
 use sea_orm::DatabaseTransaction;
+use serde_json::json;
 
-use crate::{app::App, channel::store, connector::Account, error::Result};
+use crate::{
+    app::App,
+    channel::store::{self, standalone},
+    connector::Account,
+    error::Result,
+    webhook::hook::{self, HookEvent},
+};
 
 /// What came of it.
 pub(crate) enum Connected {
@@ -29,10 +37,31 @@ pub(crate) async fn record(
     let external_id = account.external_id.clone();
     let known = store::by_external_id(tx, link.workspace_id, link.network, &external_id).await?;
     let new = store::Connection { link, session: attempt.id, connector, account, external_id };
-    let channel = match known {
+    let channel = match &known {
         Some(known) if known.state == channel::State::Connected => None,
-        Some(known) => store::revive(app, tx, &known, &new).await?,
+        Some(known) => store::revive(app, tx, known, &new).await?,
         None => store::insert(app, tx, &new).await?,
     };
-    Ok(channel.map_or(Connected::Duplicate, Connected::Channel))
+    let Some(channel) = channel else { return Ok(Connected::Duplicate) };
+    match known {
+        Some(known) if known.deleted_at.is_none() => {
+            if known.deactivated {
+                hook::tell::channel(app, tx, HookEvent::Activated, &channel, json!({})).await?;
+            }
+        }
+        _ => hook::tell::channel(app, tx, HookEvent::Created, &channel, json!({ "connector": connector })).await?,
+    }
+    tell_connected(app, tx, channel.account_id).await?;
+    Ok(Connected::Channel(channel))
+}
+
+/// Tells webhooks of the Channels API that a channel is connected, and whether another workspace of the partner has the
+/// same account.
+pub(super) async fn tell_connected(app: &App, tx: &DatabaseTransaction, id: AccountId) -> Result<()> {
+    let Some(channel) = store::by_account_id(tx, id).await? else { return Ok(()) };
+    let is_duplicate = !standalone::duplicates(tx, channel.workspace_id, &[&channel]).await?.is_empty();
+    if is_duplicate {
+        tracing::warn!(channel.id = %channel.id, "another workspace of the partner has the same account");
+    }
+    hook::tell::channel(app, tx, HookEvent::Connected, &channel, json!({ "duplicateAccount": is_duplicate })).await
 }

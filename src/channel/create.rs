@@ -28,7 +28,9 @@ use crate::{
     db,
     error::{Error, Result},
     idempotency::Repeatable,
-    partner as partners, workspace as workspaces,
+    partner as partners,
+    webhook::hook::{HookEvent, tell},
+    workspace as workspaces,
 };
 
 /// Longest name of a channel, in characters.
@@ -146,6 +148,8 @@ async fn create_once(
         let entry = audit::Entry::in_workspace("channel.create", &workspace, channel.id)
             .after(json!({ "network": channel.network, "connector": connector, "name": command.name }));
         audit::record(app, tx, origin, entry).await?;
+        let name = json!({ "connector": connector });
+        tell::channel(app, tx, HookEvent::Created, &channel, name).await?;
         let made = Shown { shown_secret: Some(secret), ..show::one(app, tx, channel).await? };
         request.finish(app, tx, &made).await?;
         Ok(made)
@@ -197,7 +201,13 @@ async fn connector_for(
         let known = ConnectorKind::iter().find(|kind| kind.to_string() == name);
         let served = known.filter(|kind| registry::serves(*kind, network));
         let allowed = served.filter(|kind| *kind != ConnectorKind::Sandbox || is_simulated);
-        return allowed.ok_or_else(|| Error::field("config.connector", "is not a connector of yours"));
+        let kind = allowed.ok_or_else(|| Error::field("config.connector", "is not a connector of yours"))?;
+        return match registry::is_open_to(tx, kind, &partner.id).await? {
+            true => Ok(kind),
+            false => {
+                Err(Error::field("config.connector", format!("{kind} has no credentials: the operator sets them")))
+            }
+        };
     }
     if config.is_of_meta(network) && !is_simulated {
         return Err(Error::NoConnector(network));

@@ -1,6 +1,6 @@
 //! Deleting a channel. Its conversations are closed and kept; what waits to be sent through it fails and is refunded.
 
-use entity::channel::DisconnectReason;
+use entity::channel::{DisconnectReason, Model, State};
 use serde_json::json;
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     db,
     error::{Error, Result},
     signal::Signal,
+    webhook::hook::{HookEvent, tell},
     workspace as workspaces,
 };
 
@@ -68,8 +69,10 @@ async fn delete_once(
         }
         disconnect::of_channel(app, tx, origin, &workspace, &channel, DisconnectReason::Deleted).await?;
         attach::put_on(app, tx, origin, &workspace, &channel, None).await?;
-        settings::delete(tx, workspace.id, channel.account_id).await?;
         standalone::set_deleted(app, tx, &channel).await?;
+        let gone = Model { state: State::Disconnected, deactivated: true, ..channel.clone() };
+        tell::channel(app, tx, HookEvent::Deleted, &gone, json!({ "conversationsClosed": closed })).await?;
+        settings::delete(tx, workspace.id, channel.account_id).await?;
         let entry = audit::Entry::in_workspace("channel.delete", &workspace, channel.id)
             .before(json!({ "network": channel.network, "state": channel.state }))
             .after(json!({ "conversations_closed": closed }));

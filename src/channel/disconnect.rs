@@ -8,6 +8,7 @@ use entity::{
 };
 use sea_orm::DatabaseTransaction;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::{
     app::App,
@@ -19,7 +20,13 @@ use crate::{
     idempotency::Repeatable,
     queue::{self, Work},
     signal::Signal,
-    webhook::{self, EventBody, NewEvent, event::AccountFacts, subscription::Topic, tell},
+    webhook::{
+        self, EventBody, NewEvent,
+        event::AccountFacts,
+        hook::{self, HookEvent},
+        subscription::Topic,
+        tell,
+    },
     workspace as workspaces,
 };
 
@@ -145,6 +152,7 @@ async fn end(
         .before(channel::State::Connected)
         .after(reason);
     audit::record(app, tx, origin, entry).await?;
+    tell_hooks(app, tx, &ended, reason).await?;
     if ended.network != Network::Whatsapp {
         return Ok(Some(ended));
     }
@@ -154,6 +162,18 @@ async fn end(
     webhook::emit(app, tx, &NewEvent::in_workspace(workspace, told)).await?;
     tell::account(app, tx, Topic::AccountDisconnected, &ended).await?;
     Ok(Some(ended))
+}
+
+/// Tells webhooks of the Channels API, but of a channel that is deleted: that is told itself.
+async fn tell_hooks(app: &App, tx: &DatabaseTransaction, ended: &Model, reason: DisconnectReason) -> Result<()> {
+    let why = || json!({ "reason": reason });
+    if reason != DisconnectReason::Deleted {
+        hook::tell::channel(app, tx, HookEvent::Disconnected, ended, why()).await?;
+    }
+    if reason == DisconnectReason::LoggedOut {
+        hook::tell::channel(app, tx, HookEvent::CredentialsRequired, ended, why()).await?;
+    }
+    Ok(())
 }
 
 /// As events say it; the contract gives the last as an example.

@@ -19,20 +19,26 @@ use crate::{
     audit,
     caller::{Origin, WorkspaceCaller},
     channel::{
+        connect,
         named::{self, Named},
         sealed, store,
         store::{settings, standalone},
         update,
     },
     connector::{
-        Account, Qr,
+        Account, Qr, callback,
         target::{SignIn, Target},
     },
     db,
     error::{Error, Result},
     queue::{self, Work},
     signal::Signal,
-    webhook::{self, EventBody, NewEvent, subscription::Topic, tell},
+    webhook::{
+        self, EventBody, NewEvent,
+        hook::{self, HookEvent},
+        subscription::Topic,
+        tell,
+    },
     workspace as workspaces,
 };
 
@@ -252,7 +258,7 @@ pub(super) fn target_of(
         partner_id: workspace.partner_id.clone(),
         network: channel.network,
         config,
-        callback_url: super::callback_url(app, channel.id),
+        callback_url: callback::address(app, channel.connector, channel.id, channel.session),
     };
     (target, channel.connector)
 }
@@ -287,9 +293,24 @@ async fn apply_once(app: &App, origin: &Origin, session: AttemptId, seen: &SignI
             give_up_in(app, tx, &now_there, &mut row).await?;
         }
         settings::save(tx, &row).await?;
+        if let Some((happened, reason)) = trouble(&linked) {
+            hook::tell::channel(app, tx, happened, &now_there, json!({ "reason": reason })).await?;
+        } else {
+            connect::tell_connected(app, tx, channel.account_id).await?;
+        }
         Ok(linked)
     })
     .await
+}
+
+/// What is told of a try that did not connect.
+fn trouble(linked: &Linked) -> Option<(HookEvent, String)> {
+    match linked {
+        Linked::Refused(reason) => Some((HookEvent::CredentialsRequired, reason.clone())),
+        Linked::Ended(failure @ Failure::QrExpired) => Some((HookEvent::LinkExpired, failure.to_string())),
+        Linked::Ended(failure) => Some((HookEvent::Error, failure.to_string())),
+        Linked::Connected | Linked::Waiting | Linked::Overtaken => None,
+    }
 }
 
 /// Connects the channel to its account, unless another channel of the workspace has that.

@@ -68,7 +68,7 @@ pub async fn list(app: &App, workspace_id: WorkspaceId, filter: &Filter, place: 
         .filter(|channel| filter.network.is_none_or(|network| channel.network == network))
         .filter(|channel| {
             let settings = settings.get(&channel.account_id);
-            let fits = filter.statuses.is_empty() || filter.statuses.contains(&show::status_of(channel, settings));
+            let fits = filter.statuses.is_empty() || filter.statuses.contains(&show::status_of(app, channel, settings));
             fits && wanted.as_ref().is_none_or(|wanted| fold(&show::name_of(channel, settings)).contains(wanted))
         })
         .collect();

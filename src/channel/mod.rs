@@ -11,19 +11,18 @@
 //! Every channel has a row in `send_queues`, made with it; what waits there goes on at once when the channel is
 //! connected or switched on again.
 
-use entity::{
-    channel::Model,
-    id::{ChannelId, WorkspaceId},
-};
+use entity::{channel::Model, id::WorkspaceId};
 
 use crate::{app::App, error::Result};
 
+pub(crate) mod address;
 pub mod capabilities;
 pub mod config;
 pub(crate) mod connect;
 pub mod create;
 pub mod delete;
 pub mod disconnect;
+pub mod health;
 pub mod link;
 pub mod list;
 pub mod named;
@@ -55,10 +54,4 @@ pub async fn list(app: &App, workspace_id: WorkspaceId) -> Result<Vec<Model>> {
 pub async fn whatsapp_accounts(app: &App, workspace_id: WorkspaceId) -> Result<Vec<Model>> {
     let all = list(app, workspace_id).await?;
     Ok(all.into_iter().filter(Model::is_whatsapp_account).collect())
-}
-
-/// Where a provider brings what comes to a channel.
-#[must_use]
-pub fn callback_url(app: &App, id: ChannelId) -> String {
-    format!("{}/callbacks/ch_{id}", app.config.public_url)
 }

@@ -90,6 +90,11 @@ pub(super) fn open_secrets(app: &App, id: ChannelId, row: &channel_settings::Mod
     serde_json::from_slice(&plain).map_err(|_| Error::Sealed)
 }
 
+/// What signs what comes to a channel's address.
+pub(super) fn open_webhook_secret(app: &App, id: ChannelId, row: &channel_settings::Model) -> Result<SecretString> {
+    app.vault.open_text(&purpose(id, "webhook_secret"), &row.webhook_secret)
+}
+
 fn purpose(id: ChannelId, what: &str) -> String {
     format!("channel_settings:{id}:{what}")
 }

@@ -1,12 +1,12 @@
 //! A channel as it is described: the account, its settings without what is secret, its bot, and how it fares.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use entity::{
     bot,
     channel::{ConnectorKind, Model, Network, State},
     channel_settings::{self, Health},
-    id::{AccountId, BotId, ChannelId, WorkspaceId},
+    id::{AccountId, AttemptId, BotId, ChannelId, WorkspaceId},
     timestamp::Timestamp,
 };
 use sea_orm::ConnectionTrait;
@@ -40,17 +40,17 @@ pub enum Status {
     Inactive,
     /// Its connection is lost or does not work.
     Error,
-    /// It is switched on and has not been connected yet.
+    /// It is switched on and waits to be connected, for the first time or again.
     Pending,
 }
 
 impl Status {
-    fn of(channel: &Model, health: Health) -> Self {
+    fn of(channel: &Model, health: Health, is_connecting: bool) -> Self {
         match channel.state {
             _ if channel.deactivated || channel.suspended => Self::Inactive,
             State::Connected if health == Health::Unhealthy => Self::Error,
             State::Connected => Self::Active,
-            State::Disconnected if channel.was_connected() => Self::Error,
+            State::Disconnected if channel.was_connected() && !is_connecting => Self::Error,
             State::Disconnected => Self::Pending,
         }
     }
@@ -75,6 +75,12 @@ pub struct Shown {
     pub is_connected: bool,
     /// Whether its session waits for a phone.
     pub is_connecting: bool,
+    /// Whether another workspace of the partner has the same account connected.
+    #[serde(default)]
+    pub is_duplicate: bool,
+    /// Its session at the connector.
+    #[serde(default)]
+    pub session: Option<AttemptId>,
     /// Its settings without the secret ones.
     pub config: Map<String, Value>,
     /// Names of the secret settings that are there.
@@ -124,6 +130,7 @@ struct Around {
     bots: HashMap<AccountId, bot::Model>,
     figures: HashMap<AccountId, Figures>,
     conversations: HashMap<AccountId, Conversations>,
+    duplicates: HashSet<AccountId>,
 }
 
 /// Whether the names of secret settings are told, for which they have to be opened.
@@ -165,13 +172,34 @@ pub(super) async fn describe(
         bots: bots::bots_of(db, workspace_id, &ids).await?,
         figures: traffic::figures(app, db, &ids).await?,
         conversations: standalone::conversations(db, workspace_id, &ids).await?,
+        duplicates: standalone::duplicates(db, workspace_id, &channels.iter().collect::<Vec<_>>()).await?,
     };
     channels.into_iter().map(|channel| around.shown(app, channel, secrets)).collect()
 }
 
 /// How a channel stands, with the settings that are kept of it, if any.
-pub(super) fn status_of(channel: &Model, settings: Option<&channel_settings::Model>) -> Status {
-    Status::of(channel, health_of(channel, settings))
+pub(super) fn status_of(app: &App, channel: &Model, settings: Option<&channel_settings::Model>) -> Status {
+    Status::of(channel, health_of(channel, settings), is_connecting(app, settings))
+}
+
+/// Whether a channel's session waits for a phone.
+fn is_connecting(app: &App, settings: Option<&channel_settings::Model>) -> bool {
+    settings.is_some_and(|row| row.connecting_until.is_some_and(|end| end > app.clock.now()))
+}
+
+/// What is told of a channel whatever happened to it.
+pub(crate) struct Standing {
+    /// Its name.
+    pub(crate) name: String,
+    /// How it stands.
+    pub(crate) status: Status,
+}
+
+/// How a channel stands, within the transaction that changes it.
+pub(crate) async fn standing(app: &App, db: &impl ConnectionTrait, channel: &Model) -> Result<Standing> {
+    let settings = settings::find(db, channel.workspace_id, channel.account_id).await?;
+    let settings = settings.as_ref();
+    Ok(Standing { name: name_of(channel, settings), status: status_of(app, channel, settings) })
 }
 
 /// The name of a channel.
@@ -203,10 +231,11 @@ impl Around {
         let conversations = self.conversations.get(&id).copied().unwrap_or_default();
         Ok(Shown {
             name: name_of(&channel, settings),
-            status: status_of(&channel, settings),
+            status: status_of(app, &channel, settings),
             health: health_of(&channel, settings),
             is_connected: channel.state == State::Connected,
-            is_connecting: settings.is_some_and(|row| row.connecting_until.is_some_and(|end| end > app.clock.now())),
+            is_connecting: is_connecting(app, settings),
+            is_duplicate: self.duplicates.contains(&id),
             config: object(settings.map(|row| row.config.as_str())),
             secrets: names,
             metadata: object(settings.map(|row| row.metadata.as_str())),
@@ -226,6 +255,7 @@ impl Around {
             created_at: channel.created_at,
             updated_at: settings.map_or(channel.updated_at, |row| row.updated_at.max(channel.updated_at)),
             id: channel.id,
+            session: Some(channel.session),
             account_id: id,
             network: channel.network,
             connector: channel.connector,

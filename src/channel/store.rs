@@ -97,6 +97,11 @@ pub(super) async fn connected_of_user(
         .await?)
 }
 
+/// The channel of this number, which a change has just been made to.
+pub(super) async fn by_account_id(db: &impl ConnectionTrait, id: AccountId) -> Result<Option<Model>> {
+    Ok(Entity::find_by_id(id).one(db).await?)
+}
+
 pub(crate) async fn connected_by_session(db: &impl ConnectionTrait, session: AttemptId) -> Result<Option<Model>> {
     Ok(Entity::find().filter(Column::Session.eq(session)).filter(Column::State.eq(State::Connected)).one(db).await?)
 }
@@ -109,6 +114,11 @@ pub(crate) async fn by_session(db: &impl ConnectionTrait, session: AttemptId) ->
 /// The connected one, unless it is switched off: what comes to it is not for us.
 pub(crate) async fn open_by_session(db: &impl ConnectionTrait, session: AttemptId) -> Result<Option<Model>> {
     Ok(connected_by_session(db, session).await?.filter(|channel| !channel.deactivated))
+}
+
+/// The channel of this id. Whoever asks sees to whose it is.
+pub(super) async fn by_id_alone(db: &impl ConnectionTrait, id: ChannelId) -> Result<Option<Model>> {
+    Ok(Entity::find().filter(Column::Id.eq(id)).filter(Column::DeletedAt.is_null()).one(db).await?)
 }
 
 /// The channel of this id, if it is connected and not switched off. Whoever asks sees to whose it is.

@@ -22,6 +22,7 @@ use crate::{
     db,
     error::{Error, Result},
     signal::Signal,
+    webhook::hook::{HookEvent, tell},
     workspace as workspaces,
 };
 
@@ -109,7 +110,8 @@ async fn set_once(
         let channel = named::find(tx, workspace.id, named).await?;
         let mut row = update::row_of(app, tx, &channel).await?;
         let now = app.clock.now();
-        if channel.deactivated != off.is_some() {
+        let is_switched = channel.deactivated != off.is_some();
+        if is_switched {
             standalone::set_deactivated(app, tx, channel.account_id, off.is_some()).await?;
             let action = if off.is_some() { "channel.deactivate" } else { "channel.activate" };
             let entry = audit::Entry::in_workspace(action, &workspace, channel.id)
@@ -130,6 +132,11 @@ async fn set_once(
             traffic::count_closed(app, tx, channel.account_id, closed, seconds).await?;
         }
         let channel = named::find(tx, workspace.id, &Named::Id(channel.id)).await?;
+        if is_switched {
+            let happened = if off.is_some() { HookEvent::Deactivated } else { HookEvent::Activated };
+            let why = json!({ "reason": off.and_then(|off| off.reason.as_deref()) });
+            tell::channel(app, tx, happened, &channel, why).await?;
+        }
         show::one(app, tx, channel).await
     })
     .await

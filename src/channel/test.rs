@@ -1,21 +1,20 @@
 //! Testing a channel: its connector looks at it part by part, and what it finds is how the channel's health is.
 
-use entity::{channel_settings::Health, id::ChannelId, timestamp::Timestamp};
+use entity::{channel::Model, channel_settings::Health, id::ChannelId, timestamp::Timestamp, workspace};
 
 use crate::{
     app::App,
     caller::WorkspaceCaller,
     channel::{
+        health::{self, Seen},
         link,
         named::{self, Named},
         sealed,
         store::settings,
-        update,
     },
     connector::target::{Check, Verdict},
     db,
     error::Result,
-    workspace as workspaces,
 };
 
 /// What a test found.
@@ -35,6 +34,13 @@ impl Tested {
         self.checks.iter().all(|check| check.verdict != Verdict::Failed)
     }
 
+    /// What that says of the channel.
+    pub(super) fn seen(&self) -> Seen {
+        let failed = self.checks.iter().filter(|check| check.verdict == Verdict::Failed);
+        let reasons = failed.map(|check| check.name.to_owned()).collect();
+        Seen { health: self.health(), reasons, at: self.tested_at }
+    }
+
     /// A channel whose first part fails does not work; one whose later part fails does, but not as it should.
     fn health(&self) -> Health {
         match self.checks.iter().position(|check| check.verdict == Verdict::Failed) {
@@ -50,29 +56,23 @@ impl Tested {
 /// # Errors
 /// `channel_not_found`; `invalid_request` naming a setting that is missing.
 pub async fn test(app: &App, caller: &WorkspaceCaller, named: &Named) -> Result<Tested> {
-    let db = app.db.reader();
-    let channel = named::find(db, caller.workspace.id, named).await?;
-    let config = match settings::find(db, caller.workspace.id, channel.account_id).await? {
+    let channel = named::find(app.db.reader(), caller.workspace.id, named).await?;
+    let tested = look(app, &caller.workspace, &channel).await?;
+    let seen = tested.seen();
+    db::retried(|| health::keep_once(app, caller.workspace.id, channel.id, &seen)).await?;
+    Ok(tested)
+}
+
+/// Tests a channel and leaves its health as it is.
+pub(super) async fn look(app: &App, workspace: &workspace::Model, channel: &Model) -> Result<Tested> {
+    let config = match settings::find(app.db.reader(), workspace.id, channel.account_id).await? {
         Some(row) => sealed::open(app, channel.id, &row)?,
         None => Default::default(),
     };
     if channel.standalone {
         config.require_complete(channel.network)?;
     }
-    let (target, connector) = link::target_of(app, &caller.workspace, &channel, config.whole());
+    let (target, connector) = link::target_of(app, workspace, channel, config.whole());
     let checks = app.connectors.get(connector).test(app, &target).await?;
-    let tested = Tested { channel_id: channel.id, checks, tested_at: app.clock.now() };
-    db::retried(|| keep_once(app, caller, &tested)).await?;
-    Ok(tested)
-}
-
-async fn keep_once(app: &App, caller: &WorkspaceCaller, tested: &Tested) -> Result<()> {
-    db::write(&app.db, "channel.test", async |tx| {
-        let workspace = workspaces::lock(tx, caller.workspace.id).await?;
-        let channel = named::find(tx, workspace.id, &Named::Id(tested.channel_id)).await?;
-        let mut row = update::row_of(app, tx, &channel).await?;
-        (row.health, row.checked_at) = (tested.health(), Some(tested.tested_at));
-        settings::save(tx, &row).await
-    })
-    .await
+    Ok(Tested { channel_id: channel.id, checks, tested_at: app.clock.now() })
 }

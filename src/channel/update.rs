@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     app::App,
     audit,
-    bot::attach,
+    bot::{attach, bot_of},
     caller::{Origin, WorkspaceCaller},
     channel::{
         config::Config,
@@ -24,6 +24,7 @@ use crate::{
     },
     db,
     error::{Error, Result},
+    webhook::hook::{HookEvent, tell},
     workspace as workspaces,
 };
 
@@ -84,12 +85,30 @@ async fn update_once(
                 .after(for_audit(&row));
             audit::record(app, tx, origin, entry).await?;
         }
-        if let Some(bot) = command.bot {
+        let mut changed = changed(&before, &row);
+        if let Some(bot) = command.bot
+            && bot_of(tx, workspace.id, channel.account_id).await?.map(|bot| bot.id) != bot
+        {
             attach::put_on(app, tx, origin, &workspace, &channel, bot).await?;
+            changed.push("defaultBot");
+        }
+        if !changed.is_empty() {
+            tell::channel(app, tx, HookEvent::Updated, &channel, json!({ "changed": changed })).await?;
         }
         show::one(app, tx, channel).await
     })
     .await
+}
+
+/// What the Channels API calls the parts that differ.
+fn changed(before: &channel_settings::Model, after: &channel_settings::Model) -> Vec<&'static str> {
+    let is_set_up_anew = (&before.config, &before.secrets) != (&after.config, &after.secrets);
+    let parts = [
+        ("name", before.name != after.name),
+        ("config", is_set_up_anew),
+        ("metadata", before.metadata != after.metadata),
+    ];
+    parts.into_iter().filter_map(|(name, is_changed)| is_changed.then_some(name)).collect()
 }
 
 /// Changes the settings in a row.

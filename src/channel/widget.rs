@@ -17,6 +17,7 @@ use crate::{
     caller::{Origin, WorkspaceCaller},
     channel::{
         config::Config,
+        connect,
         link::{self, Linked},
         named::{self, Named},
         sealed,
@@ -29,6 +30,7 @@ use crate::{
     error::{Error, Result},
     partner as partners,
     signal::Signal,
+    webhook::hook::{HookEvent, tell},
     workspace as workspaces,
 };
 
@@ -150,9 +152,12 @@ async fn open_once(app: &App, widget: &Widget) -> Result<()> {
         (row.connecting_until, row.look_at) = (None, None);
         (row.health, row.checked_at, row.activated_at, row.updated_at) = (Health::Healthy, Some(now), Some(now), now);
         settings::save(tx, &row).await?;
-        let entry = audit::Entry::in_workspace("channel.activate", &workspace, channel.id)
-            .after(json!({ "reason": "first visit" }));
-        audit::record(app, tx, &origin, entry).await
+        let why = json!({ "reason": "first visit" });
+        let entry = audit::Entry::in_workspace("channel.activate", &workspace, channel.id).after(&why);
+        audit::record(app, tx, &origin, entry).await?;
+        let opened = named::find(tx, workspace.id, &Named::Id(channel.id)).await?;
+        tell::channel(app, tx, HookEvent::Activated, &opened, why).await?;
+        connect::tell_connected(app, tx, channel.account_id).await
     })
     .await
 }
@@ -179,6 +184,8 @@ async fn rotate_once(app: &App, caller: &WorkspaceCaller, origin: &Origin, named
         settings::save(tx, &row).await?;
         let entry = audit::Entry::in_workspace("channel.rotate_widget_token", &workspace, channel.id);
         audit::record(app, tx, origin, entry).await?;
+        let changed = json!({ "changed": ["widgetToken"] });
+        tell::channel(app, tx, HookEvent::Updated, &channel, changed).await?;
         show::one(app, tx, channel).await
     })
     .await

@@ -27,7 +27,7 @@ use std::{
 use async_trait::async_trait;
 use entity::{
     attempt::Failure,
-    channel::{ConnectorKind, Network},
+    channel::{self, ConnectorKind, Network},
     id::{AccountId, AttemptId, MessageId, PartnerId},
     partner,
     timestamp::Timestamp,
@@ -239,6 +239,15 @@ pub trait Connector: Send + Sync {
         Ok(())
     }
 
+    /// Hears what a provider has brought to a channel's own address, which is signed as it should be. Where providers
+    /// bring nothing there, nothing happens.
+    ///
+    /// # Errors
+    /// `invalid_request` if it cannot be read; `channel_not_connected`.
+    async fn hear(&self, _app: &App, _channel: &channel::Model, _body: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
     /// Ends a session; one that has ended stays so.
     ///
     /// # Errors
@@ -290,6 +299,11 @@ impl Connectors {
             ConnectorKind::Waha => Some(&self.waha.0),
             ConnectorKind::Evolution => Some(&self.evolution.0),
         }
+    }
+
+    /// Whether its provider keeps a session of each account, which is looked at all the time.
+    pub(crate) fn keeps_sessions(&self, kind: ConnectorKind) -> bool {
+        self.bridge(kind).is_some()
     }
 
     /// Which connector serves this partner on this network, if any.

@@ -19,6 +19,7 @@
 //! | billing periods | every minute | [`crate::quota::close`] |
 //! | traffic of channels | every minute | [`crate::channel::traffic`] counts it and forgets what is too fine and old |
 //! | sessions at providers | every minute | looks at those that nobody has for 5 minutes |
+//! | channels without such a session | every minute | tests those that nobody has looked at for 5 minutes |
 //! | callbacks of providers | every minute | forgets those over 2 days old |
 //! | deliveries of subscriptions | every minute | forgets those that ended over 10 days ago, and all but 1000 of each |
 
@@ -29,7 +30,7 @@ use tokio::sync::{broadcast, watch};
 use crate::{
     app::App,
     bot::turn as bots,
-    channel::{link, traffic},
+    channel::{health, link, traffic},
     connector::session,
     error::Result,
     file::purge,
@@ -113,6 +114,7 @@ async fn sweep(app: &App) {
     swept("changes of access forgotten", access::forget_old(app).await);
     swept("files removed", purge::sweep(app).await);
     swept("sessions looked at", session::probe(app).await);
+    swept("channels looked at", health::probe(app).await);
     swept("callbacks forgotten", session::forget_old_callbacks(app).await);
     swept("periods closed", close::close_ended(app).await);
     swept("minutes of traffic counted", traffic::roll_up(app).await);

@@ -26,7 +26,7 @@ use crate::{
     },
     queue::{self, Work},
     signal::Signal,
-    webhook::{self, EventBody, NewEvent, subscription::Topic, tell},
+    webhook::{self, EventBody, NewEvent, hook, subscription::Topic, tell},
 };
 
 /// Longest life of an attempt, in seconds.
@@ -134,7 +134,7 @@ async fn apply_once(app: &App, seen: &attempt::Model, observation: &Observation)
             Observation::Connected(account) => connected(app, tx, &link, &attempt, account).await?,
             // A pairing code that was asked for meanwhile has given it more time: it is looked at again.
             Observation::Ended(_) if attempt.revision != seen.revision => return Ok(None),
-            Observation::Ended(failure) => ended(app, tx, &attempt, *failure).await?,
+            Observation::Ended(failure) => ended(app, tx, &link, &attempt, *failure).await?,
         }
         Ok(Some(link.id))
     })
@@ -152,16 +152,16 @@ async fn connected(
     let workspace = match open::check_served(tx, link).await {
         Ok((workspace, _)) => workspace,
         Err(Error::WorkspaceSuspended | Error::UserNotActive) => {
-            return ended(app, tx, attempt, Failure::NotActive).await;
+            return ended(app, tx, link, attempt, Failure::NotActive).await;
         }
         Err(error) => return Err(error),
     };
     if end_of(link, app.clock.now()).is_some() {
-        return ended(app, tx, attempt, Failure::QrExpired).await;
+        return ended(app, tx, link, attempt, Failure::QrExpired).await;
     }
     let channel = match connect::record(app, tx, link, attempt, connector, account).await? {
         Connected::Channel(channel) => channel,
-        Connected::Duplicate => return ended(app, tx, attempt, Failure::DuplicateAccount).await,
+        Connected::Duplicate => return ended(app, tx, link, attempt, Failure::DuplicateAccount).await,
     };
     if let Some(state) = state::next(attempt.state, Event::Connects) {
         store::end_attempt(app, tx, attempt, state, None, Some(channel.account_id)).await?;
@@ -176,7 +176,14 @@ async fn connected(
 }
 
 /// Ends an attempt that did not connect, and its session with it.
-async fn ended(app: &App, tx: &DatabaseTransaction, attempt: &attempt::Model, failure: Failure) -> Result<()> {
+async fn ended(
+    app: &App,
+    tx: &DatabaseTransaction,
+    link: &link::Model,
+    attempt: &attempt::Model,
+    failure: Failure,
+) -> Result<()> {
+    hook::tell::attempt(app, tx, link, attempt, failure).await?;
     if let Some(state) = state::next(attempt.state, Event::Ends(failure)) {
         store::end_attempt(app, tx, attempt, state, Some(failure), None).await?;
     }

@@ -113,8 +113,9 @@ pub async fn session_changed(
     if advance::advance(app, session).await? == advance::Advanced::NotLive
         && !crate::channel::link::session_changed(app, connector, session).await?
     {
-        let observation = app.connectors.get(connector).observe(app, session).await?;
-        if matches!(observation, crate::connector::Observation::Ended(_)) {
+        let observation = app.connectors.get(connector).observe(app, session).await;
+        crate::channel::health::observed(app, session, &observation).await?;
+        if matches!(observation?, crate::connector::Observation::Ended(_)) {
             crate::channel::disconnect::lost(app, session).await?;
         }
     }

@@ -17,7 +17,7 @@ use crate::{
     app::App,
     error::{Error, Result},
     page::{Page, PageRequest},
-    webhook::{Owner, event::EventType, store},
+    webhook::{Owner, event::EventType, hook::HookEvent, store},
 };
 
 /// A delivery as an answer showed it. Answers are kept for replays, so what is added here later needs a default.
@@ -89,6 +89,8 @@ pub struct Filter {
     pub state: Option<State>,
     /// Only those of events of this type.
     pub event_type: Option<EventType>,
+    /// Only those of events of this type of a webhook of the Channels API.
+    pub hook_event: Option<HookEvent>,
 }
 
 impl Filter {
@@ -104,7 +106,7 @@ impl Filter {
             Some("dead") => Some(State::Dead),
             Some(_) => return Err(Error::field("state", "must be pending, delivered or dead")),
         };
-        Ok(Self { state, event_type: event_type.map(EventType::parse).transpose()? })
+        Ok(Self { state, event_type: event_type.map(EventType::parse).transpose()?, hook_event: None })
     }
 }
 
@@ -140,6 +142,16 @@ pub async fn list(app: &App, owner: &Owner, filter: &Filter, place: &Place) -> R
     rows.truncate(limit);
     let next_cursor = rows.last().filter(|_| !is_last).map(|last| encode(last.id));
     Ok(Page { items: with_attempts(db, rows).await?, next_cursor })
+}
+
+/// One of an owner's deliveries, as it is now.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn one(app: &App, owner: &Owner, id: DeliveryId) -> Result<Option<Delivery>> {
+    let db = app.db.reader();
+    let row = store::delivery(db, owner, id).await?;
+    Ok(with_attempts(db, row.into_iter().collect()).await?.pop())
 }
 
 async fn with_attempts(db: &impl ConnectionTrait, rows: Vec<delivery::Model>) -> Result<Vec<Delivery>> {

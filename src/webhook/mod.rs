@@ -1,8 +1,8 @@
 //! Telling what happened: an outbox that commits with the change, delivered at least once.
 //!
 //! Partners have one endpoint each, which hears everything of theirs ([`admin`]); workspaces subscribe
-//! addresses to one type of event each ([`subscription`], [`tell`]). Both are an [`Owner`] to what is behind them:
-//! one outbox, one worker, one log.
+//! addresses to one type of event each ([`subscription`], [`tell`]), or to several about channels ([`hook`]). All are
+//! an [`Owner`] to what is behind them: one outbox, one worker, one log.
 //!
 //! An event is stored, and its deliveries if somebody wants it, in the transaction of the change: what is rolled back
 //! is not told, what is committed is. Workers ([`deliver`]) lease due deliveries from the database,
@@ -27,6 +27,7 @@ use crate::{app::App, error::Result};
 pub mod admin;
 pub mod deliver;
 pub mod event;
+pub mod hook;
 pub mod log;
 mod render;
 pub mod resend;

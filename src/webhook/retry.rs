@@ -1,12 +1,14 @@
 //! What follows from a try: delivered, tried again, or given up. Pure: the rules without database or network.
 //!
-//! | after try | pause, for a partner | pause, for a subscription |
-//! |---|---|---|
-//! | 1 to 2 | 5 s, 30 s | 30 s, 5 min |
-//! | 3 to 4 | 2 min, 10 min | given up after the third |
-//! | 5 to 7 | 30 min, 2 h, 5 h | |
-//! | 8 to 11 | 10 h, 14 h, 16 h, 24 h | |
-//! | 12 | given up, about three days after the first | |
+//! | after try | pause, for a partner | for a subscription | for a webhook of the Channels API |
+//! |---|---|---|---|
+//! | 1 to 2 | 5 s, 30 s | 30 s, 5 min | 5 s, 1 min |
+//! | 3 to 4 | 2 min, 10 min | given up after the third | 5 min, 30 min |
+//! | 5 to 7 | 30 min, 2 h, 5 h | | 2 h; given up after the sixth |
+//! | 8 to 11 | 10 h, 14 h, 16 h, 24 h | | |
+//! | 12 | given up, about three days after the first | | |
+//!
+//! A webhook of the Channels API may ask to be tried again less often (`contracts/channels.md` B1.1).
 //!
 //! Three tries of a subscription are the contract's; their pauses are ours: long enough for a receiver that is being
 //! restarted, short enough that what arrives is still of use to whoever answers a chat.
@@ -24,6 +26,8 @@ use crate::webhook::Owner;
 pub const PAUSES_SECONDS: [i64; 11] = [5, 30, 120, 600, 1800, 7200, 18_000, 36_000, 50_400, 57_600, 86_400];
 /// Pauses between tries for a subscription, in seconds.
 pub const SUBSCRIPTION_PAUSES_SECONDS: [i64; 2] = [30, 300];
+/// Pauses between tries for a webhook of the Channels API, in seconds.
+pub static HOOK_PAUSES_SECONDS: [i64; 5] = [5, 60, 300, 1800, 7200];
 /// Longer than it takes from an event to its last try for a subscription, jitter and time-outs included, unless workers
 /// are behind.
 pub const SUBSCRIPTION_SECONDS: i64 = 600;
@@ -42,6 +46,13 @@ pub(super) struct Policy {
 impl Policy {
     const PARTNER: Self = Self { pauses_seconds: &PAUSES_SECONDS, heeds_gone: true };
     const SUBSCRIPTION: Self = Self { pauses_seconds: &SUBSCRIPTION_PAUSES_SECONDS, heeds_gone: false };
+
+    /// With a webhook of the Channels API that wants to be tried again at most so often.
+    pub(super) fn of_hook(max_retries: Option<i32>) -> Self {
+        let all = HOOK_PAUSES_SECONDS.len();
+        let most = max_retries.map_or(all, |count| usize::try_from(count).unwrap_or(0).min(all));
+        Self { pauses_seconds: &HOOK_PAUSES_SECONDS[..most], heeds_gone: false }
+    }
 
     /// With this owner.
     pub(super) const fn of(owner: &Owner) -> Self {
@@ -179,6 +190,19 @@ mod tests {
         assert_eq!(step(&status(204), 3), Step::Delivered);
         assert_eq!(step(&Answer::Nobody("it was deleted".to_owned()), 1), Step::Dead);
         assert_eq!(complaint(Policy::SUBSCRIPTION, &status(410)), None);
+    }
+
+    #[test]
+    fn a_hook_is_tried_as_often_as_it_wants() {
+        let step = |max_retries, tries| step(Policy::of_hook(max_retries), &status(500), tries, NOW, 200);
+        for (tried, seconds) in HOOK_PAUSES_SECONDS.into_iter().enumerate() {
+            let tries = i32::try_from(tried).expect("few") + 1;
+            assert_eq!(step(None, tries), Step::Again(NOW.plus_seconds(seconds)));
+        }
+        assert_eq!((step(None, 6), step(Some(5), 6), step(Some(99), 6)), (Step::Dead, Step::Dead, Step::Dead));
+        assert_eq!((step(Some(0), 1), step(Some(-1), 1)), (Step::Dead, Step::Dead));
+        assert_eq!((step(Some(1), 1), step(Some(1), 2)), (Step::Again(NOW.plus_seconds(5)), Step::Dead));
+        assert_eq!(usize::try_from(crate::webhook::hook::MOST_RETRIES).expect("few"), HOOK_PAUSES_SECONDS.len());
     }
 
     #[test]

@@ -4,8 +4,9 @@
 use entity::{
     delivery::{self, State},
     delivery_attempt, event,
-    id::{DeliveryId, PartnerId},
+    id::{DeliveryId, LeaseId, PartnerId},
     partner_webhook::{ActiveModel, Column, Entity, Model},
+    timestamp::Timestamp,
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
@@ -37,12 +38,32 @@ pub(super) async fn insert_delivery(
     owner: &Owner,
     sequence: Option<i64>,
 ) -> Result<delivery::Model> {
+    Ok(new_delivery(app, event, owner, sequence).insert(tx).await?)
+}
+
+/// Stores a delivery that somebody has leased already, until then.
+pub(super) async fn insert_leased(
+    app: &App,
+    tx: &DatabaseTransaction,
+    event: &event::Model,
+    owner: &Owner,
+    (lease, until): (LeaseId, Timestamp),
+) -> Result<delivery::Model> {
+    let row = delivery::ActiveModel {
+        due_at: Set(Some(until)),
+        lease: Set(Some(lease)),
+        ..new_delivery(app, event, owner, None)
+    };
+    Ok(row.insert(tx).await?)
+}
+
+fn new_delivery(app: &App, event: &event::Model, owner: &Owner, sequence: Option<i64>) -> delivery::ActiveModel {
     let now = app.clock.now();
     let (partner_id, subscription_id) = match owner {
         Owner::Partner(id) => (Some(id.clone()), None),
         Owner::Subscription(id) => (None, Some(*id)),
     };
-    let row = delivery::ActiveModel {
+    delivery::ActiveModel {
         id: Set(DeliveryId(app.clock.uuid())),
         event_id: Set(event.id),
         partner_id: Set(partner_id),
@@ -54,8 +75,7 @@ pub(super) async fn insert_delivery(
         lease: Set(None),
         created_at: Set(now),
         finished_at: Set(None),
-    };
-    Ok(row.insert(tx).await?)
+    }
 }
 
 pub(super) async fn endpoint(db: &impl ConnectionTrait, partner_id: &PartnerId) -> Result<Option<Model>> {
@@ -114,13 +134,14 @@ pub(super) async fn page(
     if let Some(state) = filter.state {
         query = query.filter(delivery::Column::State.eq(state));
     }
-    if let Some(event_type) = filter.event_type {
+    let kind = filter.event_type.map(|kind| kind.to_string());
+    if let Some(kind) = kind.or_else(|| filter.hook_event.map(|kind| kind.to_string())) {
         // For each delivery its event, and not all events of the type: there are many of others.
         let is_of_type = event::Entity::find()
             .select_only()
             .column(event::Column::Id)
             .filter(Expr::col((event::Entity, event::Column::Id)).equals((delivery::Entity, delivery::Column::EventId)))
-            .filter(event::Column::Kind.eq(event_type.to_string()));
+            .filter(event::Column::Kind.eq(kind));
         query = query.filter(Expr::exists(is_of_type.into_query()));
     }
     if let Some(before) = place.before {

@@ -21,7 +21,11 @@ use crate::{
     signal::Signal,
     token::access::{self, Access, Changed},
     user as users,
-    webhook::{subscription::Topic, tell},
+    webhook::{
+        hook::{self, HookEvent},
+        subscription::Topic,
+        tell,
+    },
     workspace::{self, DisplayName, Seats, SuspendedMember, TimeZoneName, seats, store},
 };
 
@@ -128,6 +132,7 @@ async fn downgrade(
         let account = channel::suspend_of_user(app, tx, before.id, user_id).await?;
         if let Some(account) = &account {
             tell::account(app, tx, Topic::AccountSuspended, account).await?;
+            tell_hooks(app, tx, HookEvent::Deactivated, account).await?;
         }
         suspended.push(SuspendedMember { user_id, account: account.map(|found| (found.account_id, found.phone)) });
     }
@@ -143,7 +148,21 @@ async fn upgrade(app: &App, tx: &DatabaseTransaction, before: &Model, total: Sea
         users::restore(app, tx, before.id, user.id).await?;
         if let Some(account) = channel::resume_of_user(app, tx, before.id, user.id).await? {
             tell::account(app, tx, Topic::AccountResumed, &account).await?;
+            tell_hooks(app, tx, HookEvent::Activated, &account).await?;
         }
     }
     Ok(restored.into_iter().map(|user| user.id).collect())
+}
+
+/// Tells webhooks of the Channels API that seats have switched an account off or on, unless its customer has.
+async fn tell_hooks(
+    app: &App,
+    tx: &DatabaseTransaction,
+    happened: HookEvent,
+    account: &entity::channel::Model,
+) -> Result<()> {
+    match account.deactivated {
+        true => Ok(()),
+        false => hook::tell::channel(app, tx, happened, account, serde_json::json!({ "reason": "seats" })).await,
+    }
 }

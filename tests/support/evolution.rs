@@ -130,7 +130,7 @@ impl Evolution {
         Answer::of(request.header("Authorization", authorization).body(body.to_owned())).await
     }
 
-    fn hook(&self, name: &str) -> Value {
+    pub(crate) fn hook(&self, name: &str) -> Value {
         self.kept().own.instances.get(name).expect("an instance").webhook.clone()
     }
 }

@@ -18,7 +18,7 @@ pub enum Failure {
     BadAnswer,
     /// It answered too much to be read.
     AnswerTooLarge,
-    /// What it said is too long for a message.
+    /// What it said is too long for a message, or for one on the channel's network.
     ReplyTooLong,
     /// There are no credits for its reply.
     QuotaExceeded,
@@ -43,7 +43,7 @@ impl Failure {
             Self::BadStatus(status) => format!("it answered with the HTTP status {status}"),
             Self::BadAnswer => "its answer cannot be read".to_owned(),
             Self::AnswerTooLarge => "its answer is too large".to_owned(),
-            Self::ReplyTooLong => "its reply is too long for a message".to_owned(),
+            Self::ReplyTooLong => "its reply is too long for a message on this network".to_owned(),
             Self::QuotaExceeded => "the message credits are used up".to_owned(),
             Self::ApiCallsExhausted => "the API calls of this period are used up".to_owned(),
             Self::ChannelNotConnected => "the account is not connected".to_owned(),

@@ -93,6 +93,8 @@ async fn send(app: &App, scene: &Scene, answered: MessageId, reply: &str) -> Res
         Err(Error::QuotaExceeded { .. }) => failed(Failure::QuotaExceeded),
         Err(Error::ApiCallsExhausted { .. }) => failed(Failure::ApiCallsExhausted),
         Err(Error::ChannelNotConnected) => failed(Failure::ChannelNotConnected),
+        // The network takes less than we do, or no texts at all.
+        Err(Error::InvalidField { field: "text", .. } | Error::ChannelRefused(_)) => failed(Failure::ReplyTooLong),
         Err(Error::TooManyRequests { retry_after } | Error::Busy { retry_after }) => {
             return Ok(Outcome::later(retry_after.max(LATER)));
         }

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use entity::{
+    channel::{self, ConnectorKind},
     channel_settings::{ActiveModel, Column, Entity, Model},
     id::{AccountId, WorkspaceId},
     timestamp::Timestamp,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, Unchanged, sea_query::Expr,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, JoinType, QueryFilter,
+    QueryOrder, QuerySelect, Unchanged, sea_query::Expr,
 };
 
 use crate::error::Result;
@@ -73,6 +74,30 @@ pub(in crate::channel) async fn delete(
 pub(in crate::channel) async fn due(db: &impl ConnectionTrait, now: Timestamp, most: u64) -> Result<Vec<Model>> {
     let due = Entity::find().filter(Column::LookAt.is_not_null()).filter(Column::LookAt.lte(now));
     Ok(due.order_by_asc(Column::LookAt).limit(most).all(db).await?)
+}
+
+/// Connected channels of these connectors that have settings and that nobody has looked at since `before`, the longest
+/// first.
+pub(in crate::channel) async fn unchecked_since(
+    db: &impl ConnectionTrait,
+    connectors: Vec<ConnectorKind>,
+    before: Timestamp,
+    most: u64,
+) -> Result<Vec<channel::Model>> {
+    let is_due = Column::CheckedAt.is_null().or(Column::CheckedAt.lt(before));
+    Ok(channel::Entity::find()
+        .join(
+            JoinType::InnerJoin,
+            channel::Entity::belongs_to(Entity).from(channel::Column::AccountId).to(Column::AccountId).into(),
+        )
+        .filter(channel::Column::State.eq(channel::State::Connected))
+        .filter(channel::Column::DeletedAt.is_null())
+        .filter(channel::Column::Connector.is_in(connectors))
+        .filter(is_due)
+        .order_by_asc(Column::CheckedAt)
+        .limit(most)
+        .all(db)
+        .await?)
 }
 
 /// When the next one is.

@@ -1,17 +1,17 @@
 //! SQL of channels that are made, switched and deleted over the Channels API. The workspace's row is locked by whoever
 //! calls these.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use entity::{
     channel::{ActiveModel, Column, ConnectorKind, DisconnectReason, Entity, Model, Network, State},
     chat,
     id::{AccountId, AttemptId, ChannelId, UserId, WorkspaceId},
-    send_queue,
+    send_queue, workspace,
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, FromQueryResult, PaginatorTrait,
-    QueryFilter, QuerySelect, Set,
+    QueryFilter, QuerySelect, QueryTrait, Set,
     sea_query::{CaseStatement, Expr},
 };
 
@@ -78,6 +78,41 @@ pub(in crate::channel) async fn other_of_account(
         .filter(Column::AccountId.ne(channel.account_id))
         .one(tx)
         .await?)
+}
+
+/// Those of these channels of a workspace whose account another workspace of the same partner has connected too.
+pub(in crate::channel) async fn duplicates(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    channels: &[&Model],
+) -> Result<HashSet<AccountId>> {
+    let connected = channels.iter().filter(|channel| channel.state == State::Connected);
+    let accounts: HashMap<(Network, &str), AccountId> =
+        connected.map(|channel| ((channel.network, channel.external_id.as_str()), channel.account_id)).collect();
+    if accounts.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let partner = workspace::Entity::find()
+        .select_only()
+        .column(workspace::Column::PartnerId)
+        .filter(workspace::Column::Id.eq(workspace_id));
+    let others = workspace::Entity::find()
+        .select_only()
+        .column(workspace::Column::Id)
+        .filter(workspace::Column::PartnerId.in_subquery(partner.into_query()))
+        .filter(workspace::Column::Id.ne(workspace_id));
+    let found: Vec<(Network, String)> = Entity::find()
+        .select_only()
+        .column(Column::Network)
+        .column(Column::ExternalId)
+        .filter(Column::ExternalId.is_in(accounts.keys().map(|(_, id)| *id)))
+        .filter(Column::State.eq(State::Connected))
+        .filter(Column::DeletedAt.is_null())
+        .filter(Column::WorkspaceId.in_subquery(others.into_query()))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(found.iter().filter_map(|(network, id)| accounts.get(&(*network, id.as_str())).copied()).collect())
 }
 
 /// Takes the account from a channel that is deleted, so that another can have it.

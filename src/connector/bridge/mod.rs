@@ -20,6 +20,7 @@ use crate::{
         callback::{Callback, Heard},
         refusal::{Class, Refusal},
         session::{self, Session},
+        target::{Check, Target},
     },
     db,
     error::{Error, Result},
@@ -28,6 +29,7 @@ use crate::{
 };
 
 mod observe;
+mod test;
 
 pub use observe::{CODE_SECONDS, FIRST_CODE_SECONDS, REPAIR_PAUSES_SECONDS};
 
@@ -167,6 +169,10 @@ impl<B: Bridge> Connector for Bridged<B> {
                 _ => Error::PairingRefused,
             }),
         }
+    }
+
+    async fn test(&self, app: &App, target: &Target) -> Result<Vec<Check>> {
+        test::test(&self.0, app, target).await
     }
 
     async fn send(&self, app: &App, outgoing: &Outgoing) -> Delivery {

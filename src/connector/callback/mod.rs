@@ -7,7 +7,11 @@
 
 use std::collections::HashMap;
 
-use entity::{channel::ConnectorKind, id::AttemptId, timestamp::Timestamp};
+use entity::{
+    channel::ConnectorKind,
+    id::{AttemptId, ChannelId},
+    timestamp::Timestamp,
+};
 use sea_orm::DatabaseTransaction;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +27,7 @@ use crate::{
     signal::Signal,
 };
 
+pub mod direct;
 mod media;
 pub mod perform;
 
@@ -125,6 +130,21 @@ impl Event {
     }
 }
 
+/// Where the provider of a channel brings what comes to it: what its session was told, or where nothing was told to
+/// anybody, an address of the channel's own.
+#[must_use]
+pub fn address(app: &App, connector: ConnectorKind, channel: ChannelId, session: AttemptId) -> String {
+    match app.connectors.bridge(connector) {
+        Some(_) => session_address(app, connector, session),
+        None => format!("{}/callbacks/ch_{channel}", app.config.public_url),
+    }
+}
+
+/// Where a provider tells us of a session.
+pub(super) fn session_address(app: &App, connector: ConnectorKind, session: AttemptId) -> String {
+    format!("{}/callbacks/{connector}/{session}", app.config.public_url)
+}
+
 /// Takes a callback about a session.
 ///
 /// # Errors
@@ -132,7 +152,12 @@ impl Event {
 /// if it cannot be read.
 pub async fn take(app: &App, connector: ConnectorKind, id: AttemptId, callback: &Callback) -> Result<()> {
     let bridge = app.connectors.bridge(connector).ok_or(Error::RouteNotFound)?;
-    let session = session::find_any(app, connector, id).await?.ok_or(Error::RouteNotFound)?;
+    let Some(session) = session::find_any(app, connector, id).await? else {
+        // A channel that has not begun its session yet shows this address; nobody can prove anything there before.
+        let channel = channels::by_session(app.db.reader(), id).await?;
+        let is_shown = channel.is_some_and(|channel| channel.connector == connector);
+        return Err(if is_shown { Error::InvalidSignature } else { Error::RouteNotFound });
+    };
     if !bridge.is_genuine(app, &session, callback) {
         return Err(Error::InvalidSignature);
     }

@@ -72,10 +72,28 @@ pub const fn serves(connector: ConnectorKind, network: Network) -> bool {
     }
 }
 
-/// Whether a connector speaks to a provider that has to be opened.
-#[must_use]
-pub const fn needs_credentials(connector: ConnectorKind) -> bool {
-    !matches!(connector, ConnectorKind::Sandbox | ConnectorKind::Webchat)
+/// Whether a connector speaks to a provider of which the operator has to know the address and the key.
+const fn needs_credentials(connector: ConnectorKind) -> bool {
+    match connector {
+        ConnectorKind::Sandbox | ConnectorKind::Webchat => false,
+        ConnectorKind::Waha | ConnectorKind::Evolution => true,
+    }
+}
+
+/// Whether a connector can be opened for a partner, with its own credentials or the platform's.
+///
+/// # Errors
+/// What the database says.
+pub async fn is_open_to(db: &impl ConnectionTrait, connector: ConnectorKind, partner_id: &PartnerId) -> Result<bool> {
+    if !needs_credentials(connector) {
+        return Ok(true);
+    }
+    for owner in [Some(partner_id), None] {
+        if store::credentials_of(db, owner, connector).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Which connector serves this partner on this network, if any.

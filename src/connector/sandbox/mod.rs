@@ -37,7 +37,8 @@
 //! Anything else signs in. Of WhatsApp the number is +1555 and the last seven digits of `phoneNumberId`. A WhatsApp or
 //! Telegram channel without credentials waits for a phone, which scans as above.
 //!
-//! What people write to such a channel is played by [`inbound::write_to_channel`].
+//! What people write to such a channel is played by [`inbound::write_to_channel`], or brought to the channel's own
+//! address, signed, as `{"id", "from", "text"}`.
 //!
 //! What is accepted arrives, is delivered after `sandbox_receipt_ms` and read after twice that. What simulated
 //! recipients write to a linked phone comes through [`inbound`], and calls through [`calls`].
@@ -46,7 +47,7 @@ use async_trait::async_trait;
 use base64::{Engine, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
 use entity::{
     attempt::Failure,
-    channel::Network,
+    channel::{self, Network},
     id::{AttemptId, PartnerId},
     sandbox_session::{Model, State},
 };
@@ -64,6 +65,7 @@ use crate::{
 
 mod accounts;
 pub mod calls;
+mod hearing;
 pub mod inbound;
 pub mod phones;
 pub mod reactions;
@@ -145,6 +147,10 @@ impl Connector for Sandbox {
             store::set_reaction(app, tx, outgoing).await
         })
         .await
+    }
+
+    async fn hear(&self, app: &App, channel: &channel::Model, body: &[u8]) -> Result<()> {
+        hearing::hear(app, channel, body).await
     }
 
     async fn end(&self, app: &App, session: AttemptId) -> Result<()> {

@@ -12,7 +12,10 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     app::App,
-    connector::registry::{self, Access},
+    connector::{
+        callback,
+        registry::{self, Access},
+    },
     db,
     error::Result,
     queue::{self, Work},
@@ -51,7 +54,7 @@ impl Session {
 
     /// Where the provider tells us of it.
     pub(super) fn callback_url(&self, app: &App) -> String {
-        format!("{}/callbacks/{}/{}", app.config.public_url, self.row.connector, self.row.id)
+        callback::session_address(app, self.row.connector, self.row.id)
     }
 }
 
@@ -89,6 +92,34 @@ pub(super) async fn begin(
         Some(row) => opened(app, row).await.map(Some),
         None => Ok(None),
     }
+}
+
+/// What a session would be that has not begun, to ask its provider for it; `None` if nothing opens the connector for this
+/// partner.
+pub(super) async fn imagined(
+    app: &App,
+    connector: ConnectorKind,
+    id: AttemptId,
+    partner_id: &PartnerId,
+) -> Result<Option<Session>> {
+    let Some(access) = registry::access_of(app, connector, partner_id).await? else { return Ok(None) };
+    let row = Model {
+        id,
+        connector,
+        credential_id: access.credential_id,
+        external_id: None,
+        callback_secret: Vec::new(),
+        qr_payload: None,
+        qr_seq: 0,
+        qr_expires_at: None,
+        linked_at: None,
+        repairs: 0,
+        repair_at: None,
+        checked_at: None,
+        created_at: app.clock.now(),
+        ended_at: None,
+    };
+    Ok(Some(Session { row, access, secret: secret::generate(&app.clock, "") }))
 }
 
 async fn opened(app: &App, row: Model) -> Result<Session> {

@@ -142,7 +142,10 @@ fn switched(channel: Option<channel::Model>) -> Check {
         Some(channel) if channel.state == State::Disconnected && !channel.was_connected() => {
             Check::skipped("session", "Nobody has visited it yet")
         }
-        _ => Check::failed("session", "The channel is switched off, so visitors see its offline message"),
+        Some(channel) if channel.state == State::Connected => {
+            Check::skipped("session", "The channel is switched off, so visitors see its offline message")
+        }
+        _ => Check::failed("session", "The channel is disconnected, so visitors see its offline message"),
     }
 }
 

@@ -236,6 +236,8 @@ const fn linktor_word(code: ErrorCode) -> &'static str {
     match (code, code.kind()) {
         (ErrorCode::MissingCredentials, _) => "AUTHENTICATION_REQUIRED",
         (ErrorCode::ChannelNotFound, _) => "CHANNEL_NOT_FOUND",
+        (ErrorCode::WebhookExists, _) => "RESOURCE_ALREADY_EXISTS",
+        (ErrorCode::WebhookLimitReached, _) => "WEBHOOK_LIMIT_REACHED",
         (ErrorCode::InvalidChannelType, _) => "INVALID_CHANNEL_TYPE",
         (ErrorCode::ChannelExists, _) => "CHANNEL_ALREADY_EXISTS",
         (ErrorCode::ActiveConversations, _) => "ACTIVE_CONVERSATIONS_EXIST",

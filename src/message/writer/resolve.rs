@@ -6,6 +6,7 @@ use entity::id::{AccountId, ChatId, FileId, MessageId, WorkspaceId};
 use sea_orm::DatabaseTransaction;
 
 use crate::{
+    channel::capabilities::{self, With},
     error::{Error, Result},
     file,
     message::{
@@ -129,6 +130,7 @@ impl Places {
                 Route { account_id: chat.account_id, chat: Chat::Known(*id) }
             }
         };
+        self.require_fitting(workspace_id, route.account_id, sending)?;
         if let Some(uid) = sending.command.reply_to {
             let known = self.messages.get(&uid);
             let fits = known
@@ -143,6 +145,14 @@ impl Places {
             return Err(Error::FileNotFound(uid.to_string()));
         }
         Ok(route)
+    }
+
+    /// Passes if the network of an account takes a text as long as this.
+    fn require_fitting(&self, workspace_id: WorkspaceId, account_id: AccountId, sending: &Sending) -> Result<()> {
+        let own = self.accounts(workspace_id).iter().find(|account| account.id == account_id);
+        let (Some(own), Some(text)) = (own, &sending.command.text) else { return Ok(()) };
+        let with = if sending.command.file.is_some() { With::File } else { With::Nothing };
+        capabilities::check_text(own.network, text.as_str(), with, "text")
     }
 
     fn to_jid(&self, id: WorkspaceId, jid: &Jid, account: Option<&Phone>) -> Result<Route> {

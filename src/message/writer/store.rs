@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use entity::{
+    channel::Network,
     credits::Credits,
     id::{AccountId, ChatId, MessageId, WorkspaceId},
     timestamp::Timestamp,
@@ -26,16 +27,16 @@ pub(super) use changes::{NewMessage, write, write_if_unchanged};
 /// The accounts of the workspace `x.w` on PostgreSQL, as one text.
 const ACCOUNTS: &str = "SELECT json_agg(json_build_array(c.account_id, c.phone, c.connected_at, \
     CASE WHEN c.state = 'connected' AND NOT c.suspended AND NOT c.deactivated THEN 1 ELSE 0 END, \
-    CASE WHEN c.network = 'whatsapp' AND c.phone <> '' THEN 1 ELSE 0 END) ORDER BY c.account_id)::text \
+    CASE WHEN c.network = 'whatsapp' AND c.phone <> '' THEN 1 ELSE 0 END, c.network) ORDER BY c.account_id)::text \
     FROM channels c WHERE c.workspace_id = x.w AND c.deleted_at IS NULL";
 /// The same on SQLite.
 const ACCOUNTS_SQLITE: &str = "SELECT json_group_array(json_array(c.account_id, c.phone, c.connected_at, \
     CASE WHEN c.state = 'connected' AND NOT c.suspended AND NOT c.deactivated THEN 1 ELSE 0 END, \
-    CASE WHEN c.network = 'whatsapp' AND c.phone <> '' THEN 1 ELSE 0 END) ORDER BY c.account_id) \
+    CASE WHEN c.network = 'whatsapp' AND c.phone <> '' THEN 1 ELSE 0 END, c.network) ORDER BY c.account_id) \
     FROM channels c WHERE c.workspace_id = x.w AND c.deleted_at IS NULL";
-/// Whether the workspace `x.w` hears of its messages.
+/// Whether the workspace `x.w` hears of its messages; webhooks of the Channels API do not.
 const HAS_WEBHOOK: &str = "EXISTS (SELECT 1 FROM webhook_subscriptions s \
-    WHERE s.workspace_id = x.w AND s.enabled AND s.deleted_at IS NULL)";
+    WHERE s.workspace_id = x.w AND s.enabled AND s.deleted_at IS NULL AND s.events IS NULL)";
 
 /// How often either has changed, on PostgreSQL.
 const ROUTES_REVISION: &str = "COALESCE((SELECT r.revision FROM workspace_routes r WHERE r.workspace_id = x.w), 0)";
@@ -65,17 +66,18 @@ pub(super) struct Account {
     pub(super) is_usable: bool,
     /// Whether it is one that numbers on WhatsApp are written to from.
     pub(super) is_whatsapp: bool,
+    pub(super) network: Network,
 }
 
 impl Held {
     /// The workspace's accounts.
     pub(super) fn accounts(&self) -> Result<Vec<Account>> {
         let Some(text) = &self.channels else { return Ok(Vec::new()) };
-        let rows: Vec<(AccountId, String, Timestamp, i32, i32)> =
+        let rows: Vec<(AccountId, String, Timestamp, i32, i32, Network)> =
             serde_json::from_str(text).map_err(|error| Error::Internal(format!("accounts: {error}")))?;
-        let account = |(id, phone, connected_at, usable, whatsapp)| {
+        let account = |(id, phone, connected_at, usable, whatsapp, network)| {
             let (is_usable, is_whatsapp) = (usable != 0, whatsapp != 0);
-            Account { id, phone, connected_at, is_usable, is_whatsapp }
+            Account { id, phone, connected_at, is_usable, is_whatsapp, network }
         };
         Ok(rows.into_iter().map(account).collect())
     }

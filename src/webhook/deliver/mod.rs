@@ -14,7 +14,11 @@ use std::{
     time::Duration,
 };
 
-use entity::{id::LeaseId, timestamp::Timestamp};
+use entity::{
+    event,
+    id::{DeliveryId, LeaseId},
+    timestamp::Timestamp,
+};
 use futures_util::future::join_all;
 use tokio::sync::{
     broadcast::{self, error::RecvError},
@@ -34,7 +38,7 @@ use crate::{
             settle::Outcome,
             store::Leased,
         },
-        retry::{self, Answer, Policy, Step},
+        retry::{self, Answer, Step},
     },
 };
 
@@ -82,6 +86,33 @@ pub async fn run_due(app: &App) -> Result<usize> {
         settle::settle(app, lease, &outcomes).await;
     }
     Ok(outcomes.len())
+}
+
+/// Sends a delivery that was stored with this lease, without waiting for a worker, and writes down what came of it.
+///
+/// # Errors
+/// What the database says; a worker sends it then, once the lease has ended.
+pub(super) async fn at_once(
+    app: &App,
+    owner: &Owner,
+    (delivery_id, lease): (DeliveryId, LeaseId),
+    event: event::Model,
+) -> Result<()> {
+    let lanes = Lanes::new();
+    let targets = target::all(app, BTreeSet::from([owner.clone()])).await?;
+    let Some(target) = targets.get(owner) else { return Ok(()) };
+    let parcel = Parcel {
+        delivery_id,
+        tries: 0,
+        sequence: None,
+        event: Arc::new(event),
+        target: Arc::clone(target),
+        leased_until: app.clock.now().plus_seconds(LEASE_SECONDS),
+        ticket: lanes.ticket(owner),
+    };
+    let outcome = carry(app, &lanes, parcel).await;
+    settle::settle(app, lease, &[outcome]).await;
+    Ok(())
 }
 
 async fn lease_until_stopped(
@@ -190,8 +221,7 @@ async fn carry(app: &App, lanes: &Lanes, parcel: Parcel) -> Outcome {
     let mut had_failed = false;
     let tried = tried.map(|tried| {
         let chance = u32::from_be_bytes(app.clock.random());
-        let policy = Policy::of(&parcel.target.owner);
-        let step = retry::step(policy, &tried.answer, parcel.tries + 1, app.clock.now(), chance);
+        let step = retry::step(parcel.target.policy, &tried.answer, parcel.tries + 1, app.clock.now(), chance);
         if !matches!(tried.answer, Answer::Nobody(_)) {
             had_failed = parcel.ticket.note(step == Step::Delivered, tried.duration_ms);
         }

@@ -15,7 +15,7 @@ use crate::{
     webhook::{
         Owner,
         deliver::{lanes::Ticket, sign},
-        retry::{self, Answer},
+        retry::{self, Answer, Policy},
     },
 };
 
@@ -40,6 +40,7 @@ pub(super) struct Parcel {
 /// Where an owner's events go, as read after the lease was taken.
 pub(super) struct Target {
     pub(super) owner: Owner,
+    pub(super) policy: Policy,
     pub(super) place: Place,
 }
 
@@ -55,6 +56,8 @@ pub(super) enum Dialect {
     Partner { secrets: Vec<SecretString> },
     /// A signature for each secret, if there is one, and the event's number, if it has one.
     Subscription { secrets: Vec<SecretString> },
+    /// The same, and Linktor's headers under the newest secret; its answer may have a time-out of its own.
+    Hook { secrets: Vec<SecretString>, timeout: Option<Duration> },
 }
 
 /// What came of a try.
@@ -85,8 +88,12 @@ async fn post(app: &App, parcel: &Parcel, url: &str, dialect: &Dialect) -> Resul
         Dialect::Subscription { secrets } => {
             sign::for_subscription(now, secrets, event.id, &event.body, parcel.sequence)?
         }
+        Dialect::Hook { secrets, .. } => sign::for_hook(now, secrets, event, parcel.delivery_id)?,
     };
     let mut request = app.outbound.request(Method::POST, url)?.header(CONTENT_TYPE, "application/json");
+    if let Dialect::Hook { timeout: Some(timeout), .. } = dialect {
+        request = request.timeout(*timeout);
+    }
     for (name, value) in headers {
         request = request.header(name, value);
     }

@@ -23,7 +23,7 @@ use crate::{
             send::{Place, Target, Tried},
             store,
         },
-        retry::{self, Answer, Policy, Step},
+        retry::{self, Answer, Step},
         subscription::warning,
     },
 };
@@ -111,7 +111,7 @@ fn attempt(outcome: &Outcome) -> Option<delivery_attempt::ActiveModel> {
         at: Set(tried.at),
         duration_ms: Set(tried.duration_ms),
         status: Set(status),
-        error: Set(retry::complaint(Policy::of(&outcome.target.owner), &tried.answer)),
+        error: Set(retry::complaint(outcome.target.policy, &tried.answer)),
         ..Default::default()
     })
 }

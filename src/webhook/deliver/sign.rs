@@ -3,12 +3,15 @@
 //!
 //! `X-TL-Signature` is the contract's JWT with a digest of the body added; it is signed with the secret that signs.
 //! `webhook-signature` follows Standard Webhooks, with one signature for each secret that verifies. Both are made anew
-//! for each try, so a retry of yesterday's event is as fresh as the first.
+//! for each try, so a retry of yesterday's event is as fresh as the first. A webhook of the Channels API gets Linktor's
+//! headers beside those of Standard Webhooks.
 
 use entity::{
-    id::{EventId, PartnerId},
+    event,
+    id::{DeliveryId, EventId, PartnerId},
     timestamp::Timestamp,
 };
+use hmac_sha256::HMAC;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -84,6 +87,31 @@ pub(super) fn for_subscription(
     Ok(headers)
 }
 
+/// What a webhook of the Channels API gets: Linktor's headers under its newest secret, and those of Standard Webhooks.
+///
+/// # Errors
+/// `internal_error` if a secret is not one.
+pub(super) fn for_hook(
+    now: Timestamp,
+    secrets: &[SecretString],
+    event: &event::Model,
+    delivery_id: DeliveryId,
+) -> Result<Headers> {
+    let mut headers = for_subscription(now, secrets, event.id, &event.body, None)?;
+    let seconds = now.0.div_euclid(Timestamp::SECOND);
+    headers.push(("X-Linktor-Event", event.kind.clone()));
+    headers.push(("X-Linktor-Delivery-Id", delivery_id.to_string()));
+    headers.push(("X-Linktor-Timestamp", seconds.to_string()));
+    let newest = secrets.first().map(|secret| linktor(seconds, secret, &event.body));
+    headers.extend(newest.map(|signature| ("X-Linktor-Signature", signature)));
+    Ok(headers)
+}
+
+/// `sha256=` and the HMAC of the seconds, a dot and the body, under the secret as it stands.
+fn linktor(seconds: i64, secret: &SecretString, body: &str) -> String {
+    format!("sha256={}", hex(&HMAC::mac(format!("{seconds}.{body}"), secret.expose_secret())))
+}
+
 /// The headers of Standard Webhooks, with a signature for each secret.
 fn standard(
     seconds: i64,
@@ -147,6 +175,17 @@ mod tests {
         assert_eq!(names(std::slice::from_ref(&secret), None), signed);
         assert_eq!(names(&[secret.clone(), secret], Some(7)), [&signed[..], &["webhook-sequence"]].concat());
         assert!(for_subscription(Timestamp(0), &["whsec_%".into()], event, "{}", None).is_err());
+    }
+
+    /// The vectors of `contracts/channels.md` part E.
+    #[test]
+    fn both_manners_give_what_others_give() {
+        let signature = linktor(1_700_000_000, &"whsec_test".into(), r#"{"event":"message.received"}"#);
+        assert_eq!(signature, "sha256=5618156c98e72a18fa973b562ff44de2eca640beaa2b8e040aab1e5e062859e8");
+        let webhook = Webhook::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("a secret");
+        let id = "msg_p5jXN8AQM9LWM0D4loKWxJek";
+        let signature = webhook.sign(id, 1_614_265_330, br#"{"test": 2432232314}"#).expect("a signature");
+        assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 
     #[test]

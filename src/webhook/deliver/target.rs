@@ -3,12 +3,14 @@
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
 use entity::{
     id::{PartnerId, SubscriptionId},
     webhook_subscription as subscription,
 };
+use secrecy::SecretString;
 
 use crate::{
     app::App,
@@ -20,6 +22,7 @@ use crate::{
             send::{Dialect, Place, Target},
             store,
         },
+        retry::Policy,
         subscription::secret,
     },
 };
@@ -60,7 +63,8 @@ async fn of_partners(app: &App, partners: Vec<PartnerId>) -> Result<Vec<Target>>
             }
             None => Place::Nobody("no webhook is set".to_owned()),
         };
-        Target { owner: Owner::Partner(id), place }
+        let owner = Owner::Partner(id);
+        Target { policy: Policy::of(&owner), owner, place }
     };
     Ok(partners.into_iter().map(target).collect())
 }
@@ -74,13 +78,28 @@ async fn of_subscriptions(app: &App, ids: Vec<SubscriptionId>) -> Result<Vec<Tar
             (None, Some(found)) => Place::Endpoint {
                 url: found.url.clone(),
                 is_failing: found.errors_counter > 0,
-                dialect: Dialect::Subscription { secrets: secret::signing(app, found)? },
+                dialect: dialect(found, secret::signing(app, found)?),
             },
             (reason, _) => Place::Nobody(reason.unwrap_or(DELETED).to_owned()),
         };
-        Ok(Target { owner: Owner::Subscription(id), place })
+        let owner = Owner::Subscription(id);
+        let policy = match found.filter(|found| found.events.is_some()) {
+            Some(hook) => Policy::of_hook(hook.max_retries),
+            None => Policy::of(&owner),
+        };
+        Ok(Target { owner, policy, place })
     };
     ids.into_iter().map(target).collect()
+}
+
+fn dialect(found: &subscription::Model, secrets: Vec<SecretString>) -> Dialect {
+    match found.events {
+        None => Dialect::Subscription { secrets },
+        Some(_) => {
+            let seconds = found.timeout_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+            Dialect::Hook { secrets, timeout: seconds.map(Duration::from_secs) }
+        }
+    }
 }
 
 const DELETED: &str = "the webhook was deleted";

@@ -55,7 +55,7 @@ pub async fn rotate(
 }
 
 /// Gives a row a new secret; the secret, to be shown.
-pub(super) fn renew(app: &App, row: &mut Model) -> Result<String> {
+pub(in crate::webhook) fn renew(app: &App, row: &mut Model) -> Result<String> {
     let shown = format!("{PREFIX}{}", BASE64_STANDARD.encode(app.clock.random::<32>()));
     let sealed = app.vault.seal(&purpose(row.id), shown.as_bytes())?;
     row.previous_secret = row.secret.replace(sealed);
@@ -64,7 +64,7 @@ pub(super) fn renew(app: &App, row: &mut Model) -> Result<String> {
 }
 
 /// Takes the secrets away: nothing is signed any more.
-pub(super) fn remove(row: &mut Model) {
+pub(in crate::webhook) fn remove(row: &mut Model) {
     row.secret = None;
     row.previous_secret = None;
     row.previous_expires_at = None;

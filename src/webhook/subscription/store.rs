@@ -16,12 +16,23 @@ use uuid::Uuid;
 
 use crate::{error::Result, secret};
 
+/// Those that are not deleted, without the webhooks of the Channels API.
 pub(super) async fn all(db: &impl ConnectionTrait, workspace_id: WorkspaceId) -> Result<Vec<Model>> {
     let live = Entity::find().filter(Column::WorkspaceId.eq(workspace_id)).filter(Column::DeletedAt.is_null());
+    let live = live.filter(Column::Events.is_null());
     Ok(live.order_by_asc(Column::Id).all(db).await?)
 }
 
 pub(super) async fn find(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    id: SubscriptionId,
+) -> Result<Option<Model>> {
+    Ok(find_any(db, workspace_id, id).await?.filter(|row| row.events.is_none()))
+}
+
+/// One that is not deleted; a webhook of the Channels API too.
+pub(super) async fn find_any(
     db: &impl ConnectionTrait,
     workspace_id: WorkspaceId,
     id: SubscriptionId,

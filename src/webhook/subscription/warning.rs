@@ -57,7 +57,7 @@ pub(crate) async fn enqueue(
 /// `provider_unavailable` if the mail server does not take it now.
 pub(crate) async fn send(app: &App, workspace_id: WorkspaceId, user_id: UserId, id: SubscriptionId) -> Result<()> {
     let db = app.db.reader();
-    let Some(subscription) = store::find(db, workspace_id, id).await? else { return Ok(()) };
+    let Some(subscription) = store::find_any(db, workspace_id, id).await? else { return Ok(()) };
     if !subscription.enabled || subscription.errors_counter < ERRORS_BEFORE_WARNING {
         return Ok(());
     }
@@ -76,7 +76,7 @@ pub(crate) async fn send(app: &App, workspace_id: WorkspaceId, user_id: UserId, 
          where it can be sent again. You will not hear of this again before it has worked once.\n",
         user.display_name,
         host.as_deref().unwrap_or("its address"),
-        subscription.event_type,
+        subscription.events.as_ref().unwrap_or(&subscription.event_type),
         subscription.errors_counter,
     );
     let subject = format!("A webhook of {name} does not work");

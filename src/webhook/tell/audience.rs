@@ -130,7 +130,7 @@ impl Audience {
 }
 
 /// Has workers look soon. The commit lies between here and there, and many callers lie above it.
-fn wake(app: &App) {
+pub(in crate::webhook) fn wake(app: &App) {
     let signals = app.signals.clone();
     tokio::spawn(async move {
         tokio::time::sleep(WAKE_AFTER).await;

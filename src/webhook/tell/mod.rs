@@ -33,7 +33,7 @@ use crate::{
     },
 };
 
-mod audience;
+pub(super) mod audience;
 mod facts;
 mod payload;
 mod sample;

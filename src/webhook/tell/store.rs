@@ -30,13 +30,13 @@ pub(super) struct Listener {
     pub(super) numbered: bool,
 }
 
-/// All enabled subscriptions of these workspaces, by id.
+/// All enabled subscriptions of these workspaces, by id, without the webhooks of the Channels API.
 pub(super) async fn listeners(tx: &DatabaseTransaction, workspaces: &[WorkspaceId]) -> Result<Vec<Listener>> {
     let backend = tx.get_database_backend();
     let (one_of, list) = db::one_of(backend, "$1", workspaces);
     let sql = format!(
         "SELECT s.id, s.workspace_id, s.event_type, s.numbered FROM webhook_subscriptions s \
-         WHERE s.workspace_id {one_of} AND s.enabled AND s.deleted_at IS NULL ORDER BY s.id"
+         WHERE s.workspace_id {one_of} AND s.enabled AND s.deleted_at IS NULL AND s.events IS NULL ORDER BY s.id"
     );
     Ok(Listener::find_by_statement(Statement::from_sql_and_values(backend, sql, [list.into()])).all(tx).await?)
 }

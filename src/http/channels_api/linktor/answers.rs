@@ -7,7 +7,6 @@ use serde_json::Value;
 use crate::{
     app::App,
     channel::{
-        self,
         link::Code,
         show::Shown,
         test::Tested,
@@ -18,7 +17,7 @@ use crate::{
     http::{
         agents_api::views::CHANNEL_PREFIX,
         channels_api::{
-            linktor::views::{Made, Resource},
+            linktor::views::{Made, Resource, webhook_url},
             qr_code,
         },
         formats::IsoTime,
@@ -52,7 +51,7 @@ impl Created {
 
 /// What the customer does at the provider, and then here.
 fn instructions(app: &App, shown: &Shown) -> String {
-    let url = channel::callback_url(app, shown.id);
+    let url = webhook_url(app, shown);
     let is_scanned = !shown.secrets.iter().any(|name| name == "accessToken" || name == "botToken");
     match shown.network {
         Network::Whatsapp | Network::Telegram if is_scanned => {

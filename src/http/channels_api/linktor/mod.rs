@@ -21,6 +21,8 @@ mod answers;
 mod channels;
 mod requests;
 mod views;
+mod webhook_views;
+mod webhooks;
 
 /// The way out of a handler.
 type LinktorFailure = Failure<LinktorError>;
@@ -49,14 +51,18 @@ fn named(id: &str) -> Named {
 
 /// The operations, for routing.
 pub(super) fn operations(app: &Arc<App>) -> impl OpenApi + use<> {
-    (channels::ChannelsApi { app: Arc::clone(app) }, actions::ActionsApi { app: Arc::clone(app) })
+    (
+        channels::ChannelsApi { app: Arc::clone(app) },
+        actions::ActionsApi { app: Arc::clone(app) },
+        webhooks::WebhooksApi { app: Arc::clone(app) },
+    )
 }
 
 /// The operations, for the document.
 pub(in crate::http) fn service(app: &Arc<App>) -> OpenApiService<impl OpenApi + use<>, ()> {
     OpenApiService::new(operations(app), "Quartermaster Channels API (Linktor's dialect)", "1")
         .description(
-            "Accounts on messaging networks: made, set up, tested, switched on and off. The workspace's token is sent as \
+            "Accounts on messaging networks: made, set up, tested, switched on and off; and webhooks that hear of them. The workspace's token is sent as \
              Authorization: Bearer. With x-api-key in its place the same addresses speak Timely's dialect. Ids are ch_ and a \
              uuid; a bare uuid, and an account as /whatsapp_accounts names it, are understood too.",
         )

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use entity::channel::Network;
+use entity::{channel::Network, id::AttemptId};
 use poem_openapi::{
     Object,
     types::{ParseFromJSON, ToJSON, Type},
@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use crate::{
     app::App,
-    channel::{self, capabilities::Capabilities, config::MASK, list::Listed, show::Shown, widget},
+    channel::{capabilities::Capabilities, config::MASK, list::Listed, show::Shown, widget},
+    connector::callback,
     http::{
         agents_api::views::{BOT_PREFIX, CHANNEL_PREFIX},
         formats::IsoTime,
@@ -58,6 +59,13 @@ impl<A: Type + ParseFromJSON + ToJSON> Resource<A> {
 
 fn wire_id(shown: &Shown) -> String {
     format!("{CHANNEL_PREFIX}{}", shown.id)
+}
+
+/// Where a channel's provider brings what comes to it.
+pub(super) fn webhook_url(app: &App, shown: &Shown) -> String {
+    // Answers that were stored before sessions were told have none; the address of the channel's own is served too.
+    let session = shown.session.unwrap_or(AttemptId(shown.id.0));
+    callback::address(app, shown.connector, shown.id, session)
 }
 
 /// Whether secret settings are mentioned.
@@ -152,7 +160,7 @@ struct Summary {
     config: BTreeMap<String, Value>,
     /// How much goes through it.
     stats: SummaryFigures,
-    /// The address that is kept for its provider.
+    /// Where its provider brings what comes to it.
     webhook_url: String,
     /// When it was made.
     created_at: IsoTime,
@@ -186,7 +194,7 @@ impl Summary {
                 messages_sent_24h: shown.figures.sent_24h,
                 active_conversations: shown.open_conversations,
             },
-            webhook_url: channel::callback_url(app, shown.id),
+            webhook_url: webhook_url(app, shown),
             created_at: shown.created_at.into(),
             updated_at: shown.updated_at.into(),
         }
@@ -210,7 +218,7 @@ pub(super) struct Made {
     /// Its bot; `null` where it has none.
     #[oai(nullable)]
     default_bot: Option<BotView>,
-    /// The address that is kept for its provider.
+    /// Where its provider brings what comes to it.
     webhook_url: String,
     /// What signs that, this once.
     webhook_secret: String,
@@ -233,7 +241,7 @@ impl Made {
             config: config_of(shown, Secrets::LeftOut),
             metadata: shown.metadata.clone().into_iter().collect(),
             default_bot: bot_of(shown),
-            webhook_url: channel::callback_url(app, shown.id),
+            webhook_url: webhook_url(app, shown),
             webhook_secret: shown.shown_secret.clone().unwrap_or_else(|| MASK.to_owned()),
             embed_code: shown.widget_token.as_ref().map(|token| widget::embed_code(app, token)),
             widget_token: shown.widget_token.clone(),
@@ -265,7 +273,7 @@ pub(super) struct Full {
     /// Its bot; `null` where it has none.
     #[oai(nullable)]
     default_bot: Option<BotView>,
-    /// The address that is kept for its provider.
+    /// Where its provider brings what comes to it.
     webhook_url: String,
     /// What signs that; masked.
     webhook_secret: String,
@@ -360,6 +368,8 @@ struct HealthView {
     /// When it was last looked at.
     #[oai(nullable)]
     last_checked: Option<IsoTime>,
+    /// Whether another workspace of the same partner has the same account connected (ours).
+    duplicate_account: bool,
     /// When the last message came.
     #[oai(nullable)]
     last_message_received: Option<IsoTime>,
@@ -380,7 +390,7 @@ impl Full {
             metadata: shown.metadata.clone().into_iter().collect(),
             capabilities: Capabilities::of(shown.network, is_scanned).into(),
             default_bot: bot_of(shown),
-            webhook_url: channel::callback_url(app, shown.id),
+            webhook_url: webhook_url(app, shown),
             webhook_secret: MASK.to_owned(),
             embed_code: shown.widget_token.as_ref().map(|token| widget::embed_code(app, token)),
             widget_token: shown.widget_token.clone(),
@@ -395,6 +405,7 @@ impl Full {
             health: HealthView {
                 status: shown.health.to_string(),
                 last_checked: shown.checked_at.map(IsoTime::from),
+                duplicate_account: shown.is_duplicate,
                 last_message_received: figures.last_received_at.map(IsoTime::from),
                 last_message_sent: figures.last_sent_at.map(IsoTime::from),
             },

@@ -11,7 +11,10 @@ use serde::Deserialize;
 
 use crate::{
     app::App,
-    channel::{capabilities, named::look_up},
+    channel::{
+        capabilities::{self, With},
+        named::look_up,
+    },
     error::{Error, Result},
     http::{
         body::UnreadJson,
@@ -102,7 +105,7 @@ impl ConversationApi {
         text: Text,
     ) -> Result<SendMessage> {
         let channel = look_up(&self.app, workspace_id, &named(channel_id)).await?;
-        capabilities::check_text(channel.network, text.as_str())?;
+        capabilities::check_text(channel.network, text.as_str(), With::Nothing, "message")?;
         let jid = Jid::on(channel.network, to)?;
         Ok(SendMessage {
             destination: Destination::Channel { account_id: channel.account_id, jid },

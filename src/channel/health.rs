@@ -1,0 +1,144 @@
+//! How channels' connections are, kept true without anybody asking.
+//!
+//! Channels whose provider keeps a session for us are looked at through it ([`crate::connector::session::probe`], and
+//! whenever the provider says that something changed); what is seen is noted here. All others that are connected are
+//! tested by their connector, with calls that change nothing, every [`PROBE_SECONDS`].
+//!
+//! A session that is being restarted, and a provider that does not answer, make a channel `degraded`: it is in doubt and
+//! may still work. Each change is told once.
+
+use entity::{
+    channel::{ConnectorKind, Model, State},
+    channel_settings::{self, Health},
+    id::{AttemptId, ChannelId, WorkspaceId},
+    timestamp::Timestamp,
+};
+use sea_orm::DatabaseTransaction;
+use serde_json::json;
+use strum::IntoEnumIterator;
+
+use crate::{
+    app::App,
+    channel::{
+        named::{self, Named},
+        store::{self, settings},
+        test, update,
+    },
+    connector::Observation,
+    db,
+    error::{Error, Result},
+    webhook::hook::{HookEvent, tell},
+    workspace as workspaces,
+};
+
+/// How long a channel is believed to be as it was without being looked at, in seconds.
+pub const PROBE_SECONDS: i64 = 300;
+/// How long the same news is not written down again, in seconds.
+const SAME_NEWS_SECONDS: i64 = 60;
+/// How many channels are looked at in one go.
+const PROBED_AT_ONCE: u64 = 100;
+
+/// What was seen of a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) health: Health,
+    /// What is not as it should be, in a word or a sentence without anything secret.
+    pub(super) reasons: Vec<String>,
+    pub(super) at: Timestamp,
+}
+
+/// Notes what a session that a channel is connected with looks like. That it has ended is for others to write down.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn observed(app: &App, session: AttemptId, observation: &Result<Observation>) -> Result<()> {
+    let (health, reason) = match observation {
+        Ok(Observation::Connected(_)) => (Health::Healthy, None),
+        Ok(Observation::Starting { .. } | Observation::Waiting { .. }) => {
+            (Health::Degraded, Some("session_restarting"))
+        }
+        Err(Error::ProviderUnavailable) => (Health::Degraded, Some("provider_unavailable")),
+        Ok(Observation::Ended(_)) | Err(_) => return Ok(()),
+    };
+    let db = app.db.reader();
+    let Some(channel) = store::connected_by_session(db, session).await? else { return Ok(()) };
+    let known = settings::find(db, channel.workspace_id, channel.account_id).await?;
+    let now = app.clock.now();
+    let is_known = known.is_some_and(|row| {
+        let checked_at = row.checked_at.filter(|at| at.plus_seconds(SAME_NEWS_SECONDS) > now);
+        row.health == health && checked_at.is_some()
+    });
+    if is_known {
+        return Ok(());
+    }
+    let seen = Seen { health, reasons: reason.into_iter().map(str::to_owned).collect(), at: now };
+    db::retried(|| keep_once(app, channel.workspace_id, channel.id, &seen)).await
+}
+
+/// Tests connected channels that nobody has looked at for a while, but for those whose sessions are asked for anyway;
+/// returns how many.
+///
+/// # Errors
+/// What the database says.
+pub async fn probe(app: &App) -> Result<u64> {
+    let before = app.clock.now().plus_seconds(-PROBE_SECONDS);
+    let kinds = ConnectorKind::iter().filter(|kind| !app.connectors.keeps_sessions(*kind));
+    let due = settings::unchecked_since(app.db.reader(), kinds.collect(), before, PROBED_AT_ONCE).await?;
+    for channel in &due {
+        if let Err(error) = probe_one(app, channel).await {
+            tracing::warn!(%error, channel.id = %channel.id, "a channel could not be looked at");
+        }
+    }
+    Ok(u64::try_from(due.len()).unwrap_or(u64::MAX))
+}
+
+async fn probe_one(app: &App, channel: &Model) -> Result<()> {
+    let workspace = workspaces::by_id(app.db.reader(), channel.workspace_id).await?;
+    let Some(workspace) = workspace else { return Ok(()) };
+    let seen = match test::look(app, &workspace, channel).await {
+        Ok(tested) => tested.seen(),
+        Err(error) => {
+            let reasons = vec![error.code().to_string()];
+            Seen { health: Health::Degraded, reasons, at: app.clock.now() }
+        }
+    };
+    db::retried(|| keep_once(app, channel.workspace_id, channel.id, &seen)).await
+}
+
+/// Writes down what was seen of a channel, and tells if that is news.
+pub(super) async fn keep_once(app: &App, workspace_id: WorkspaceId, id: ChannelId, seen: &Seen) -> Result<()> {
+    db::write(&app.db, "channel.health", async |tx| {
+        let workspace = workspaces::lock(tx, workspace_id).await?;
+        let channel = match named::find(tx, workspace.id, &Named::Id(id)).await {
+            Ok(channel) => channel,
+            // It was deleted while it was looked at.
+            Err(Error::ChannelNotFound(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let mut row = update::row_of(app, tx, &channel).await?;
+        let before = row.health;
+        (row.health, row.checked_at) = (seen.health, Some(seen.at));
+        settings::save(tx, &row).await?;
+        if before == seen.health { Ok(()) } else { tell_change(app, tx, &channel, &row, before, &seen.reasons).await }
+    })
+    .await
+}
+
+async fn tell_change(
+    app: &App,
+    tx: &DatabaseTransaction,
+    channel: &Model,
+    row: &channel_settings::Model,
+    before: Health,
+    reasons: &[String],
+) -> Result<()> {
+    let fails = |health| matches!(health, Health::Degraded | Health::Unhealthy);
+    if fails(row.health) {
+        let why = json!({ "health": row.health, "failed": reasons });
+        return tell::channel(app, tx, HookEvent::Error, channel, why).await;
+    }
+    if fails(before) && channel.state == State::Connected {
+        return tell::channel(app, tx, HookEvent::Connected, channel, json!({ "recovered": true })).await;
+    }
+    Ok(())
+}
