@@ -209,6 +209,16 @@ pub enum Error {
     #[error("the network sends no code again here")]
     ResendNotOffered,
 
+    // Web chats.
+    #[error("there is no such widget")]
+    WidgetNotFound,
+    #[error("the widget is not allowed on {0}")]
+    OriginNotAllowed(String),
+    #[error("the visitor's token is not one of this widget, or has run out")]
+    VisitorTokenInvalid,
+    #[error("nobody is there to chat with")]
+    WidgetOffline,
+
     // Webhooks.
     #[error("no webhook is set")]
     WebhookNotSet,
@@ -360,6 +370,10 @@ impl Error {
             Self::ChallengeExpired => ErrorCode::ChallengeExpired,
             Self::ResendTooSoon => ErrorCode::ResendTooSoon,
             Self::ResendNotOffered => ErrorCode::ResendNotOffered,
+            Self::WidgetNotFound => ErrorCode::WidgetNotFound,
+            Self::OriginNotAllowed(_) => ErrorCode::OriginNotAllowed,
+            Self::VisitorTokenInvalid => ErrorCode::VisitorTokenInvalid,
+            Self::WidgetOffline => ErrorCode::WidgetOffline,
             Self::WebhookNotSet => ErrorCode::WebhookNotSet,
             Self::WebhookDisabled(_) => ErrorCode::WebhookDisabled,
             Self::DeliveryNotFound => ErrorCode::DeliveryNotFound,

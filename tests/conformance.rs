@@ -22,6 +22,7 @@ mod sandbox;
 mod sending;
 mod unipile;
 mod waha;
+mod webchat;
 
 /// The number that is linked.
 pub(crate) const OURS: &str = "+15550001111";

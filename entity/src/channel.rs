@@ -71,6 +71,8 @@ pub enum ConnectorKind {
     Evolution,
     /// WhatsApp, Telegram and Instagram through Unipile.
     Unipile,
+    /// The chat on customers' websites, which is ours.
+    Webchat,
 }
 
 /// The state of the connection to the network.

@@ -50,6 +50,7 @@ mod m0038_channel_hooks;
 mod m0039_duplicate_accounts;
 mod m0040_connector_checkpoints;
 mod m0041_channel_slots;
+mod m0042_webchat;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -95,6 +96,7 @@ impl MigratorTrait for Migrator {
             step("m0039_duplicate_accounts", m0039_duplicate_accounts::UP, m0039_duplicate_accounts::DOWN),
             step("m0040_connector_checkpoints", m0040_connector_checkpoints::UP, m0040_connector_checkpoints::DOWN),
             step("m0041_channel_slots", m0041_channel_slots::UP, m0041_channel_slots::DOWN),
+            step("m0042_webchat", m0042_webchat::UP, m0042_webchat::DOWN),
         ]
     }
 }

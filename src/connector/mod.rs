@@ -15,6 +15,7 @@
 //! | `waha` | WhatsApp | a WAHA server: sessions, codes, pairing codes, texts and files, receipts, reactions |
 //! | `evolution` | WhatsApp | an Evolution API server: the same |
 //! | `unipile` | WhatsApp, Telegram, Instagram | Unipile: codes and checkpoints, texts and files, receipts |
+//! | [`webchat`] | web chats | nobody: visitors of customers' websites come to us |
 //!
 //! Real providers are set up by the operator ([`registry`]), called over HTTP ([`call`], [`refusal`]) and call back
 //! ([`callback`]). Those that keep sessions of phones share [`bridge`] and [`session`].
@@ -62,6 +63,7 @@ pub mod session;
 pub mod target;
 mod unipile;
 mod waha;
+pub mod webchat;
 
 /// A QR code to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -282,6 +284,7 @@ pub struct Connectors {
     waha: Bridged<waha::Waha>,
     evolution: Bridged<evolution::Evolution>,
     unipile: Bridged<unipile::Unipile>,
+    webchat: webchat::Webchat,
     /// Dials addresses that the operator set.
     dialer: Outbound,
     timeout_ms: AtomicU64,
@@ -295,6 +298,7 @@ impl Default for Connectors {
             waha: Bridged(waha::Waha),
             evolution: Bridged(evolution::Evolution),
             unipile: Bridged(unipile::Unipile),
+            webchat: webchat::Webchat,
             dialer: Outbound::new(true),
             timeout_ms: AtomicU64::new(timeout_ms),
         }
@@ -310,13 +314,14 @@ impl Connectors {
             ConnectorKind::Waha => &self.waha,
             ConnectorKind::Evolution => &self.evolution,
             ConnectorKind::Unipile => &self.unipile,
+            ConnectorKind::Webchat => &self.webchat,
         }
     }
 
     /// The bridge of this kind, for those that have one.
     fn bridge(&self, kind: ConnectorKind) -> Option<&dyn Bridge> {
         match kind {
-            ConnectorKind::Sandbox => None,
+            ConnectorKind::Sandbox | ConnectorKind::Webchat => None,
             ConnectorKind::Waha => Some(&self.waha.0),
             ConnectorKind::Evolution => Some(&self.evolution.0),
             ConnectorKind::Unipile => Some(&self.unipile.0),

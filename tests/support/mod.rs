@@ -33,6 +33,7 @@ pub(crate) mod sender;
 pub(crate) mod tools;
 pub(crate) mod unipile;
 pub(crate) mod upload;
+pub(crate) mod visitor;
 pub(crate) mod waha;
 
 pub(crate) use client::{Answer, PartnerClient, TokenClient};
