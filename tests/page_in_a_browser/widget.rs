@@ -240,6 +240,12 @@ async fn everything_is_readable_named_and_fits() {
     visit.browser.picture(&folder.join("widget-button.png")).await;
     visit.open_chat().await;
     look_at(&visit, "empty").await;
+    for (wish, behaviour) in [("reduce", "auto"), ("no-preference", "smooth")] {
+        let features = json!({ "features": [{ "name": "prefers-reduced-motion", "value": wish }] });
+        visit.browser.devtools("Emulation.setEmulatedMedia", features).await;
+        let scrolls = "return getComputedStyle(document.getElementById('log')).scrollBehavior";
+        assert_eq!(visit.browser.run(scrolls).await, behaviour, "{wish}");
+    }
     visit.types(&format!("Do you have {}?", "Vollkornsonnenblumenkernbrot".repeat(4))).await;
     visit.browser.until("document.querySelectorAll('#messages time').length === 1").await;
     let held = visit.shop.chats().await[0].clone();
