@@ -33,8 +33,6 @@ pub const MAX_FILE_BYTES: u64 = 10 * 1024 * 1024;
 pub struct SendFile {
     /// Its name.
     pub name: FileName,
-    /// What it is said to be.
-    pub content_type: Option<String>,
     /// The key under which a browser may send it again.
     pub key: Option<String>,
 }
@@ -79,7 +77,7 @@ async fn keep(
         return Err(error);
     }
     let stored = upload.finish().await?;
-    let media = match stored.shape.decide(command.content_type.as_deref(), Some(command.name.as_str())) {
+    let media = match stored.shape.decide(None, Some(command.name.as_str())) {
         Ok(media) => media,
         Err(error) => {
             stored.discard(app).await;

@@ -25,7 +25,7 @@ use crate::{
         visitor,
     },
     error::{Error, Result},
-    file::{FileName, parse_content_type},
+    file::FileName,
     http::{
         body::UnreadJson,
         failure::Failure,
@@ -241,22 +241,16 @@ impl MessagesApi {
         /// Public token of the widget.
         #[oai(name = "widget_token")]
         _widget_token: Path<String>,
-        /// Name of the file.
+        /// Name of the file; its ending says what it is where its bytes leave that open.
         name: Query<String>,
-        /// Its media type; what its bytes say where absent.
-        #[oai(name = "content_type")]
-        content_type: Query<Option<String>>,
         /// The browser's own id of the message, as for a text.
         #[oai(name = "client_id")]
         client_id: Query<Option<String>>,
         body: Binary<Body>,
     ) -> Result<Written, WidgetFailure> {
         self.shared.limits.pace_writer(visitor.0)?;
-        let command = SendFile {
-            name: FileName::parse(&name.0).map_err(|error| renamed(error, "name"))?,
-            content_type: parse_content_type(content_type.0)?,
-            key: client_id.0,
-        };
+        let command =
+            SendFile { name: FileName::parse(&name.0).map_err(|error| renamed(error, "name"))?, key: client_id.0 };
         let content = body.0.into_bytes_stream().boxed();
         let entry = upload::send(&self.shared.app, &widget, visitor.0, &command, content).await?;
         Ok(Written::Done(Json(MessageView::new(&self.shared.app, entry)?)))
