@@ -28,9 +28,10 @@
   }
 
   async function call(method, path, body, headers = {}, signal = undefined) {
+    const isFile = body instanceof Blob;
     if (state.token && path !== '/session') headers.Authorization = `Bearer ${state.token}`;
-    if (body) headers['Content-Type'] = 'application/json';
-    const sent = body ? JSON.stringify(body) : undefined;
+    if (body) headers['Content-Type'] = isFile ? 'application/octet-stream' : 'application/json';
+    const sent = body ? (isFile ? body : JSON.stringify(body)) : undefined;
     const answer = await fetch(`${api}${path}`, { method, headers, signal, body: sent, cache: 'no-store', credentials: 'omit' });
     if (answer.ok) return answer;
     const problem = await answer.json().catch(() => ({}));
@@ -244,26 +245,34 @@
     return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
   }
 
-  async function send(text, item, clientId) {
+  // Sends a text, or a file, which is shown by its name until it has arrived.
+  async function send(text, item, clientId, file) {
     item.classList.add('pending');
     item.classList.remove('failed');
     mark(item, 'Sending…');
     try {
       await begin();
-      const answer = await call('POST', '/messages', { text, client_id: clientId });
+      const query = file && new URLSearchParams({ name: file.name, client_id: clientId });
+      const answer = file
+        ? await call('POST', `/files?${query}`, file)
+        : await call('POST', '/messages', { text, client_id: clientId });
       const message = await answer.json();
       if (state.lists.has(message.number)) {
         if (state.lists.get(message.number) !== item) item.remove();
-      } else put(message);
+      } else {
+        if (file) item.remove();
+        put(message);
+      }
     } catch (error) {
       if (error.code === 'widget_offline') switchOff();
       if (error.status === 401) state.begun = null;
       item.classList.add('failed');
-      const again = mark(item, 'Not sent.').appendChild(document.createElement('button'));
+      const why = file && error.status < 500 && error.message ? `Not sent: ${error.message.replace(/^\w+: /, '')}.` : 'Not sent.';
+      const again = mark(item, why).appendChild(document.createElement('button'));
       again.type = 'button';
       again.textContent = 'Try again';
       again.addEventListener('click', () => {
-        send(text, item, clientId);
+        send(text, item, clientId, file);
         id('text').focus();
       });
     }
@@ -342,6 +351,17 @@
     id('messages').append(item);
     toEnd();
     send(text, item, newId());
+  });
+  id('attach').addEventListener('click', () => id('file').click());
+  id('file').addEventListener('change', () => {
+    const file = id('file').files[0];
+    id('file').value = '';
+    if (!file) return;
+    const item = bubble('visitor', `${file.name} (${size(file.size)})`);
+    id('messages').append(item);
+    toEnd();
+    send('', item, newId(), file);
+    id('text').focus();
   });
   id('text').addEventListener('input', grow);
   id('text').addEventListener('keydown', (event) => {

@@ -176,6 +176,29 @@ async fn a_known_user_finds_the_conversation_in_any_browser() {
     visit.browser.until("document.getElementById('notice').textContent.includes('identity')").await;
 }
 
+#[tokio::test]
+async fn a_visitor_attaches_a_file() {
+    let app = TestApp::start().await;
+    let visit = Visit::set(&app, json!({})).await;
+    visit.arrive().await;
+    visit.open_chat().await;
+    let attach = "const [name, bytes] = arguments, files = new DataTransfer(), input = document.getElementById('file');
+        files.items.add(new File([new Uint8Array(bytes)], name));
+        input.files = files.files;
+        input.dispatchEvent(new Event('change'));";
+    visit.browser.run_with(attach, &[json!("bread.png"), json!(png(3000, 5))]).await;
+    visit.browser.until("document.querySelectorAll('#messages time').length === 1").await;
+    let link = "const link = document.querySelector('#messages a'); return [link.textContent, link.rel]";
+    assert_eq!(visit.browser.run(link).await, json!(["bread.png (3\u{a0}KB)", "noopener noreferrer"]));
+    assert_eq!(visit.browser.run("return document.querySelectorAll('#messages li').length").await, 1);
+    let held = visit.shop.chats().await[0].clone();
+    let messages = visit.shop.token.get(&format!("/chats/{}/messages", held["id"])).await.expect(200);
+    assert_eq!(messages["data"]["messages"][0]["attachment_filename"], "bread.png", "{messages}");
+    // What is no picture says why it was not sent.
+    visit.browser.run_with(attach, &[json!("bread.exe"), json!(vec![77; 500])]).await;
+    visit.browser.until("document.querySelector('.failed small')?.textContent.includes('Not sent: files are')").await;
+}
+
 /// What a reader, a screen reader and a narrow screen need; leaves pictures.
 async fn look_at(visit: &Visit<'_>, place: &str) {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
@@ -217,6 +240,12 @@ async fn everything_is_readable_named_and_fits() {
     visit.browser.picture(&folder.join("widget-button.png")).await;
     visit.open_chat().await;
     look_at(&visit, "empty").await;
+    for (wish, behaviour) in [("reduce", "auto"), ("no-preference", "smooth")] {
+        let features = json!({ "features": [{ "name": "prefers-reduced-motion", "value": wish }] });
+        visit.browser.devtools("Emulation.setEmulatedMedia", features).await;
+        let scrolls = "return getComputedStyle(document.getElementById('log')).scrollBehavior";
+        assert_eq!(visit.browser.run(scrolls).await, behaviour, "{wish}");
+    }
     visit.types(&format!("Do you have {}?", "Vollkornsonnenblumenkernbrot".repeat(4))).await;
     visit.browser.until("document.querySelectorAll('#messages time').length === 1").await;
     let held = visit.shop.chats().await[0].clone();

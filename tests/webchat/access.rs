@@ -20,6 +20,7 @@ fn rows() -> Vec<(&'static str, Method, &'static str, Value, bool)> {
         ("begin_session", Method::POST, "/session", json!({ "visitor_token": "{token}" }), false),
         ("list_messages", Method::GET, "/messages", json!(null), true),
         ("write_message", Method::POST, "/messages", json!({ "text": "I was here" }), true),
+        ("send_file", Method::POST, "/files?name=a.png", json!(null), true),
         ("tell_receipts", Method::POST, "/receipts", json!({ "delivered": 1, "read": 1 }), true),
         ("hear_messages", Method::GET, "/events", json!(null), true),
     ]

@@ -36,6 +36,7 @@ async fn every_call_is_checked_for_its_origin() {
         (Method::POST, "/session"),
         (Method::GET, "/messages"),
         (Method::POST, "/messages"),
+        (Method::POST, "/files?name=a.png"),
         (Method::POST, "/receipts"),
         (Method::GET, "/events"),
         (Method::OPTIONS, "/messages"),

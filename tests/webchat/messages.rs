@@ -1,6 +1,7 @@
 //! What goes to and fro between visitors and the workspace.
 
 use entity::message::Status;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
@@ -110,6 +111,41 @@ async fn a_conversation_is_begun_with_whoever_is_known_and_nobody_else() {
     let empty = word(&begin("").await, 400);
     assert_eq!(empty, "VALIDATION_ERROR");
     audited(&app).await;
+}
+
+#[tokio::test]
+async fn visitors_send_files_too() {
+    let app = TestApp::start().await;
+    let shop = Shop::open(&app).await;
+    let chat = shop.web_chat(json!({})).await;
+    let visitor = Visitor::come(&app, &chat.token).await;
+    let send = async |query: &str, content: Vec<u8>| {
+        let request = visitor.request(Method::POST, &format!("/files?{query}")).body(content);
+        crate::support::Answer::of(request.header("Content-Type", "application/octet-stream")).await
+    };
+    let picture = png(3000, 7);
+    let sent = send("name=my%20bread.png&client_id=f-1", picture.clone()).await.expect(201);
+    assert_eq!((&sent["text"], &sent["file"]["name"]), (&json!(null), &json!("my bread.png")));
+    let again = send("name=my%20bread.png&client_id=f-1", picture.clone()).await.expect(201);
+    assert_eq!((&again["id"], &again["number"]), (&sent["id"], &json!(1)));
+    let content = app.http.get(sent["file"]["url"].as_str().expect("a link")).send().await.expect("an answer");
+    assert_eq!(content.bytes().await.expect("a file"), picture);
+    let held = shop.chats().await[0].clone();
+    let messages = shop.token.get(&format!("/chats/{}/messages", held["id"])).await.expect(200);
+    assert_eq!(messages["data"]["messages"][0]["attachment_filename"], "my bread.png", "{messages}");
+    assert_eq!(app.stored_objects(), 1, "what came again is kept once");
+    for (query, content, status, code) in [
+        ("name=a.png", Vec::new(), 400, "invalid_request"),
+        ("name=a.exe", b"MZ\x90\x00\x03\x00\x00\x00".repeat(100), 400, "invalid_request"),
+        ("name=a.html", b"<html><script>alert(1)</script></html>".to_vec(), 400, "invalid_request"),
+        ("name=&client_id=x", picture.clone(), 400, "invalid_request"),
+        ("name=a.png&client_id=a%20b", picture.clone(), 400, "invalid_request"),
+        ("name=a.png", png(10 * 1024 * 1024 + 1, 1), 413, "file_too_large"),
+    ] {
+        let refused = send(query, content).await;
+        assert_eq!(refused.expect(status)["code"], code, "{query}");
+    }
+    assert_eq!((visitor.window().await.len(), app.stored_objects()), (1, 1), "nothing is left of what was refused");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! A visitor writes.
 
-use entity::id::VisitorId;
+use entity::id::{FileId, VisitorId};
 
 use crate::{
     app::App,
@@ -24,7 +24,8 @@ const MAX_KEY_CHARS: usize = 64;
 /// What a visitor writes.
 #[derive(Clone, Debug)]
 pub struct Write {
-    text: Text,
+    text: Option<Text>,
+    file: Option<FileId>,
     key: Option<String>,
 }
 
@@ -38,14 +39,26 @@ impl Write {
             return Err(Error::field("text", format!("must be at most {MAX_TEXT_CHARS} characters")));
         }
         let text = Text::from_outside(text).ok_or_else(|| Error::field("text", "must not be empty"))?;
-        let fits = |key: &str| {
-            (1..=MAX_KEY_CHARS).contains(&key.len())
-                && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-        };
-        if key.is_some_and(|key| !fits(key)) {
-            return Err(Error::field("client_id", "must be 1 to 64 letters, digits, '-' and '_'"));
-        }
-        Ok(Self { text, key: key.map(str::to_owned) })
+        Ok(Self { text: Some(text), file: None, key: check_key(key)? })
+    }
+
+    /// A file without a text.
+    ///
+    /// # Errors
+    /// `invalid_request` naming `client_id`.
+    pub(super) fn of_file(file: FileId, key: Option<&str>) -> Result<Self> {
+        Ok(Self { text: None, file: Some(file), key: check_key(key)? })
+    }
+}
+
+fn check_key(key: Option<&str>) -> Result<Option<String>> {
+    let fits = |key: &str| {
+        (1..=MAX_KEY_CHARS).contains(&key.len())
+            && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    match key {
+        Some(key) if !fits(key) => Err(Error::field("client_id", "must be 1 to 64 letters, digits, '-' and '_'")),
+        key => Ok(key.map(str::to_owned)),
     }
 }
 
@@ -64,8 +77,8 @@ pub async fn write(app: &App, widget: &Widget, id: VisitorId, command: &Write) -
         from: visitor::jid(id)?,
         author: None,
         author_name: None,
-        text: Some(command.text.clone()),
-        file: None,
+        text: command.text.clone(),
+        file: command.file,
         provider_ref: format!("visitor-{id}-{key}"),
     };
     let received = db::retried(|| write_once(app, widget, id, &incoming)).await;

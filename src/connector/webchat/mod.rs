@@ -2,7 +2,7 @@
 //!
 //! A visitor is a person in front of one browser, or whom the customer's own system names with a signature
 //! ([`visitor`]); their chat's id on the network is their id and `@webchat`. What they write is received as from any
-//! provider ([`inbound`]). What is sent to them becomes an entry of their window ([`history`]); the entries of a window
+//! provider ([`inbound`], [`upload`]). What is sent to them becomes an entry of their window ([`history`]); the entries of a window
 //! are numbered in the order in which they become visible, so whoever knows the last number misses nothing. Their
 //! browser tells how far it has them and how far they were seen, which are the receipts ([`receipts`]).
 //!
@@ -34,6 +34,7 @@ pub mod history;
 pub mod inbound;
 pub mod receipts;
 mod store;
+pub mod upload;
 pub mod visitor;
 
 /// Longest text that a visitor writes, in characters (`contracts/channels.md` 1.8).

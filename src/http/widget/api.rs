@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use entity::id::VisitorId;
-use futures_util::stream::BoxStream;
-use poem::{Request, web::Data};
+use futures_util::{StreamExt, stream::BoxStream};
+use poem::{Body, Request, web::Data};
 use poem_openapi::{
     ApiResponse, OpenApi, SecurityScheme,
     auth::Bearer,
     param::{Header, Path, Query},
-    payload::{EventStream, Json},
+    payload::{Binary, EventStream, Json},
     types::ToJSON,
 };
 use sha2::{Digest, Sha256};
@@ -21,9 +21,11 @@ use crate::{
         history,
         inbound::{self, Write},
         receipts::{self, Seen},
+        upload::{self, SendFile},
         visitor,
     },
     error::{Error, Result},
+    file::FileName,
     http::{
         body::UnreadJson,
         failure::Failure,
@@ -116,6 +118,14 @@ enum Stream {
         #[oai(header = "X-Accel-Buffering")]
         String,
     ),
+}
+
+/// A field by the name that it has here.
+fn renamed(error: Error, field: &'static str) -> Error {
+    match error {
+        Error::InvalidField { reason, .. } => Error::field(field, reason),
+        error => error,
+    }
 }
 
 #[OpenApi]
@@ -216,6 +226,33 @@ impl MessagesApi {
         let body = body.read()?;
         let command = Write::parse(&body.text, body.client_id.as_deref())?;
         let entry = inbound::write(&self.shared.app, &widget, visitor.0, &command).await?;
+        Ok(Written::Done(Json(MessageView::new(&self.shared.app, entry)?)))
+    }
+
+    /// Send a file
+    ///
+    /// Of at most 10 MiB and of a type that can be shown or kept; its bytes are looked at. It becomes a message without
+    /// text. Otherwise as writing a message.
+    #[oai(path = "/:widget_token/files", method = "post", operation_id = "send_file")]
+    async fn send_file(
+        &self,
+        visitor: VisitorAuth,
+        widget: Data<&Arc<Widget>>,
+        /// Public token of the widget.
+        #[oai(name = "widget_token")]
+        _widget_token: Path<String>,
+        /// Name of the file; its ending says what it is where its bytes leave that open.
+        name: Query<String>,
+        /// The browser's own id of the message, as for a text.
+        #[oai(name = "client_id")]
+        client_id: Query<Option<String>>,
+        body: Binary<Body>,
+    ) -> Result<Written, WidgetFailure> {
+        self.shared.limits.pace_writer(visitor.0)?;
+        let command =
+            SendFile { name: FileName::parse(&name.0).map_err(|error| renamed(error, "name"))?, key: client_id.0 };
+        let content = body.0.into_bytes_stream().boxed();
+        let entry = upload::send(&self.shared.app, &widget, visitor.0, &command, content).await?;
         Ok(Written::Done(Json(MessageView::new(&self.shared.app, entry)?)))
     }
 

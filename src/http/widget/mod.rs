@@ -13,12 +13,16 @@
 use std::sync::Arc;
 
 use entity::id::VisitorId;
-use poem::{Endpoint, EndpointExt, Response, Route, get};
+use poem::{Endpoint, EndpointExt, Request, Response, Route, get, http::Method};
 use poem_openapi::{OpenApi, OpenApiService};
 
 use crate::{
     app::App,
-    http::{problem::Problem, streams::Streams, surface},
+    http::{
+        problem::Problem,
+        streams::Streams,
+        surface::{self, Course},
+    },
 };
 
 mod api;
@@ -45,7 +49,7 @@ struct Shared {
 pub(super) fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use<> {
     let shared = shared(app);
     let service = OpenApiService::new(operations(&shared), "", "");
-    let api = surface::surface::<Problem, _>(app, service)
+    let api = surface::surface_with::<Problem, _>(app, service, course)
         .around(move |endpoint, request| door::enter(Arc::clone(&shared), endpoint, request));
     let frame = surface::surface::<Problem, _>(app, Route::new().at("/:token", get(page::frame)));
     Route::new().at("/widget.js", get(page::script)).nest("/frame", frame).nest("/api", api)
@@ -70,6 +74,12 @@ fn shared(app: &Arc<App>) -> Arc<Shared> {
         limits: limits::VisitorLimits::default(),
         streams: Streams::default(),
     })
+}
+
+/// How requests are read: a file as it comes, everything else whole.
+fn course(request: &Request) -> Course {
+    let is_file = *request.method() == Method::POST && request.uri().path().ends_with("/files");
+    if is_file { Course::Upload } else { Course::Usual }
 }
 
 fn operations(shared: &Arc<Shared>) -> impl OpenApi + use<> {
