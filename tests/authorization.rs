@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use crate::support::{Answer, START, TestApp, conversation::Conversations, upload::png};
 
 mod channels;
-
 mod connect;
 
 /// What a caller gets who asks for another tenant's thing.
