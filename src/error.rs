@@ -195,6 +195,16 @@ pub enum Error {
     #[error("there is no code to scan: {0}")]
     QrCodeNotAvailable(&'static str),
 
+    // Web chats.
+    #[error("there is no such widget")]
+    WidgetNotFound,
+    #[error("the widget is not allowed on {0}")]
+    OriginNotAllowed(String),
+    #[error("the visitor's token is not one of this widget, or has run out")]
+    VisitorTokenInvalid,
+    #[error("nobody is there to chat with")]
+    WidgetOffline,
+
     // Webhooks.
     #[error("no webhook is set")]
     WebhookNotSet,
@@ -339,6 +349,10 @@ impl Error {
             Self::NoConnector(_) => ErrorCode::NoConnector,
             Self::ChannelRefused(_) => ErrorCode::ChannelRefused,
             Self::QrCodeNotAvailable(_) => ErrorCode::QrCodeNotAvailable,
+            Self::WidgetNotFound => ErrorCode::WidgetNotFound,
+            Self::OriginNotAllowed(_) => ErrorCode::OriginNotAllowed,
+            Self::VisitorTokenInvalid => ErrorCode::VisitorTokenInvalid,
+            Self::WidgetOffline => ErrorCode::WidgetOffline,
             Self::WebhookNotSet => ErrorCode::WebhookNotSet,
             Self::WebhookDisabled(_) => ErrorCode::WebhookDisabled,
             Self::DeliveryNotFound => ErrorCode::DeliveryNotFound,

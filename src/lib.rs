@@ -80,6 +80,8 @@
 //! 15. Every connector passes the same cases: nothing is sent twice, nothing of a session is left at its provider,
 //!     nobody but the provider is heard (`conformance.rs`).
 //! 16. What is secret of a channel is in the one answer that is to show it, and sealed (`leaks.rs`).
+//! 17. A web chat answers browsers on its allowed origins only, and shows a visitor nobody else's messages
+//!     (`webchat.rs`, `page_in_a_browser.rs`).
 //!
 //! # Why it is so
 //!
@@ -123,6 +125,8 @@
 //!   in any order; a session is asked how it stands whatever is said of it ([`connector::callback`]).
 //! - A provider that fails while it takes a message may have taken it: only 429, 503 and no connection are tried again.
 //!   What went out all the same is recognised by its chat and its words when the provider tells of it.
+//! - What a visitor of a web chat gets to see is numbered as it becomes visible to them, not by the ids of messages:
+//!   an answer may wait in its channel's queue while they write on ([`connector::webchat`]).
 //! - Base URLs of providers are set by operators and may be private; addresses of customers, and of files that a
 //!   provider names, go through [`outbound`].
 //! - Idempotency keeps the operation's outcome, not the bytes of the answer, so the core knows no HTTP.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use entity::id::LinkId;
+use entity::id::{LinkId, VisitorId};
 use futures_util::StreamExt;
 use redis::AsyncCommands;
 use secrecy::{ExposeSecret, SecretString};
@@ -30,6 +30,8 @@ pub enum Signal {
     Access(usize),
     /// An event waits to be told, nothing else.
     Event,
+    /// A visitor of a web chat gets to see something.
+    Visitor(VisitorId),
 }
 
 /// Publishes and hears signals.

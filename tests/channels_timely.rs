@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Answer, TestApp,
-    channels::{Shop, settings, word},
+    channels::{Shop, settings, simulated, word},
 };
 
 /// A request of Timely's dialect.
@@ -178,16 +178,22 @@ async fn widgets_look_as_they_are_told() {
     let shop = Shop::open(&app).await;
     let id = channel(&shop, "widget").await;
     let path = format!("/channels/{id}/widget/settings");
+    let mut shown = get(&shop, &path).await.expect(200);
+    let embed = shown["embed_code"].take();
+    let token = get(&shop, &format!("/channels/{id}")).await.expect(200)["widget_token"].clone();
+    assert!(embed.as_str().is_some_and(|code| code.contains(token.as_str().expect("a token"))), "{embed}");
     let usual = json!({
         "primary_color": null, "position": "bottom-right", "title": null, "subtitle": null, "welcome_message": null,
-        "avatar_url": null, "show_branding": true,
+        "avatar_url": null, "show_branding": true, "embed_code": null,
     });
-    assert_eq!(get(&shop, &path).await.expect(200), usual);
-    let wanted = json!({
+    assert_eq!(shown, usual);
+    let mut wanted = json!({
         "primary_color": "#0066cc", "position": "bottom-left", "title": "Chat", "subtitle": "with us",
         "welcome_message": "Hi!", "avatar_url": "https://example.com/a.png", "show_branding": false,
     });
-    assert_eq!(call(&shop, Method::PUT, &path, wanted.clone()).await.expect(200), wanted);
+    let set = call(&shop, Method::PUT, &path, wanted.clone()).await.expect(200);
+    wanted["embed_code"] = embed;
+    assert_eq!(set, wanted);
     let changed = call(&shop, Method::PUT, &path, json!({ "title": "Help" })).await.expect(200);
     assert_eq!((&changed["title"], &changed["subtitle"]), (&json!("Help"), &json!("with us")));
     for (field, value) in [("primary_color", "blue"), ("position", "top"), ("avatar_url", "http://x")] {
@@ -209,7 +215,7 @@ async fn widgets_look_as_they_are_told() {
 async fn conversations_begin_on_every_network_with_texts() {
     let app = TestApp::start().await;
     let shop = Shop::open(&app).await;
-    for (network, config) in settings() {
+    for (network, config) in simulated() {
         let id = shop.active(network, config).await;
         let to = match network {
             "whatsapp" | "sms" | "rcs" | "voice" => "+15557770000",
@@ -301,7 +307,7 @@ async fn errors_have_a_code_a_message_and_their_status() {
 async fn what_people_write_on_any_network_is_received_and_answered() {
     let app = TestApp::start().await;
     let shop = Shop::open(&app).await;
-    for (network, config) in settings() {
+    for (network, config) in simulated() {
         let id = shop.active(network, config).await;
         let from = match network {
             "whatsapp" | "sms" | "rcs" | "voice" => "+15557770000",

@@ -226,8 +226,14 @@ fn the_demo_plays_its_story() {
     let story = printed(&output);
     assert_eq!(story["failed"], 0);
     let steps = story["steps"].as_array().expect("steps");
-    assert_eq!(steps.len(), 37 + 19);
-    for title in ["A customer writes", "and gives it to whom they say", "Both together cost two", "The bot answers"] {
+    assert_eq!(steps.len(), 37 + 19 + 9);
+    for title in [
+        "A customer writes",
+        "and gives it to whom they say",
+        "Both together cost two",
+        "The bot answers",
+        "The visitor has read it",
+    ] {
         assert!(steps.iter().any(|step| step["title"] == title && step["ok"] == true), "{title}");
     }
     assert!(story["page"].as_str().is_some_and(|page| page.contains("/qr/")));

@@ -21,6 +21,7 @@ mod linking;
 mod sandbox;
 mod sending;
 mod waha;
+mod webchat;
 
 /// The number that is linked.
 pub(crate) const OURS: &str = "+15550001111";

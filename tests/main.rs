@@ -59,6 +59,7 @@ mod templates;
 mod tidy;
 mod tokens;
 mod users;
+mod webchat;
 mod webhooks;
 mod workspace_api;
 mod workspaces;

@@ -69,6 +69,8 @@ pub enum ConnectorKind {
     Waha,
     /// WhatsApp through an Evolution API server.
     Evolution,
+    /// The chat on customers' websites, which is ours.
+    Webchat,
 }
 
 /// The state of the connection to the network.

@@ -194,4 +194,6 @@ uuid_id! {
     DeliveryId;
     /// A change of who may come in.
     AccessChangeId;
+    /// A visitor of a web chat.
+    VisitorId;
 }

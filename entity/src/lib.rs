@@ -57,5 +57,7 @@ pub mod token;
 pub mod traffic_progress;
 pub mod user;
 pub mod wallet;
+pub mod webchat_entry;
+pub mod webchat_visitor;
 pub mod webhook_subscription;
 pub mod workspace;

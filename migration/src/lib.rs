@@ -48,6 +48,7 @@ mod m0036_channel_settings;
 mod m0037_channel_traffic;
 mod m0038_channel_hooks;
 mod m0039_duplicate_accounts;
+mod m0042_webchat;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -91,6 +92,7 @@ impl MigratorTrait for Migrator {
             step("m0037_channel_traffic", m0037_channel_traffic::UP, m0037_channel_traffic::DOWN),
             step("m0038_channel_hooks", m0038_channel_hooks::UP, m0038_channel_hooks::DOWN),
             step("m0039_duplicate_accounts", m0039_duplicate_accounts::UP, m0039_duplicate_accounts::DOWN),
+            step("m0042_webchat", m0042_webchat::UP, m0042_webchat::DOWN),
         ]
     }
 }

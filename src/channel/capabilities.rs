@@ -112,7 +112,14 @@ impl Capabilities {
                 typing_indicators: false,
                 ..ALL
             },
-            Network::Webchat => Self { location: false, templates: false, ..ALL },
+            Network::Webchat => Self {
+                location: false,
+                buttons: false,
+                quick_replies: false,
+                templates: false,
+                typing_indicators: false,
+                ..ALL
+            },
             Network::Facebook | Network::Instagram => Self { location: false, ..ALL },
         }
     }

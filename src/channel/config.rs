@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    channel::config::fields::{Field, Form, fields_of},
+    channel::config::fields::{Field, fields_of},
     error::{Error, Result},
 };
 
@@ -38,7 +38,7 @@ impl Config {
                 field: Some(format!("config.{name}")),
                 reason: format!("config.{name}: is not a setting of {network}"),
             })?;
-            let is_secret = field.form == Form::Secret;
+            let is_secret = field.form.is_secret();
             let place = if is_secret { &mut config.secret } else { &mut config.open };
             match value {
                 Value::Null => drop(place.remove(field.name())),
@@ -173,6 +173,16 @@ mod tests {
                 Network::Webchat,
                 json!({ "allowedOrigins": ["https://a.b"], "theme": { "primaryColor": "blue" } }),
                 "config.theme",
+            ),
+            (
+                Network::Webchat,
+                json!({ "allowedOrigins": ["https://a.b"], "identitySecret": "short" }),
+                "config.identitySecret",
+            ),
+            (
+                Network::Webchat,
+                json!({ "allowedOrigins": ["https://a.b"], "requireIdentity": true }),
+                "config.identitySecret",
             ),
             (Network::Facebook, json!({ "pageId": "1", "pageAccessToken": "t" }), "config.appSecret"),
             (Network::Instagram, json!({ "accountId": "1" }), "config.accessToken"),

@@ -314,7 +314,7 @@ fn trouble(linked: &Linked) -> Option<(HookEvent, String)> {
 }
 
 /// Connects the channel to its account, unless another channel of the workspace has that.
-async fn connected(
+pub(super) async fn connected(
     app: &App,
     tx: &DatabaseTransaction,
     origin: &Origin,

@@ -6,7 +6,7 @@
 //! There are two kinds. A user links an account with a page ([`crate::onboarding`]), one per network. A customer makes
 //! channels over the Channels API ([`create`]), as many as its plan allows: they stand beside that one, exist before
 //! anybody connects them ([`link`]), and have settings of which some are secret ([`config`]). Either kind is shown,
-//! changed, switched, tested and deleted the same way.
+//! changed, switched, tested and deleted the same way. A web chat is opened by websites with a public token ([`widget`]).
 //!
 //! Every channel has a row in `send_queues`, made with it; what waits there goes on at once when the channel is
 //! connected or switched on again.
@@ -33,6 +33,7 @@ pub mod switch;
 pub mod test;
 pub mod traffic;
 pub mod update;
+pub mod widget;
 
 pub(crate) use store::{
     all, by_ids, by_session, connected_by_session, open_by_id, open_by_session, resume_of_user, suspend_of_user,

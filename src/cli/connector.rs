@@ -36,7 +36,7 @@ pub(super) enum Connector {
         /// The network, `whatsapp`.
         #[arg(long, default_value = "whatsapp")]
         network: String,
-        /// The connector: `sandbox`, `waha`, `evolution`.
+        /// The connector: `sandbox`, `waha`, `evolution`, `webchat`.
         #[arg(long, required_unless_present = "off", conflicts_with = "off")]
         connector: Option<String>,
         /// Take the choice back.

@@ -14,6 +14,7 @@
 //! | [`sandbox`] | all | nobody: phones are simulated |
 //! | `waha` | WhatsApp | a WAHA server: sessions, codes, pairing codes, texts and files, receipts, reactions |
 //! | `evolution` | WhatsApp | an Evolution API server: the same |
+//! | [`webchat`] | web chats | nobody: visitors of customers' websites come to us |
 //!
 //! Real providers are set up by the operator ([`registry`]), called over HTTP ([`call`], [`refusal`]) and call back
 //! ([`callback`]). Those that keep sessions of phones share [`bridge`] and [`session`].
@@ -58,6 +59,7 @@ pub mod sandbox;
 pub mod session;
 pub mod target;
 mod waha;
+pub mod webchat;
 
 /// A QR code to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -258,6 +260,7 @@ pub struct Connectors {
     sandbox: sandbox::Sandbox,
     waha: Bridged<waha::Waha>,
     evolution: Bridged<evolution::Evolution>,
+    webchat: webchat::Webchat,
     /// Dials addresses that the operator set.
     dialer: Outbound,
     timeout_ms: AtomicU64,
@@ -270,6 +273,7 @@ impl Default for Connectors {
             sandbox: sandbox::Sandbox,
             waha: Bridged(waha::Waha),
             evolution: Bridged(evolution::Evolution),
+            webchat: webchat::Webchat,
             dialer: Outbound::new(true),
             timeout_ms: AtomicU64::new(timeout_ms),
         }
@@ -284,13 +288,14 @@ impl Connectors {
             ConnectorKind::Sandbox => &self.sandbox,
             ConnectorKind::Waha => &self.waha,
             ConnectorKind::Evolution => &self.evolution,
+            ConnectorKind::Webchat => &self.webchat,
         }
     }
 
     /// The bridge of this kind, for those that have one.
     fn bridge(&self, kind: ConnectorKind) -> Option<&dyn Bridge> {
         match kind {
-            ConnectorKind::Sandbox => None,
+            ConnectorKind::Sandbox | ConnectorKind::Webchat => None,
             ConnectorKind::Waha => Some(&self.waha.0),
             ConnectorKind::Evolution => Some(&self.evolution.0),
         }

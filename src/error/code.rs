@@ -143,6 +143,10 @@ codes! {
     ActiveConversations, Invalid, "The channel has open conversations", "Close them, or delete it with force=true.";
     NoConnector, Conflict, "No connector for this type of channel", "Ask the operator to set one up.";
     QrCodeNotAvailable, Conflict, "There is no code to scan", "Activate or connect the channel, then ask within five minutes.";
+    WidgetNotFound, NotFound, "No such widget", "Embed the widget anew with the channel's present widget token.";
+    OriginNotAllowed, Forbidden, "The widget is not allowed on this website", "Add the origin to the channel's allowedOrigins.";
+    VisitorTokenInvalid, Unauthenticated, "The visitor's token is not good", "Ask for another with POST …/session.";
+    WidgetOffline, Conflict, "Nobody is there to chat with", "Show the offline message; the channel is switched off.";
     ChannelRefused, Conflict, "The channel cannot be connected so", "See the message; test the channel.";
     WebhookNotSet, NotFound, "No webhook is set", "Set one with PUT /webhook.";
     WebhookDisabled, Conflict, "The webhook is disabled", "Mend the endpoint, then set it again with PUT /webhook.";

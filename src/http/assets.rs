@@ -31,6 +31,13 @@ static STYLE: LazyLock<Asset> = LazyLock::new(|| {
 static AVATAR: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("avatar", "svg", "image/svg+xml", include_str!("../../assets/avatar.svg")));
 
+static WIDGET_SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("widget", "js", "text/javascript; charset=utf-8", include_str!("../../assets/widget-frame.js"))
+});
+static WIDGET_STYLE: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("widget", "css", "text/css; charset=utf-8", include_str!("../../assets/widget-frame.css"))
+});
+
 /// Address of the onboarding page's script.
 pub(super) fn script_path() -> String {
     format!("/assets/{}", SCRIPT.name)
@@ -46,10 +53,20 @@ pub(super) fn avatar_path() -> String {
     format!("/assets/{}", AVATAR.name)
 }
 
+/// Address of the script of the widget's frame.
+pub(super) fn widget_script_path() -> String {
+    format!("/assets/{}", WIDGET_SCRIPT.name)
+}
+
+/// Address of its style sheet.
+pub(super) fn widget_style_path() -> String {
+    format!("/assets/{}", WIDGET_STYLE.name)
+}
+
 /// One static file.
 #[handler]
 pub(super) fn asset(Path(name): Path<String>) -> Response {
-    match [&*SCRIPT, &*STYLE, &*AVATAR].into_iter().find(|asset| asset.name == name) {
+    match [&*SCRIPT, &*STYLE, &*AVATAR, &*WIDGET_SCRIPT, &*WIDGET_STYLE].into_iter().find(|asset| asset.name == name) {
         Some(asset) => Response::builder()
             .header(header::CONTENT_TYPE, asset.content_type)
             .header(header::CACHE_CONTROL, "public, max-age=31536000, immutable")

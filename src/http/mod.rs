@@ -33,11 +33,13 @@ mod rendered;
 mod repeat;
 mod sandbox;
 mod server;
+mod streams;
 mod subscription_docs;
 mod surface;
 mod token_caller;
 mod unstoppable;
 mod webhook_docs;
+mod widget;
 mod workspace_api;
 
 pub use openapi::documents;
@@ -75,6 +77,7 @@ pub fn routes(app: &Arc<App>) -> impl Endpoint + use<> {
         .nest(invitation_page::BASE, invitation_page::endpoint(app))
         .nest(callbacks::BASE, callbacks::endpoint(app))
         .nest("/sandbox", sandbox::loopback_endpoint(app))
+        .nest(widget::BASE, widget::endpoint(app))
         .at("/assets/:name", get(assets::asset))
         .at("/docs/:name", get(docs::document).data(Arc::clone(app)))
         .at("/healthz", get(machine::healthz))

@@ -10,7 +10,7 @@ use crate::{
     error::ErrorCode,
     http::{
         agents_api, channels_api, failure::status_of, operator_api, partner_api, subscription_docs, webhook_docs,
-        workspace_api,
+        widget, workspace_api,
     },
 };
 
@@ -26,6 +26,7 @@ pub fn documents(app: &Arc<App>) -> Vec<(&'static str, String)> {
         ("channels-api-linktor.json", written(&parsed(&channels_api::linktor::service(app).spec()))),
         ("channels-api-timely.json", written(&parsed(&channels_api::timely::service(app).spec()))),
         ("operator-api.json", written(&parsed(&operator_api::service(app).spec()))),
+        ("widget-api.json", written(&parsed(&widget::service(app).spec()))),
         ("errors.md", errors()),
         ("webhooks.md", webhook_docs::document()),
         ("workspace-webhooks.md", subscription_docs::document()),

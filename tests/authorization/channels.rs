@@ -17,6 +17,7 @@ fn linktor_rows() -> Vec<(&'static str, Method, &'static str, Value, u16)> {
         ("deactivate_channel", Method::POST, "/channels/{c}/deactivate", json!({ "closeConversations": true }), 404),
         ("disconnect_channel", Method::POST, "/channels/{c}/disconnect", json!(null), 404),
         ("get_channel_qr_code", Method::GET, "/channels/{c}/qr-code", json!(null), 404),
+        ("rotate_widget_token", Method::POST, "/channels/{c}/widget-token", json!(null), 404),
         ("list_webhooks", Method::GET, "/webhooks", json!(null), 200),
         ("create_webhook", Method::POST, "/webhooks", json!({ "url": "https://1.1.1.1/mine", "events": ["*"] }), 201),
         ("get_webhook", Method::GET, "/webhooks/{h}", json!(null), 404),
@@ -45,6 +46,7 @@ fn timely_rows() -> Vec<(&'static str, Method, &'static str, Value, u16)> {
         ("get_channel_qr_code", Method::GET, "/channels/{c}/qr-code", json!(null), 404),
         ("get_widget_settings", Method::GET, "/channels/{c}/widget/settings", json!(null), 404),
         ("set_widget_settings", Method::PUT, "/channels/{c}/widget/settings", json!({ "title": "Mine" }), 404),
+        ("rotate_widget_token", Method::POST, "/channels/{c}/widget/token", json!(null), 404),
         ("begin_conversation", Method::POST, "/channels/{c}/conversation", conversation, 404),
     ]
 }

@@ -15,6 +15,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use fantoccini::{
     Client, ClientBuilder,
     actions::{InputSource, KeyAction, KeyActions},
+    elements::Element,
     wd::WebDriverCompatibleCommand,
 };
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -113,6 +114,14 @@ impl Browser {
     /// Goes into the first frame; scripts run there from then on.
     pub(crate) async fn enter_frame(&self) {
         self.client.enter_frame(0).await.expect("a frame");
+    }
+
+    /// Goes into the frame that a function body returns, wherever in the page that is.
+    pub(crate) async fn enter_frame_of(&self, script: &str) {
+        let found = self.run(script).await;
+        let reference = found.as_object().and_then(|frame| frame.values().next()).and_then(Value::as_str);
+        let reference = reference.unwrap_or_else(|| panic!("{script}: {found}")).to_owned();
+        Element::from_element_id(self.client.clone(), reference.into()).enter_frame().await.expect("a frame");
     }
 
     pub(crate) async fn leave_frame(&self) {

@@ -125,3 +125,12 @@ pub(crate) fn settings() -> Vec<(&'static str, Value)> {
         ("rcs", json!({ "agentId": "agent-1", "serviceAccountKey": "rcs-secret", "clientToken": "client-secret" })),
     ]
 }
+
+/// [`settings()`], with simulated people on all networks, the web chat too, which has visitors of its own otherwise.
+pub(crate) fn simulated() -> Vec<(&'static str, Value)> {
+    let mut settings = settings();
+    for (_, config) in settings.iter_mut().filter(|(network, _)| *network == "webchat") {
+        config["connector"] = json!("sandbox");
+    }
+    settings
+}

@@ -32,6 +32,7 @@ pub(crate) mod redis;
 pub(crate) mod sender;
 pub(crate) mod tools;
 pub(crate) mod upload;
+pub(crate) mod visitor;
 pub(crate) mod waha;
 
 pub(crate) use client::{Answer, PartnerClient, TokenClient};

@@ -12,6 +12,8 @@ use crate::{
 const MAX_CHARS: usize = 500;
 /// A key of a service account is a document of its own.
 const MAX_SECRET_CHARS: usize = 8000;
+/// Fewest characters of a key that signs something.
+const MIN_KEY_CHARS: usize = 32;
 const MAX_ORIGINS: usize = 50;
 const MAX_THEME_CHARS: usize = 300;
 const COLOURS: [&str; 2] = ["primaryColor", "textColor"];
@@ -24,6 +26,8 @@ pub(super) enum Form {
     Text,
     /// A text that nobody gets to see.
     Secret,
+    /// The same, long enough to sign with.
+    Key,
     /// Yes or no.
     Flag,
     /// 1 to 65535.
@@ -49,6 +53,8 @@ enum Need {
     WithMeta,
     /// Where this other setting is.
     With(&'static str),
+    /// Where this flag is set.
+    WithFlag(&'static str),
     /// Where no connector is named, which may link an account otherwise.
     WithoutConnector,
 }
@@ -117,6 +123,8 @@ const WEBCHAT: &[Field] = &[
     optional("config.theme", Form::Theme),
     optional("config.requireEmail", Form::Flag),
     optional("config.showBranding", Form::Flag),
+    field("config.identitySecret", Form::Key, Need::WithFlag("requireIdentity")),
+    optional("config.requireIdentity", Form::Flag),
 ];
 const FACEBOOK: &[Field] = &[
     needed("config.pageId", Form::Text),
@@ -163,6 +171,7 @@ impl Field {
             Need::Always => true,
             Need::WithMeta => config.is_of_meta(Network::Whatsapp),
             Need::With(other) => config.open.contains_key(other),
+            Need::WithFlag(flag) => config.open.get(flag).and_then(Value::as_bool) == Some(true),
             Need::WithoutConnector => !config.open.contains_key("connector"),
         }
     }
@@ -177,6 +186,10 @@ impl Field {
             (Form::Secret, Value::String(text)) => {
                 let fits = !text.trim().is_empty() && text.len() <= MAX_SECRET_CHARS && !text.contains('\0');
                 fits.then(|| text.into()).ok_or_else(|| wrong("must be 1 to 8000 characters"))
+            }
+            (Form::Key, Value::String(text)) => {
+                let fits = (MIN_KEY_CHARS..=MAX_SECRET_CHARS).contains(&text.len()) && !text.contains('\0');
+                fits.then(|| text.into()).ok_or_else(|| wrong("must be 32 to 8000 characters"))
             }
             (Form::Flag, Value::Bool(flag)) => Ok(flag.into()),
             (Form::Port, Value::Number(number)) => match number.as_u64() {
@@ -205,9 +218,14 @@ impl Field {
 }
 
 impl Form {
+    /// Whether nobody gets to see it.
+    pub(super) const fn is_secret(self) -> bool {
+        matches!(self, Self::Secret | Self::Key)
+    }
+
     const fn kind(self) -> &'static str {
         match self {
-            Self::Text | Self::Secret | Self::Phone | Self::Email | Self::OneOf(_) => "a string",
+            Self::Text | Self::Secret | Self::Key | Self::Phone | Self::Email | Self::OneOf(_) => "a string",
             Self::Flag => "true or false",
             Self::Port => "a number",
             Self::Origins => "a list of origins",

@@ -41,6 +41,11 @@ pub(in crate::channel) async fn by_identity(
     Ok(found.one(db).await?.map(|row| row.account_id))
 }
 
+/// The settings of the web chat with this public token.
+pub(in crate::channel) async fn by_widget_token(db: &impl ConnectionTrait, token: &str) -> Result<Option<Model>> {
+    Ok(Entity::find().filter(Column::WidgetToken.eq(token)).one(db).await?)
+}
+
 pub(in crate::channel) async fn insert(tx: &DatabaseTransaction, row: &Model) -> Result<()> {
     Entity::insert(ActiveModel::from(row.clone()).reset_all()).exec_without_returning(tx).await?;
     Ok(())

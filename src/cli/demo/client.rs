@@ -43,6 +43,8 @@ pub(super) enum Who<'a> {
     Token(&'a str),
     /// A browser.
     Nobody,
+    /// A browser on a website with a chat; without a token before its session.
+    Visitor { website: &'a str, token: &'a str },
 }
 
 impl Client {
@@ -64,6 +66,8 @@ impl Client {
             Who::Partner => request.bearer_auth(self.jwt()?).header("X-TL-Partner-Id", &self.partner_id),
             Who::Token(token) => request.bearer_auth(token),
             Who::Nobody => request,
+            Who::Visitor { website, token: "" } => request.header("Origin", website),
+            Who::Visitor { website, token } => request.header("Origin", website).bearer_auth(token),
         };
         if let Some(body) = body {
             request = request.json(body);

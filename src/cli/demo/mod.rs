@@ -34,6 +34,7 @@ mod receiver;
 mod report;
 mod sending;
 mod story;
+mod visitor;
 
 const PARTNER: &str = "demo";
 const PLAN: &str = "demo";

@@ -34,6 +34,7 @@ pub(super) async fn play(
     let token = story.use_and_rotate_token(&workspace).await?;
     story.send(&workspace, &token, operator.expose_secret()).await?;
     story.converse(&token).await?;
+    story.chat_on_a_website(&token).await?;
     story.downgrade_and_back(&workspace, agents).await?;
     story.last_page(&workspace, agents[1]).await
 }

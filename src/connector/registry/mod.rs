@@ -1,8 +1,8 @@
 //! Which connector serves whom, and with which credentials.
 //!
 //! An operator sets both, for the whole platform or for one partner ([`crate::cli`]). A network is served by the
-//! partner's own choice, else by the platform's, else by simulated phones where partner or configuration say so. The
-//! connector is opened with the partner's own credentials, else with the platform's.
+//! partner's own choice, else by the platform's, else by simulated phones where partner or configuration say so. Web
+//! chats are ours and need nobody's choice. The connector is opened with the partner's own credentials, else with the platform's.
 //!
 //! Everything is read from the database when it is needed, so a change counts everywhere from its commit on. Sessions
 //! keep the credentials that they were started with; setting these again changes what they hold, not which they are.
@@ -68,13 +68,14 @@ pub const fn serves(connector: ConnectorKind, network: Network) -> bool {
     match connector {
         ConnectorKind::Sandbox => true,
         ConnectorKind::Waha | ConnectorKind::Evolution => matches!(network, Network::Whatsapp),
+        ConnectorKind::Webchat => matches!(network, Network::Webchat),
     }
 }
 
 /// Whether a connector speaks to a provider of which the operator has to know the address and the key.
 const fn needs_credentials(connector: ConnectorKind) -> bool {
     match connector {
-        ConnectorKind::Sandbox => false,
+        ConnectorKind::Sandbox | ConnectorKind::Webchat => false,
         ConnectorKind::Waha | ConnectorKind::Evolution => true,
     }
 }
@@ -106,6 +107,9 @@ pub(super) async fn choose(
         if let Some(chosen) = store::default_of(db, owner, network).await? {
             return Ok(Some(chosen.connector));
         }
+    }
+    if network == Network::Webchat {
+        return Ok(Some(ConnectorKind::Webchat));
     }
     Ok((partner.sandbox || app.config.sandbox).then_some(ConnectorKind::Sandbox))
 }

@@ -14,7 +14,7 @@ use crate::{
     app::App,
     audit,
     caller::Origin,
-    connector::registry::{callback_purpose, key_purpose, serves, store},
+    connector::registry::{callback_purpose, key_purpose, needs_credentials, serves, store},
     db,
     error::{Error, Result},
     partner, secret,
@@ -105,7 +105,7 @@ pub struct SetDefault {
 /// # Errors
 /// `partner_not_found`; `invalid_request` naming `connector` for one that needs nothing.
 pub async fn set_credentials(app: &App, origin: &Origin, command: &SetCredentials) -> Result<()> {
-    if command.connector == ConnectorKind::Sandbox {
+    if !needs_credentials(command.connector) {
         return Err(Error::field("connector", "needs no credentials"));
     }
     db::retried(|| set_credentials_once(app, origin, command)).await
@@ -224,7 +224,7 @@ async fn check_credentials(
     owner: Option<&PartnerId>,
     connector: ConnectorKind,
 ) -> Result<()> {
-    if connector == ConnectorKind::Sandbox || store::credentials_of(tx, None, connector).await?.is_some() {
+    if !needs_credentials(connector) || store::credentials_of(tx, None, connector).await?.is_some() {
         return Ok(());
     }
     match owner {

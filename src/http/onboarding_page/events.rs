@@ -22,7 +22,10 @@ use crate::{
     app::App,
     clock::Stopwatch,
     error::Result,
-    http::onboarding_page::{Shared, streams::Permit, view::PageState},
+    http::{
+        onboarding_page::{Shared, view::PageState},
+        streams::Permit,
+    },
     onboarding::open::{self, Standing},
     signal::Signal,
 };
@@ -39,7 +42,7 @@ struct Watcher {
     seen: Option<Standing>,
     is_over: bool,
     since: Stopwatch,
-    permit: Permit,
+    permit: Permit<LinkId>,
 }
 
 /// Streams the state of a link.

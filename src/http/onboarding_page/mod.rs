@@ -27,14 +27,13 @@ use poem::{
 use crate::{
     app::App,
     error::{Error, Result},
-    http::{failure, problem::Problem, surface},
+    http::{failure, problem::Problem, streams::Streams, surface},
 };
 
 mod actions;
 mod events;
 mod page;
 mod qr_image;
-mod streams;
 mod view;
 
 pub(super) use page::{DEFAULT_COLOR, ink_on};
@@ -49,7 +48,7 @@ const LINKS_REMEMBERED: usize = 100_000;
 pub(super) struct Shared {
     app: Arc<App>,
     actions: DefaultKeyedRateLimiter<LinkId>,
-    streams: streams::Streams,
+    streams: Streams<LinkId>,
 }
 
 impl Shared {
@@ -68,11 +67,8 @@ impl Shared {
 /// The surface with its limits.
 pub(super) fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use<> {
     let quota = Quota::per_second(ACTIONS_PER_SECOND).allow_burst(ACTIONS_AT_ONCE);
-    let shared = Arc::new(Shared {
-        app: Arc::clone(app),
-        actions: RateLimiter::keyed(quota),
-        streams: streams::Streams::default(),
-    });
+    let shared =
+        Arc::new(Shared { app: Arc::clone(app), actions: RateLimiter::keyed(quota), streams: Streams::default() });
     let routes = Route::new()
         .at("/:token", get(page::show_page))
         .at("/:token/attempts", post(actions::start_attempt))

@@ -254,7 +254,7 @@ async fn heard_of_events(signals: &mut broadcast::Receiver<Signal>) {
     loop {
         match signals.recv().await {
             Ok(Signal::Work | Signal::Event) | Err(RecvError::Lagged(_)) => return,
-            Ok(Signal::Link(_) | Signal::Access(_)) => {}
+            Ok(Signal::Link(_) | Signal::Access(_) | Signal::Visitor(_)) => {}
             Err(RecvError::Closed) => std::future::pending().await,
         }
     }

@@ -13,6 +13,7 @@ use crate::{
     channel::{
         link, switch, test,
         traffic::{self, Granularity, Period},
+        widget,
     },
     error::Result,
     http::{
@@ -22,7 +23,7 @@ use crate::{
             answers::{Activated, Deactivated, QrCodeAnswer, StatsAnswer, TestAnswer},
             named,
             requests::DeactivateRequest,
-            views::One,
+            views::{Full, One},
         },
     },
     token::Scope,
@@ -112,6 +113,21 @@ impl ActionsApi {
         let workspace_id = caller.admit(Scope::ChannelsWrite).await?.workspace.id;
         let code = link::code(&self.app, workspace_id, &named(&channel_id.0)).await?;
         Ok(Json(QrCodeAnswer::new(code, self.app.clock.now())?))
+    }
+
+    /// Replace the widget token of a web chat
+    ///
+    /// The old token opens nothing any more: embed the widget anew with the one that is answered. Conversations go on.
+    #[oai(path = "/channels/:channel_id/widget-token", method = "post", operation_id = "rotate_widget_token")]
+    async fn rotate_widget_token(
+        &self,
+        caller: LinktorAuth,
+        /// Id of the channel.
+        channel_id: Path<String>,
+    ) -> Result<Json<One<Full>>, LinktorFailure> {
+        let admitted = caller.admit(Scope::ChannelsWrite).await?;
+        let rotated = widget::rotate_token(&self.app, admitted, &caller.origin(), &named(&channel_id.0)).await?;
+        Ok(Json(One::full(&self.app, rotated)))
     }
 
     /// Get how much goes through a channel

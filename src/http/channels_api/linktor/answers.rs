@@ -60,7 +60,7 @@ fn instructions(app: &App, shown: &Shown) -> String {
         Network::Whatsapp => {
             format!("Configure your WhatsApp webhook to: {url} with the verify token of the channel, then activate it.")
         }
-        Network::Webchat => "Activate the channel, then open its widget with the widget token.".to_owned(),
+        Network::Webchat => "Put the embedCode into your pages; the first visitor switches the channel on.".to_owned(),
         Network::Email => "Activate the channel: its mailboxes are signed in to then.".to_owned(),
         network => format!("Configure the webhook of your {network} account to: {url}, then activate the channel."),
     }

@@ -100,8 +100,8 @@ impl ChannelsApi {
 
     /// Make a channel
     ///
-    /// It is switched off until it is activated. Settings in `config` by type (those in italics are secret and optional
-    /// ones in brackets):
+    /// It is switched off until it is activated, a web chat until its first visitor comes. Settings in `config` by type
+    /// (those in italics are secret and optional ones in brackets):
     ///
     /// - `whatsapp`: phoneNumberId, *accessToken*, [businessAccountId, *verifyToken*, *appSecret*, businessName] of
     ///   Meta's own API; or none of these, and a phone scans a code once the channel is activated
@@ -111,7 +111,7 @@ impl ChannelsApi {
     /// - `email`: smtpHost, smtpPort, [smtpUser with *smtpPassword*], [imapHost with imapPort, imapUser, *imapPassword*],
     ///   fromEmail, [fromName, provider (`smtp`)]
     /// - `webchat`: allowedOrigins, [theme with primaryColor, textColor, headerText, title, subtitle, welcomeMessage,
-    ///   offlineMessage, avatarUrl, position], [requireEmail, showBranding]
+    ///   offlineMessage, avatarUrl, position], [requireEmail, showBranding, *identitySecret*, requireIdentity]
     /// - `facebook`: pageId, *pageAccessToken*, *appSecret*
     /// - `instagram`: accountId, *accessToken*
     /// - `rcs`: agentId, *serviceAccountKey*, [*clientToken*, provider (`rbm`)]

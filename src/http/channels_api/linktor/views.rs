@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     app::App,
-    channel::{capabilities::Capabilities, config::MASK, list::Listed, show::Shown},
+    channel::{capabilities::Capabilities, config::MASK, list::Listed, show::Shown, widget},
     connector::callback,
     http::{
         agents_api::views::{BOT_PREFIX, CHANNEL_PREFIX},
@@ -227,6 +227,9 @@ pub(super) struct Made {
     /// Public token with which a website opens its widget; for web chats only.
     #[oai(skip_serializing_if_is_none)]
     widget_token: Option<String>,
+    /// What a website is given to show it: one element of HTML; for web chats only.
+    #[oai(skip_serializing_if_is_none)]
+    embed_code: Option<String>,
     /// When it was made.
     created_at: IsoTime,
 }
@@ -242,6 +245,7 @@ impl Made {
             default_bot: bot_of(shown),
             webhook_url: webhook_url(app, shown),
             webhook_secret: shown.shown_secret.clone().unwrap_or_else(|| MASK.to_owned()),
+            embed_code: shown.widget_token.as_ref().map(|token| widget::embed_code(app, token)),
             widget_token: shown.widget_token.clone(),
             created_at: shown.created_at.into(),
         }
@@ -278,6 +282,9 @@ pub(super) struct Full {
     /// Public token with which a website opens its widget; for web chats only.
     #[oai(skip_serializing_if_is_none)]
     widget_token: Option<String>,
+    /// What a website is given to show it: one element of HTML; for web chats only.
+    #[oai(skip_serializing_if_is_none)]
+    embed_code: Option<String>,
     /// How much goes through it.
     stats: Figures,
     /// How its connection is.
@@ -387,6 +394,7 @@ impl Full {
             default_bot: bot_of(shown),
             webhook_url: webhook_url(app, shown),
             webhook_secret: MASK.to_owned(),
+            embed_code: shown.widget_token.as_ref().map(|token| widget::embed_code(app, token)),
             widget_token: shown.widget_token.clone(),
             stats: Figures {
                 messages_received_24h: figures.received_24h,

@@ -13,11 +13,12 @@ use crate::{
         named::look_up,
         show::{self, Shown},
         update::{self, UpdateChannel},
+        widget,
     },
     error::{Error, Result},
     http::{
         body::UnreadJson,
-        channels_api::timely::{TimelyAuth, TimelyFailure, named},
+        channels_api::timely::{TimelyAuth, TimelyFailure, named, views::ChannelView},
     },
     token::Scope,
 };
@@ -69,6 +70,8 @@ struct SettingsView {
     avatar_url: Option<String>,
     /// Whether it says who made it.
     show_branding: bool,
+    /// What a website is given to show it: one element of HTML.
+    embed_code: String,
 }
 
 /// Parts of the theme by the names of this dialect.
@@ -81,8 +84,8 @@ const THEME: [(&str, &str); 6] = [
     ("avatar_url", "avatarUrl"),
 ];
 
-impl From<Shown> for SettingsView {
-    fn from(shown: Shown) -> Self {
+impl SettingsView {
+    fn new(app: &App, shown: &Shown) -> Self {
         let text = |name: &str| shown.config.get("theme")?.get(name)?.as_str().map(str::to_owned);
         Self {
             primary_color: text("primaryColor"),
@@ -92,6 +95,7 @@ impl From<Shown> for SettingsView {
             welcome_message: text("welcomeMessage"),
             avatar_url: text("avatarUrl"),
             show_branding: shown.config.get("showBranding").and_then(Value::as_bool).unwrap_or(true),
+            embed_code: widget::embed_code(app, shown.widget_token.as_deref().unwrap_or_default()),
         }
     }
 }
@@ -143,7 +147,7 @@ impl WidgetApi {
         channel_id: Path<String>,
     ) -> Result<Json<SettingsView>, TimelyFailure> {
         let workspace_id = caller.admit(Scope::ChannelsRead).await?.workspace.id;
-        Ok(Json(self.widget(workspace_id, &channel_id.0).await?.into()))
+        Ok(Json(SettingsView::new(&self.app, &self.widget(workspace_id, &channel_id.0).await?)))
     }
 
     /// Change how a widget looks
@@ -163,7 +167,22 @@ impl WidgetApi {
         let change = UpdateChannel { config: Some(request.onto(&shown)), ..UpdateChannel::default() };
         let origin = caller.origin();
         let changed = update::update(&self.app, admitted, &origin, &named(&channel_id.0), &change).await;
-        Ok(Json(changed.map_err(renamed)?.into()))
+        Ok(Json(SettingsView::new(&self.app, &changed.map_err(renamed)?)))
+    }
+
+    /// Replace the token of a widget
+    ///
+    /// The old token opens nothing any more: embed the widget anew with the one that is answered. Conversations go on.
+    #[oai(path = "/channels/:channel_id/widget/token", method = "post", operation_id = "rotate_widget_token")]
+    async fn rotate(
+        &self,
+        caller: TimelyAuth,
+        /// Id of the channel.
+        channel_id: Path<String>,
+    ) -> Result<Json<ChannelView>, TimelyFailure> {
+        let admitted = caller.admit(Scope::ChannelsWrite).await?;
+        let rotated = widget::rotate_token(&self.app, admitted, &caller.origin(), &named(&channel_id.0)).await?;
+        Ok(Json(rotated.into()))
     }
 }
 

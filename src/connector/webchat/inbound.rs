@@ -1,0 +1,123 @@
+//! A visitor writes.
+
+use entity::id::VisitorId;
+
+use crate::{
+    app::App,
+    channel::widget::Widget,
+    connector::webchat::{
+        MAX_TEXT_CHARS,
+        history::{self, Entry},
+        store, visitor,
+    },
+    db,
+    error::{Error, Result},
+    message::{
+        Text,
+        receive::{self, Incoming},
+    },
+    signal::Signal,
+};
+
+const MAX_KEY_CHARS: usize = 64;
+
+/// What a visitor writes.
+#[derive(Clone, Debug)]
+pub struct Write {
+    text: Text,
+    key: Option<String>,
+}
+
+impl Write {
+    /// Reads a text of 1 to 4096 characters, and the key under which a browser may send it again.
+    ///
+    /// # Errors
+    /// `invalid_request` naming `text` or `client_id`.
+    pub fn parse(text: &str, key: Option<&str>) -> Result<Self> {
+        if text.chars().count() > MAX_TEXT_CHARS {
+            return Err(Error::field("text", format!("must be at most {MAX_TEXT_CHARS} characters")));
+        }
+        let text = Text::from_outside(text).ok_or_else(|| Error::field("text", "must not be empty"))?;
+        let fits = |key: &str| {
+            (1..=MAX_KEY_CHARS).contains(&key.len())
+                && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        };
+        if key.is_some_and(|key| !fits(key)) {
+            return Err(Error::field("client_id", "must be 1 to 64 letters, digits, '-' and '_'"));
+        }
+        Ok(Self { text, key: key.map(str::to_owned) })
+    }
+}
+
+/// Stores what a visitor writes, once for each key.
+///
+/// # Errors
+/// `widget_offline` while the channel is switched off; `invalid_request` naming `email` or `identity` where the channel
+/// requires one and the visitor has told none.
+pub async fn write(app: &App, widget: &Widget, id: VisitorId, command: &Write) -> Result<Entry> {
+    if !widget.is_open {
+        return Err(Error::WidgetOffline);
+    }
+    let key = command.key.clone().unwrap_or_else(|| app.clock.uuid().to_string());
+    let incoming = Incoming {
+        session: widget.channel.session,
+        from: visitor::jid(id)?,
+        author: None,
+        author_name: None,
+        text: Some(command.text.clone()),
+        file: None,
+        provider_ref: format!("visitor-{id}-{key}"),
+    };
+    let received = db::retried(|| write_once(app, widget, id, &incoming)).await;
+    let received = received.map_err(|error| match error {
+        // It was switched off a moment ago.
+        Error::ChannelNotConnected => Error::WidgetOffline,
+        error => error,
+    })?;
+    app.signals.publish(Signal::Visitor(id));
+    app.signals.publish(Signal::Work);
+    history::of_message(app, widget, id, received.message_id).await
+}
+
+async fn write_once(app: &App, widget: &Widget, id: VisitorId, incoming: &Incoming) -> Result<receive::Received> {
+    db::write(&app.db, "webchat.receive", async |tx| {
+        // The visitor before their chat, here as everywhere.
+        let visitor = store::find_or_insert(app, tx, widget, id).await?;
+        require_told(widget, &visitor)?;
+        let received = receive::store_incoming(app, tx, incoming).await?;
+        if received.is_new {
+            store::push(app, tx, id, received.message_id).await?;
+            if let Some(name) = visitor::label(&visitor) {
+                store::name_chat(app, tx, &visitor, &incoming.from, name).await?;
+            }
+        }
+        Ok(received)
+    })
+    .await
+}
+
+fn require_told(widget: &Widget, visitor: &entity::webchat_visitor::Model) -> Result<()> {
+    if widget.flag("requireEmail") == Some(true) && visitor.email.is_none() {
+        return Err(Error::field("email", "is required before the first message; tell it with the session"));
+    }
+    if widget.flag("requireIdentity") == Some(true) && visitor.external_id.is_none() {
+        return Err(Error::field("identity", "is required before the first message; tell it with the session"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_and_keys_have_their_limits() {
+        assert!(Write::parse(&"ä".repeat(MAX_TEXT_CHARS), Some("a-B_9")).is_ok());
+        for text in ["", " \n", &"x".repeat(MAX_TEXT_CHARS + 1)] {
+            assert!(Write::parse(text, None).is_err());
+        }
+        for key in ["", "a b", "a/b", &"x".repeat(MAX_KEY_CHARS + 1)] {
+            assert!(Write::parse("x", Some(key)).is_err(), "{key}");
+        }
+    }
+}
