@@ -74,6 +74,7 @@ async fn link(app: &App) -> String {
         state: sandbox_session::State::Linked,
         phone: Some(channel.phone.clone()),
         account: None,
+        checkpoint: None,
         pairing_code: None,
         pairing_phone: None,
         pairing_expires_at: None,

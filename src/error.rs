@@ -194,6 +194,20 @@ pub enum Error {
     ChannelRefused(String),
     #[error("there is no code to scan: {0}")]
     QrCodeNotAvailable(&'static str),
+    #[error("{0} is connected already; disconnect it first")]
+    AlreadyConnected(Network),
+    #[error("a campaign runs on {0}; end it first")]
+    CampaignRunning(Network),
+    #[error("the network asks nothing of this channel")]
+    NothingAsked,
+    #[error("the network does not accept this answer")]
+    ChallengeWrong,
+    #[error("the network does not wait for an answer any more")]
+    ChallengeExpired,
+    #[error("the code was sent a moment ago")]
+    ResendTooSoon,
+    #[error("the network sends no code again here")]
+    ResendNotOffered,
 
     // Web chats.
     #[error("there is no such widget")]
@@ -349,6 +363,13 @@ impl Error {
             Self::NoConnector(_) => ErrorCode::NoConnector,
             Self::ChannelRefused(_) => ErrorCode::ChannelRefused,
             Self::QrCodeNotAvailable(_) => ErrorCode::QrCodeNotAvailable,
+            Self::AlreadyConnected(_) => ErrorCode::AlreadyConnected,
+            Self::CampaignRunning(_) => ErrorCode::CampaignRunning,
+            Self::NothingAsked => ErrorCode::NothingAsked,
+            Self::ChallengeWrong => ErrorCode::ChallengeWrong,
+            Self::ChallengeExpired => ErrorCode::ChallengeExpired,
+            Self::ResendTooSoon => ErrorCode::ResendTooSoon,
+            Self::ResendNotOffered => ErrorCode::ResendNotOffered,
             Self::WidgetNotFound => ErrorCode::WidgetNotFound,
             Self::OriginNotAllowed(_) => ErrorCode::OriginNotAllowed,
             Self::VisitorTokenInvalid => ErrorCode::VisitorTokenInvalid,
@@ -372,6 +393,7 @@ impl Error {
             Self::TooManyRequests { retry_after }
             | Self::ApiCallsExhausted { retry_after }
             | Self::Busy { retry_after } => Some(*retry_after),
+            Self::ResendTooSoon => Some(Duration::from_secs(30)),
             Self::Contention | Self::RequestTimeout { .. } | Self::ProviderUnavailable => Some(Duration::from_secs(1)),
             _ => None,
         }

@@ -12,6 +12,8 @@ use crate::support::{Answer, START, TestApp, conversation::Conversations, upload
 
 mod channels;
 
+mod connect;
+
 /// What a caller gets who asks for another tenant's thing.
 enum Foreign {
     /// There is no such thing for it.

@@ -226,13 +226,16 @@ fn the_demo_plays_its_story() {
     let story = printed(&output);
     assert_eq!(story["failed"], 0);
     let steps = story["steps"].as_array().expect("steps");
-    assert_eq!(steps.len(), 37 + 19 + 9);
+    assert_eq!(steps.len(), 37 + 19 + 9 + 11);
     for title in [
         "A customer writes",
         "and gives it to whom they say",
         "Both together cost two",
         "The bot answers",
         "The visitor has read it",
+        "WhatsApp is connected",
+        "Telegram is connected",
+        "Instagram is connected",
     ] {
         assert!(steps.iter().any(|step| step["title"] == title && step["ok"] == true), "{title}");
     }

@@ -20,6 +20,7 @@ mod health;
 mod linking;
 mod sandbox;
 mod sending;
+mod unipile;
 mod waha;
 mod webchat;
 
@@ -30,6 +31,10 @@ pub(crate) const THEIRS: &str = "+15557770000";
 
 /// A provider that is played.
 pub(crate) trait Provider: Sized {
+    /// How many codes it shows for one attempt, one after the other, before a test looks at what follows them. One that
+    /// shows only one shows it at once.
+    const CODES: i32 = 3;
+
     /// Starts it and makes it the choice of the partner.
     async fn set_up(app: &TestApp, partner: &PartnerId) -> Self;
 
@@ -226,6 +231,11 @@ macro_rules! every_remote_connector {
             }
 
             #[tokio::test]
+            async fn channels_are_linked_over_the_channels_api() {
+                linking::channels_are_linked_over_the_channels_api::<$provider>().await;
+            }
+
+            #[tokio::test]
             async fn a_provider_in_trouble_fails_no_attempt_at_once() {
                 linking::a_provider_in_trouble_fails_no_attempt_at_once::<$provider>().await;
             }
@@ -314,6 +324,12 @@ macro_rules! every_bridge {
 
 /// A provider over the network that is played.
 pub(crate) trait Remote: Provider {
+    /// Whether it takes reactions of the account's own.
+    const REACTS: bool = true;
+
+    /// The session that was started last shows its next code, which is returned.
+    async fn next_code(&self, app: &TestApp) -> String;
+
     /// Accepts no key any more, or again.
     fn refuse_key(&self, refuses: bool);
 
@@ -338,14 +354,22 @@ pub(crate) trait Remote: Provider {
     /// Keeps a file that somebody sends.
     fn keep(&self, name: &str, content_type: &str, content: &[u8]) -> Option<String>;
 
-    /// The address of the file that goes with a message that it has taken.
-    fn file_sent(&self) -> Option<String>;
+    /// The file that went with the message that it took last.
+    fn file_sent(&self) -> Option<FileSent>;
 
     /// The account's own reactions that it has taken, oldest first.
     fn reactions(&self) -> Vec<String>;
 
     /// Our form of the id of the message that it has taken with this text.
     fn reference(&self, text: &str) -> String;
+}
+
+/// A file that a provider was sent.
+pub(crate) enum FileSent {
+    /// It has to fetch it from here.
+    At(String),
+    /// It came with the message.
+    Here(Vec<u8>),
 }
 
 /// States of a session.
@@ -404,3 +428,6 @@ every_bridge!(waha_bridge, crate::support::waha::Waha);
 every_connector!(evolution_connector, crate::support::evolution::Evolution);
 every_remote_connector!(evolution_over_the_network, crate::support::evolution::Evolution);
 every_bridge!(evolution_bridge, crate::support::evolution::Evolution);
+every_connector!(unipile_connector, crate::support::unipile::Unipile);
+every_remote_connector!(unipile_over_the_network, crate::support::unipile::Unipile);
+every_bridge!(unipile_bridge, crate::support::unipile::Unipile);

@@ -60,6 +60,15 @@ async fn no_secret_reaches_a_log_or_a_file() {
     for token in [&first, &second] {
         drop(Answer::of(http.get(format!("{base}/integrations/api/workspace")).bearer_auth(token)).await);
     }
+    let (password, code) = ("leaky-instagram-password_otp", "leaky-verification-code");
+    let connect = format!("{base}/api/v1/channels/instagram");
+    let login = json!({ "username": "my_brand", "password": password });
+    let asked = Answer::of(http.post(format!("{connect}/connect")).bearer_auth(&second).json(&login)).await.expect(200);
+    let solved = json!({ "account_id": asked["data"]["account_id"], "code": code });
+    let solved = Answer::of(http.post(format!("{connect}/2fa")).bearer_auth(&second).json(&solved)).await.expect(200);
+    let listed = Answer::of(http.get(format!("{base}/v1/channels")).bearer_auth(&second)).await.expect(200);
+    let answers = format!("{asked}{solved}{listed}");
+    assert!(!answers.contains(password) && !answers.contains(code), "{answers}");
     let jwt = acme.jwt();
     drop(Answer::of(http.get(format!("{base}/partner/api/v1/workspaces")).bearer_auth(&jwt)).await);
     let id = server.id().to_string();
@@ -80,6 +89,8 @@ async fn no_secret_reaches_a_log_or_a_file() {
             ("second token", &second),
             ("link", link),
             ("JWT", &jwt),
+            ("password", password),
+            ("verification code", code),
             ("master key", master_key.trim()),
         ] {
             let is_its_place = name == "master key" && path.ends_with("master.key");

@@ -15,6 +15,7 @@ mod cli;
 mod client_requests;
 mod configuration;
 mod conformance;
+mod connect;
 mod connectors;
 mod credits;
 mod dispatch;

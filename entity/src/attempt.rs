@@ -57,6 +57,10 @@ pub enum Failure {
     AuthInvalid,
     /// The network asks for a passkey, which can be given in its own pages only.
     PasskeyRequired,
+    /// The network does not accept the user name and the password.
+    LoginRefused,
+    /// Nobody answered what the network asked before it stopped waiting.
+    ChallengeExpired,
 }
 
 /// One try to link a channel.

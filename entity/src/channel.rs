@@ -69,6 +69,8 @@ pub enum ConnectorKind {
     Waha,
     /// WhatsApp through an Evolution API server.
     Evolution,
+    /// WhatsApp, Telegram and Instagram through Unipile.
+    Unipile,
     /// The chat on customers' websites, which is ours.
     Webchat,
 }

@@ -5,6 +5,7 @@ use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    attempt::Failure,
     id::{AccountId, WorkspaceId},
     timestamp::Timestamp,
 };
@@ -60,6 +61,8 @@ pub struct Model {
     pub connecting_until: Option<Timestamp>,
     /// When a worker looks at that session next.
     pub look_at: Option<Timestamp>,
+    /// Why it was not connected when it was last tried.
+    pub link_failure: Option<Failure>,
     /// How the connection is.
     pub health: Health,
     /// When that was last looked at.

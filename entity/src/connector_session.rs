@@ -29,6 +29,8 @@ pub struct Model {
     pub qr_seq: i32,
     /// When the last one is replaced.
     pub qr_expires_at: Option<Timestamp>,
+    /// What the network asks before it lets the account in, as JSON.
+    pub checkpoint: Option<String>,
     /// When an account was linked to it.
     pub linked_at: Option<Timestamp>,
     /// How often it has been restarted since it last worked.

@@ -15,6 +15,7 @@ pub mod call;
 pub mod channel;
 pub mod channel_bot;
 pub mod channel_settings;
+pub mod channel_slot;
 pub mod channel_total;
 pub mod channel_traffic;
 pub mod chat;

@@ -46,6 +46,8 @@ pub struct Model {
     pub phone: Option<String>,
     /// The account that signed in, where that is not a phone: its id on the network.
     pub account: Option<String>,
+    /// What the simulated network asks of who signs in, as JSON.
+    pub checkpoint: Option<String>,
     /// A pairing code that was asked for.
     pub pairing_code: Option<String>,
     /// The phone that the pairing code was made for.

@@ -48,6 +48,8 @@ mod m0036_channel_settings;
 mod m0037_channel_traffic;
 mod m0038_channel_hooks;
 mod m0039_duplicate_accounts;
+mod m0040_connector_checkpoints;
+mod m0041_channel_slots;
 mod m0042_webchat;
 
 /// All steps, in order.
@@ -92,6 +94,8 @@ impl MigratorTrait for Migrator {
             step("m0037_channel_traffic", m0037_channel_traffic::UP, m0037_channel_traffic::DOWN),
             step("m0038_channel_hooks", m0038_channel_hooks::UP, m0038_channel_hooks::DOWN),
             step("m0039_duplicate_accounts", m0039_duplicate_accounts::UP, m0039_duplicate_accounts::DOWN),
+            step("m0040_connector_checkpoints", m0040_connector_checkpoints::UP, m0040_connector_checkpoints::DOWN),
+            step("m0041_channel_slots", m0041_channel_slots::UP, m0041_channel_slots::DOWN),
             step("m0042_webchat", m0042_webchat::UP, m0042_webchat::DOWN),
         ]
     }

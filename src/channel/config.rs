@@ -89,7 +89,7 @@ impl Config {
             Network::Sms | Network::Voice => self.text("phoneNumber")?.to_owned(),
             Network::Email => self.text("fromEmail")?.to_lowercase(),
             Network::Facebook => self.text("pageId")?.to_owned(),
-            Network::Instagram => self.text("accountId")?.to_owned(),
+            Network::Instagram => self.text("accountId").or_else(|| self.text("username"))?.to_owned(),
             Network::Rcs => self.text("agentId")?.to_owned(),
             Network::Webchat => return None,
         };

@@ -133,28 +133,39 @@ async fn create_once(
             return Ok(done);
         }
         let workspace = workspaces::lock(tx, caller.workspace.id).await?;
-        let partner = partners::find(tx, &workspace.partner_id).await?.ok_or(Error::PartnerNotFound)?;
-        let connector = connector_for(app, tx, &partner, command.network, &command.config).await?;
-        let limit = caller.plan.max_channels.unwrap_or(workspace.seats_total);
-        if standalone::count(tx, workspace.id).await? >= u64::try_from(limit).unwrap_or(0) {
-            return Err(Error::ChannelLimitReached { limit });
-        }
-        require_new(tx, &workspace, command.config.identity(command.network).as_deref(), None).await?;
-        let owner = workspace.owner_user_id.ok_or_else(|| Error::Internal("a workspace has no owner".to_owned()))?;
-        let new = New { workspace_id: workspace.id, user_id: owner, network: command.network, connector };
-        let channel = standalone::insert(app, tx, &new).await?;
-        let secret = insert_settings(app, tx, &channel, command).await?;
-        attach::put_on(app, tx, origin, &workspace, &channel, command.bot).await?;
-        let entry = audit::Entry::in_workspace("channel.create", &workspace, channel.id)
-            .after(json!({ "network": channel.network, "connector": connector, "name": command.name }));
-        audit::record(app, tx, origin, entry).await?;
-        let name = json!({ "connector": connector });
-        tell::channel(app, tx, HookEvent::Created, &channel, name).await?;
-        let made = Shown { shown_secret: Some(secret), ..show::one(app, tx, channel).await? };
+        let made = create_in(app, tx, caller, origin, &workspace, command).await?;
         request.finish(app, tx, &made).await?;
         Ok(made)
     })
     .await
+}
+
+/// Makes a channel within a transaction that has locked the workspace.
+pub(super) async fn create_in(
+    app: &App,
+    tx: &DatabaseTransaction,
+    caller: &WorkspaceCaller,
+    origin: &Origin,
+    workspace: &workspace::Model,
+    command: &CreateChannel,
+) -> Result<Shown> {
+    let partner = partners::find(tx, &workspace.partner_id).await?.ok_or(Error::PartnerNotFound)?;
+    let connector = connector_for(app, tx, &partner, command.network, &command.config).await?;
+    let limit = caller.plan.max_channels.unwrap_or(workspace.seats_total);
+    if standalone::count(tx, workspace.id).await? >= u64::try_from(limit).unwrap_or(0) {
+        return Err(Error::ChannelLimitReached { limit });
+    }
+    require_new(tx, workspace, command.config.identity(command.network).as_deref(), None).await?;
+    let owner = workspace.owner_user_id.ok_or_else(|| Error::Internal("a workspace has no owner".to_owned()))?;
+    let new = New { workspace_id: workspace.id, user_id: owner, network: command.network, connector };
+    let channel = standalone::insert(app, tx, &new).await?;
+    let secret = insert_settings(app, tx, &channel, command).await?;
+    attach::put_on(app, tx, origin, workspace, &channel, command.bot).await?;
+    let entry = audit::Entry::in_workspace("channel.create", workspace, channel.id)
+        .after(json!({ "network": channel.network, "connector": connector, "name": command.name }));
+    audit::record(app, tx, origin, entry).await?;
+    tell::channel(app, tx, HookEvent::Created, &channel, json!({ "connector": connector })).await?;
+    Ok(Shown { shown_secret: Some(secret), ..show::one(app, tx, channel).await? })
 }
 
 /// Writes the settings down; the secret that was made for them.
@@ -200,7 +211,8 @@ async fn connector_for(
     if let Some(name) = config.text("connector") {
         let known = ConnectorKind::iter().find(|kind| kind.to_string() == name);
         let served = known.filter(|kind| registry::serves(*kind, network));
-        let allowed = served.filter(|kind| *kind != ConnectorKind::Sandbox || is_simulated);
+        let chosen = app.connectors.choose(app, tx, partner, network).await?;
+        let allowed = served.filter(|kind| *kind != ConnectorKind::Sandbox || is_simulated || chosen == Some(*kind));
         let kind = allowed.ok_or_else(|| Error::field("config.connector", "is not a connector of yours"))?;
         return match registry::is_open_to(tx, kind, &partner.id).await? {
             true => Ok(kind),

@@ -57,7 +57,7 @@ pub(super) struct Seen {
 pub(crate) async fn observed(app: &App, session: AttemptId, observation: &Result<Observation>) -> Result<()> {
     let (health, reason) = match observation {
         Ok(Observation::Connected(_)) => (Health::Healthy, None),
-        Ok(Observation::Starting { .. } | Observation::Waiting { .. }) => {
+        Ok(Observation::Starting { .. } | Observation::Waiting { .. } | Observation::Asking(_)) => {
             (Health::Degraded, Some("session_restarting"))
         }
         Err(Error::ProviderUnavailable) => (Health::Degraded, Some("provider_unavailable")),

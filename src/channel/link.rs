@@ -27,6 +27,7 @@ use crate::{
     },
     connector::{
         Account, Qr, callback,
+        checkpoint::Asked,
         target::{SignIn, Target},
     },
     db,
@@ -55,6 +56,8 @@ pub enum Linked {
     Connected,
     /// A phone has to scan a code.
     Waiting,
+    /// The network asks something first.
+    Asking(Asked),
     /// The session ended.
     Ended(Failure),
     /// The provider does not take the settings, in a sentence.
@@ -70,8 +73,9 @@ impl Linked {
         match self {
             Self::Refused(reason) => Error::ChannelRefused(reason),
             Self::Ended(Failure::DuplicateAccount) => Error::ChannelExists("it is connected already".to_owned()),
+            Self::Ended(Failure::ChallengeExpired) => Error::ChallengeExpired,
             Self::Ended(failure) => Error::ChannelRefused(format!("the session ended: {failure}")),
-            Self::Connected | Self::Waiting | Self::Overtaken => Error::Contention,
+            Self::Connected | Self::Waiting | Self::Asking(_) | Self::Overtaken => Error::Contention,
         }
     }
 }
@@ -127,6 +131,7 @@ pub async fn code(app: &App, workspace_id: entity::id::WorkspaceId, named: &Name
     match SignIn::from(observation) {
         SignIn::Waiting { qr: Some(qr), .. } => Ok(Code { qr, window_ends_at }),
         SignIn::Waiting { qr: None, .. } => Err(Error::QrCodeNotAvailable("there is no code just now")),
+        SignIn::Asking(_) => Err(Error::QrCodeNotAvailable("the network asks for something else")),
         other => {
             let origin = Origin::provider();
             db::retried(|| apply_once(app, &origin, channel.session, &other)).await?;
@@ -154,6 +159,7 @@ pub(crate) async fn session_changed(app: &App, connector: ConnectorKind, session
     };
     let seen = match seen {
         SignIn::Waiting { .. } if is_over => SignIn::Ended(Failure::QrExpired),
+        SignIn::Asking(_) if is_over => SignIn::Ended(Failure::ChallengeExpired),
         seen => seen,
     };
     let origin = Origin::provider();
@@ -235,6 +241,7 @@ async fn begin_once(app: &App, caller: &WorkspaceCaller, origin: &Origin, named:
         let session = AttemptId(app.clock.uuid());
         standalone::set_session(app, tx, &channel, session).await?;
         row.connecting_until = Some(now.plus_seconds(WINDOW_SECONDS));
+        row.link_failure = None;
         row.look_at = Some(now.plus_seconds(LEASE_SECONDS));
         settings::save(tx, &row).await?;
         let entry = audit::Entry::in_workspace("channel.begin", &workspace, channel.id);
@@ -264,7 +271,7 @@ pub(super) fn target_of(
 }
 
 /// Writes down what came of a session, if the channel still waits for it.
-async fn apply_once(app: &App, origin: &Origin, session: AttemptId, seen: &SignIn) -> Result<Linked> {
+pub(super) async fn apply_once(app: &App, origin: &Origin, session: AttemptId, seen: &SignIn) -> Result<Linked> {
     let Some(channel) = store::by_session(app.db.reader(), session).await? else { return Ok(Linked::Overtaken) };
     db::write(&app.db, "channel.link", async |tx| {
         let workspace = workspaces::lock(tx, channel.workspace_id).await?;
@@ -277,15 +284,21 @@ async fn apply_once(app: &App, origin: &Origin, session: AttemptId, seen: &SignI
         let now = app.clock.now();
         let linked = match seen {
             SignIn::Waiting { look_again_at, .. } => {
-                row.look_at = Some((*look_again_at).min(row.connecting_until.unwrap_or(now)).max(now));
-                settings::save(tx, &row).await?;
-                return Ok(Linked::Waiting);
+                return look_again(tx, &mut row, (*look_again_at).max(now), Linked::Waiting).await;
+            }
+            SignIn::Asking(asked) => {
+                return look_again(tx, &mut row, asked.look_again_at.max(now), Linked::Asking(asked.clone())).await;
             }
             SignIn::Connected(account) => connected(app, tx, origin, &workspace, &now_there, account, &mut row).await?,
             SignIn::Ended(failure) => Linked::Ended(*failure),
             SignIn::Refused(reason) => Linked::Refused(reason.clone()),
         };
         row.checked_at = Some(now);
+        row.link_failure = match &linked {
+            Linked::Ended(failure) => Some(*failure),
+            Linked::Refused(_) => Some(Failure::LoginRefused),
+            _ => None,
+        };
         if linked == Linked::Connected {
             (row.connecting_until, row.look_at, row.health) = (None, None, Health::Healthy);
         } else {
@@ -303,13 +316,27 @@ async fn apply_once(app: &App, origin: &Origin, session: AttemptId, seen: &SignI
     .await
 }
 
+/// Has the session looked at again, while its window is open.
+async fn look_again(
+    tx: &DatabaseTransaction,
+    row: &mut channel_settings::Model,
+    at: Timestamp,
+    linked: Linked,
+) -> Result<Linked> {
+    row.look_at = row.connecting_until.map(|until| at.min(until));
+    settings::save(tx, row).await?;
+    Ok(linked)
+}
+
 /// What is told of a try that did not connect.
 fn trouble(linked: &Linked) -> Option<(HookEvent, String)> {
     match linked {
         Linked::Refused(reason) => Some((HookEvent::CredentialsRequired, reason.clone())),
-        Linked::Ended(failure @ Failure::QrExpired) => Some((HookEvent::LinkExpired, failure.to_string())),
+        Linked::Ended(failure @ (Failure::QrExpired | Failure::ChallengeExpired)) => {
+            Some((HookEvent::LinkExpired, failure.to_string()))
+        }
         Linked::Ended(failure) => Some((HookEvent::Error, failure.to_string())),
-        Linked::Connected | Linked::Waiting | Linked::Overtaken => None,
+        Linked::Connected | Linked::Waiting | Linked::Asking(_) | Linked::Overtaken => None,
     }
 }
 

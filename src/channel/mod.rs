@@ -16,6 +16,7 @@ use entity::{channel::Model, id::WorkspaceId};
 use crate::{app::App, error::Result};
 
 pub(crate) mod address;
+pub mod answer;
 pub mod capabilities;
 pub mod config;
 pub(crate) mod connect;
@@ -28,6 +29,7 @@ pub mod list;
 pub mod named;
 mod sealed;
 pub mod show;
+pub mod slot;
 mod store;
 pub mod switch;
 pub mod test;

@@ -51,6 +51,7 @@ pub(super) fn new_row(
         deactivation_reason: None,
         connecting_until: None,
         look_at: None,
+        link_failure: None,
         health: Health::Unknown,
         checked_at: None,
         created_at: now,

@@ -49,7 +49,7 @@ pub async fn activate(app: &App, caller: &WorkspaceCaller, origin: &Origin, name
     let channel = named::find(app.db.reader(), caller.workspace.id, named).await?;
     if channel.state != State::Connected {
         match link::connect(app, caller, origin, named).await? {
-            Linked::Connected | Linked::Waiting => {}
+            Linked::Connected | Linked::Waiting | Linked::Asking(_) => {}
             other => return Err(other.into_error()),
         }
     }

@@ -36,7 +36,7 @@ pub(super) enum Connector {
         /// The network, `whatsapp`.
         #[arg(long, default_value = "whatsapp")]
         network: String,
-        /// The connector: `sandbox`, `waha`, `evolution`, `webchat`.
+        /// The connector: `sandbox`, `waha`, `evolution`, `unipile`, `webchat`.
         #[arg(long, required_unless_present = "off", conflicts_with = "off")]
         connector: Option<String>,
         /// Take the choice back.
@@ -48,7 +48,7 @@ pub(super) enum Connector {
         /// The partner; the whole platform where absent.
         #[arg(long)]
         partner: Option<String>,
-        /// The connector: `waha`, `evolution`.
+        /// The connector: `waha`, `evolution`, `unipile`.
         #[arg(long)]
         connector: String,
         /// Where the provider is, `https://waha.example.com`. It may be in a private network.

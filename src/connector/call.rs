@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, header::RETRY_AFTER};
+use reqwest::{Method, RequestBuilder, header::RETRY_AFTER, multipart::Form};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -73,17 +73,44 @@ impl Server {
         body: Option<Value>,
         patience: Patience,
     ) -> Result<Answer, Refusal> {
+        let request = self.to(app, session, method, path, patience)?;
+        let request = match body {
+            Some(body) => request.json(&body),
+            None => request,
+        };
+        self.said(answer(app, request).await?)
+    }
+
+    /// Posts a form to the server of a session; its answer if that is a yes.
+    pub(super) async fn post_form(
+        &self,
+        app: &App,
+        session: &Session,
+        path: &str,
+        form: Form,
+    ) -> Result<Answer, Refusal> {
+        let request = self.to(app, session, Method::POST, path, Patience::Long)?;
+        self.said(answer(app, request.multipart(form)).await?)
+    }
+
+    /// A request to one of the server's paths.
+    fn to(
+        &self,
+        app: &App,
+        session: &Session,
+        method: Method,
+        path: &str,
+        patience: Patience,
+    ) -> Result<RequestBuilder, Missed> {
         let url = format!("{}/{}{path}", session.access.base_url, self.root);
         let request = self.request(app, session, method, &url, patience).map_err(|error| {
             tracing::error!(%error, "a provider cannot be called");
             Missed::NotSent
         })?;
-        let request = request.header("Accept", "application/json");
-        let request = match body {
-            Some(body) => request.json(&body),
-            None => request,
-        };
-        let answer = answer(app, request).await?;
+        Ok(request.header("Accept", "application/json"))
+    }
+
+    fn said(&self, answer: Answer) -> Result<Answer, Refusal> {
         if answer.is_success() { Ok(answer) } else { Err((self.refusal)(&answer)) }
     }
 
@@ -122,6 +149,12 @@ fn missed(error: &reqwest::Error) -> Missed {
 }
 
 impl Answer {
+    /// One with this body.
+    #[cfg(test)]
+    pub(super) fn of(status: u16, body: &Value) -> Self {
+        Self { status, retry_after: None, body: body.to_string().into_bytes() }
+    }
+
     /// Whether it is a yes.
     pub(super) const fn is_success(&self) -> bool {
         matches!(self.status, 200..=299)

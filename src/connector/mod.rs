@@ -14,6 +14,7 @@
 //! | [`sandbox`] | all | nobody: phones are simulated |
 //! | `waha` | WhatsApp | a WAHA server: sessions, codes, pairing codes, texts and files, receipts, reactions |
 //! | `evolution` | WhatsApp | an Evolution API server: the same |
+//! | `unipile` | WhatsApp, Telegram, Instagram | Unipile: codes and checkpoints, texts and files, receipts |
 //! | [`webchat`] | web chats | nobody: visitors of customers' websites come to us |
 //!
 //! Real providers are set up by the operator ([`registry`]), called over HTTP ([`call`], [`refusal`]) and call back
@@ -40,9 +41,10 @@ use crate::{
     connector::{
         bridge::{Bridge, Bridged},
         call::Patience,
+        checkpoint::Asked,
         target::{Check, SignIn, Target},
     },
-    error::Result,
+    error::{Error, Result},
     file::Attachment,
     message::Jid,
     outbound::{self, Outbound},
@@ -52,12 +54,14 @@ use crate::{
 pub mod bridge;
 pub mod call;
 pub mod callback;
+pub mod checkpoint;
 mod evolution;
 pub mod refusal;
 pub mod registry;
 pub mod sandbox;
 pub mod session;
 pub mod target;
+mod unipile;
 mod waha;
 pub mod webchat;
 
@@ -108,6 +112,8 @@ pub enum Observation {
         /// When to look again.
         look_again_at: Timestamp,
     },
+    /// The network asks something first.
+    Asking(Asked),
     /// It is linked to an account.
     Connected(Account),
     /// It has ended, and why.
@@ -221,6 +227,7 @@ pub trait Connector: Send + Sync {
             Ok(Observation::Connected(_)) => Check::passed("session", "The session is connected"),
             Ok(Observation::Starting { .. }) => Check::failed("session", "The session is starting"),
             Ok(Observation::Waiting { .. }) => Check::failed("session", "The session waits for a phone"),
+            Ok(Observation::Asking(_)) => Check::failed("session", "The network asks something first"),
             Ok(Observation::Ended(failure)) => Check::failed("session", format!("The session has ended: {failure}")),
             Err(error) => Check::failed("session", error.description()),
         };
@@ -237,6 +244,22 @@ pub trait Connector: Send + Sync {
     /// `provider_unavailable` if it is to be tried again.
     async fn react(&self, _app: &App, _outgoing: &OutgoingReaction) -> Result<()> {
         Ok(())
+    }
+
+    /// Answers what the network asks of a session.
+    ///
+    /// # Errors
+    /// `nothing_asked`, `challenge_wrong`, `provider_unavailable`.
+    async fn answer(&self, _app: &App, _session: AttemptId, _answer: &str) -> Result<Observation> {
+        Err(Error::NothingAsked)
+    }
+
+    /// Has the network send the code again that it asks for.
+    ///
+    /// # Errors
+    /// `nothing_asked`, `resend_too_soon`, `resend_not_offered`, `provider_unavailable`.
+    async fn ask_again(&self, _app: &App, _session: AttemptId) -> Result<()> {
+        Err(Error::NothingAsked)
     }
 
     /// Hears what a provider has brought to a channel's own address, which is signed as it should be. Where providers
@@ -260,6 +283,7 @@ pub struct Connectors {
     sandbox: sandbox::Sandbox,
     waha: Bridged<waha::Waha>,
     evolution: Bridged<evolution::Evolution>,
+    unipile: Bridged<unipile::Unipile>,
     webchat: webchat::Webchat,
     /// Dials addresses that the operator set.
     dialer: Outbound,
@@ -273,6 +297,7 @@ impl Default for Connectors {
             sandbox: sandbox::Sandbox,
             waha: Bridged(waha::Waha),
             evolution: Bridged(evolution::Evolution),
+            unipile: Bridged(unipile::Unipile),
             webchat: webchat::Webchat,
             dialer: Outbound::new(true),
             timeout_ms: AtomicU64::new(timeout_ms),
@@ -288,6 +313,7 @@ impl Connectors {
             ConnectorKind::Sandbox => &self.sandbox,
             ConnectorKind::Waha => &self.waha,
             ConnectorKind::Evolution => &self.evolution,
+            ConnectorKind::Unipile => &self.unipile,
             ConnectorKind::Webchat => &self.webchat,
         }
     }
@@ -298,6 +324,7 @@ impl Connectors {
             ConnectorKind::Sandbox | ConnectorKind::Webchat => None,
             ConnectorKind::Waha => Some(&self.waha.0),
             ConnectorKind::Evolution => Some(&self.evolution.0),
+            ConnectorKind::Unipile => Some(&self.unipile.0),
         }
     }
 

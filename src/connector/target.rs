@@ -8,7 +8,7 @@ use entity::{
 };
 use serde_json::{Map, Value};
 
-use crate::connector::{Account, Observation, Qr};
+use crate::connector::{Account, Observation, Qr, checkpoint::Asked};
 
 /// A channel with its settings, the secret ones among them; so it has no `Debug`.
 pub struct Target {
@@ -46,6 +46,8 @@ pub enum SignIn {
         /// When to look again.
         look_again_at: Timestamp,
     },
+    /// The network asks something first.
+    Asking(Asked),
     /// Nobody scanned, or the session ended otherwise.
     Ended(Failure),
     /// The provider does not take what the settings say, in a sentence.
@@ -57,7 +59,11 @@ impl From<Observation> for SignIn {
         match observation {
             Observation::Starting { look_again_at } => Self::Waiting { qr: None, look_again_at },
             Observation::Waiting { qr, look_again_at } => Self::Waiting { qr, look_again_at },
+            Observation::Asking(asked) => Self::Asking(asked),
             Observation::Connected(account) => Self::Connected(account),
+            Observation::Ended(Failure::LoginRefused) => {
+                Self::Refused("the network does not accept the user name and the password".to_owned())
+            }
             Observation::Ended(failure) => Self::Ended(failure),
         }
     }

@@ -148,6 +148,13 @@ codes! {
     VisitorTokenInvalid, Unauthenticated, "The visitor's token is not good", "Ask for another with POST …/session.";
     WidgetOffline, Conflict, "Nobody is there to chat with", "Show the offline message; the channel is switched off.";
     ChannelRefused, Conflict, "The channel cannot be connected so", "See the message; test the channel.";
+    AlreadyConnected, Conflict, "The channel is connected already", "Disconnect it first, or send force.";
+    CampaignRunning, Conflict, "A campaign runs on the channel", "End the campaign first.";
+    NothingAsked, Conflict, "The network asks nothing", "Look at the status of the channel; connect it anew if it has failed.";
+    ChallengeWrong, Invalid, "The answer to the network's question is wrong", "Ask for the code again, and answer again.";
+    ChallengeExpired, Gone, "The network does not wait any more", "Connect the channel anew.";
+    ResendTooSoon, TooMany, "The code was sent a moment ago", "Wait half a minute, then ask again.";
+    ResendNotOffered, Conflict, "The network sends no code again here", "Wait for the code, or connect the channel anew.";
     WebhookNotSet, NotFound, "No webhook is set", "Set one with PUT /webhook.";
     WebhookDisabled, Conflict, "The webhook is disabled", "Mend the endpoint, then set it again with PUT /webhook.";
     DeliveryNotFound, NotFound, "No such delivery", "Check the id with GET /webhook/deliveries.";

@@ -1,5 +1,6 @@
 //! Where providers tell us what happened (`contracts/channels.md` 1.5): `/callbacks/{connector}/{session}` for those
-//! that we tell where, and `/callbacks/ch_{channel}` for those that the customer tells.
+//! that we tell where, `/callbacks/app/{connector}/{credential}` for those that have one address for all accounts of a
+//! key, and `/callbacks/ch_{channel}` for those that the customer tells.
 //!
 //! What is told is checked for its signature before it is read, noted with the work that follows from it, and answered
 //! at once; a worker does the rest. What comes again changes nothing.
@@ -8,7 +9,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use entity::{
     channel::ConnectorKind,
-    id::{AttemptId, ChannelId},
+    id::{AttemptId, ChannelId, CredentialId},
 };
 use poem::{
     Endpoint, Request, Response, Route, get, handler, post,
@@ -38,6 +39,7 @@ pub(super) fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use
 fn routes() -> Route {
     Route::new()
         .at("/:connector/:session", post(about_session))
+        .at("/app/:connector/:credential", post(about_any_session))
         .at("/:channel", get(whether_it_is_ours).post(to_channel))
 }
 
@@ -85,10 +87,27 @@ async fn about_session(
     Path((connector, session)): Path<(String, String)>,
     body: Vec<u8>,
 ) -> poem::Result<Json<Value>> {
-    let kind = ConnectorKind::iter().find(|kind| kind.to_string() == connector).ok_or(Error::RouteNotFound)?;
+    let kind = kind_of(&connector)?;
     let session: AttemptId = session.parse().map_err(|_| Error::RouteNotFound)?;
     callback::take(&app, kind, session, &read(request, body)).await?;
     Ok(Json(json!({ "status": "ok" })))
+}
+
+#[handler]
+async fn about_any_session(
+    app: Data<&Arc<App>>,
+    request: &Request,
+    Path((connector, credential)): Path<(String, String)>,
+    body: Vec<u8>,
+) -> poem::Result<Json<Value>> {
+    let kind = kind_of(&connector)?;
+    let credential: CredentialId = credential.parse().map_err(|_| Error::RouteNotFound)?;
+    callback::take_for_all(&app, kind, credential, &read(request, body)).await?;
+    Ok(Json(json!({ "status": "ok" })))
+}
+
+fn kind_of(connector: &str) -> Result<ConnectorKind, Error> {
+    ConnectorKind::iter().find(|kind| kind.to_string() == connector).ok_or(Error::RouteNotFound)
 }
 
 fn read(request: &Request, body: Vec<u8>) -> Callback {

@@ -24,6 +24,9 @@ pub trait Dialect: Type + ToJSON + Send + Sync + 'static {
     /// Media type of the body.
     const CONTENT_TYPE: &'static str = "application/json; charset=utf-8";
 
+    /// Statuses that only this dialect has, and what they mean.
+    const MORE_STATUSES: &'static [(u16, &'static str)] = &[];
+
     /// The status; most dialects agree.
     #[must_use]
     fn status(error: &Error) -> StatusCode {
@@ -86,7 +89,9 @@ impl<D: Dialect> ApiResponse for Failure<D> {
             content: vec![MetaMediaType { content_type: D::CONTENT_TYPE, schema: D::schema_ref() }],
             headers: vec![],
         };
-        MetaResponses { responses: statuses.into_iter().map(response).collect() }
+        MetaResponses {
+            responses: statuses.into_iter().chain(D::MORE_STATUSES.iter().copied()).map(response).collect(),
+        }
     }
 
     fn register(registry: &mut Registry) {

@@ -15,6 +15,7 @@ mod assets;
 mod body;
 mod callbacks;
 mod channels_api;
+mod connect_api;
 mod docs;
 mod downloads;
 pub mod edge;
@@ -54,6 +55,8 @@ fn fail(path: &str, error: poem::Error) -> Response {
         workspace_api::fail(error)
     } else if is_under(channels_api::BASE) {
         channels_api::fail(error)
+    } else if is_under(connect_api::BASE) {
+        connect_api::fail(error)
     } else if is_under(operator_api::BASE) {
         operator_api::fail(error)
     } else if is_under(invitation_page::BASE) {
@@ -71,6 +74,7 @@ pub fn routes(app: &Arc<App>) -> impl Endpoint + use<> {
         .nest(partner_api::BASE, partner_api::endpoint(app))
         .nest(workspace_api::BASE, workspace_api::endpoint(app))
         .nest(channels_api::BASE, channels_api::endpoint(app))
+        .nest(connect_api::BASE, connect_api::endpoint(app))
         .nest(operator_api::BASE, operator_api::endpoint(app))
         .nest(onboarding_page::BASE, onboarding_page::endpoint(app))
         .nest(crate::file::link::BASE, downloads::endpoint(app))

@@ -9,8 +9,8 @@ use crate::{
     app::App,
     error::ErrorCode,
     http::{
-        agents_api, channels_api, failure::status_of, operator_api, partner_api, subscription_docs, webhook_docs,
-        widget, workspace_api,
+        agents_api, channels_api, connect_api, failure::status_of, operator_api, partner_api, subscription_docs,
+        webhook_docs, widget, workspace_api,
     },
 };
 
@@ -25,6 +25,7 @@ pub fn documents(app: &Arc<App>) -> Vec<(&'static str, String)> {
         ("agents-api.json", written(&parsed(&agents_api::service(app).spec()))),
         ("channels-api-linktor.json", written(&parsed(&channels_api::linktor::service(app).spec()))),
         ("channels-api-timely.json", written(&parsed(&channels_api::timely::service(app).spec()))),
+        ("connect-api.json", written(&parsed(&connect_api::service(app).spec()))),
         ("operator-api.json", written(&parsed(&operator_api::service(app).spec()))),
         ("widget-api.json", written(&parsed(&widget::service(app).spec()))),
         ("errors.md", errors()),

@@ -16,7 +16,7 @@ use crate::{
     audit,
     caller::Origin,
     channel::connect::{self, Connected},
-    connector::{Account, Observation},
+    connector::{Account, Observation, checkpoint::Asked},
     db,
     error::{Error, Result},
     onboarding::{
@@ -92,7 +92,7 @@ pub async fn advance(app: &App, id: AttemptId) -> Result<Advanced> {
 async fn observe(app: &App, attempt: &attempt::Model) -> Result<Observation> {
     let is_over = attempt.expires_at <= app.clock.now();
     match ask(app, attempt).await {
-        Ok(Observation::Waiting { .. } | Observation::Starting { .. }) if is_over => {
+        Ok(Observation::Waiting { .. } | Observation::Asking(_) | Observation::Starting { .. }) if is_over => {
             Ok(Observation::Ended(Failure::QrExpired))
         }
         Err(error) if is_over => {
@@ -127,7 +127,8 @@ async fn apply_once(app: &App, seen: &attempt::Model, observation: &Observation)
                 let is_news = store::set_waiting(app, tx, &attempt, state, qr.as_ref(), due_at).await?;
                 return Ok(is_news.then_some(link.id));
             }
-            Observation::Starting { look_again_at } => {
+            // Pages ask for nothing but a phone: whoever is asked something else answers elsewhere.
+            Observation::Asking(Asked { look_again_at, .. }) | Observation::Starting { look_again_at } => {
                 store::look_again(tx, &attempt, (*look_again_at).min(attempt.expires_at)).await?;
                 return Ok(None);
             }

@@ -7,7 +7,7 @@ use entity::{
 use serde_json::{Value, json};
 
 use crate::{
-    conformance::{OURS, Posted, Provider, Remote, RemoteState, Said, Signature, THEIRS, choose},
+    conformance::{FileSent, OURS, Posted, Provider, Remote, RemoteState, Said, Signature, THEIRS, choose},
     support::{
         TestApp,
         evolution::{Evolution, KEY, event_of, token},
@@ -39,8 +39,7 @@ impl Provider for Evolution {
     }
 
     async fn show_code(&self, app: &TestApp, page: &Page) -> String {
-        let code = Evolution::show_code(self, &self.newest()).await;
-        app.run_jobs().await;
+        let code = self.next_code(app).await;
         assert_eq!(page.now().await.code(), code);
         code
     }
@@ -92,6 +91,12 @@ impl Provider for Evolution {
 }
 
 impl Remote for Evolution {
+    async fn next_code(&self, app: &TestApp) -> String {
+        let code = Evolution::show_code(self, &self.newest()).await;
+        app.run_jobs().await;
+        code
+    }
+
     fn refuse_key(&self, refuses: bool) {
         Evolution::refuse_key(self, refuses);
     }
@@ -167,9 +172,9 @@ impl Remote for Evolution {
         Some(name.to_owned())
     }
 
-    fn file_sent(&self) -> Option<String> {
+    fn file_sent(&self) -> Option<FileSent> {
         let last = self.sent().pop()?;
-        last["media"].as_str().map(str::to_owned)
+        last["media"].as_str().map(|url| FileSent::At(url.to_owned()))
     }
 
     fn reactions(&self) -> Vec<String> {

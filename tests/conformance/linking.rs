@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use entity::{attempt, channel};
+use reqwest::Method;
 use sea_orm::{EntityTrait, QueryOrder};
+use serde_json::{Value, json};
 
 use crate::{
-    conformance::{Provider, Remote, RemoteState, Scene, THEIRS},
-    support::provider::Trouble,
+    conformance::{OURS, Provider, Remote, RemoteState, Scene, THEIRS},
+    support::{Answer, provider::Trouble},
 };
 
 async fn newest_attempt<P: Provider>(scene: &Scene<P>) -> attempt::Model {
@@ -20,14 +22,14 @@ pub(crate) async fn codes_are_replaced_and_run_out<P: Provider>() {
     let page = scene.page().await;
     page.start().await;
     let mut codes = Vec::new();
-    for seq in 1..=3 {
+    for seq in 1..=P::CODES {
         codes.push(scene.provider.show_code(&scene.app, &page).await);
         let shown = page.now().await;
         assert_eq!((shown.state(), &shown.0["qr"]["seq"]), ("awaiting_scan", &seq.into()));
         assert!(shown.0["qr"]["expires_in_ms"].as_i64().is_some_and(|left| left > 0), "{}", shown.0);
     }
     codes.dedup();
-    assert_eq!(codes.len(), 3);
+    assert_eq!(codes.len(), usize::try_from(P::CODES).expect("a count"));
     scene.provider.run_out(&scene.app).await;
     let shown = page.now().await;
     assert_eq!((shown.state(), &shown.0["error"]["code"]), ("expired", &"qr_expired".into()));
@@ -95,10 +97,12 @@ pub(crate) async fn a_provider_in_trouble_fails_no_attempt_at_once<P: Remote>() 
         scene.provider.trouble_asking(trouble);
     }
     assert_eq!(page.start().await.state(), "connecting");
-    for _ in 0..4 {
+    for _ in 0..3 {
         scene.app.advance(10).await;
         assert_eq!(page.now().await.state(), "connecting");
     }
+    scene.app.advance(10).await;
+    assert_eq!(page.now().await.state(), if P::CODES == 1 { "awaiting_scan" } else { "connecting" });
     let code = scene.provider.show_code(&scene.app, &page).await;
     scene.provider.link(&scene.app, &code).await;
     scene.app.run_jobs().await;
@@ -111,7 +115,7 @@ pub(crate) async fn states_that_nobody_knows_change_nothing<P: Remote>() {
     page.start().await;
     scene.provider.change(RemoteState::Unheard, false).await;
     scene.app.advance(5).await;
-    assert_eq!(page.now().await.state(), "connecting");
+    assert_eq!(page.now().await.state(), if P::CODES == 1 { "awaiting_scan" } else { "connecting" });
     let code = scene.provider.show_code(&scene.app, &page).await;
     scene.provider.change(RemoteState::Unheard, false).await;
     scene.app.advance(5).await;
@@ -161,4 +165,48 @@ pub(crate) async fn a_lost_word_about_a_session_is_made_good<P: Remote>() {
     assert_eq!(scene.account().await["connected"], true);
     scene.app.run_jobs().await;
     assert_eq!(scene.account().await["connected"], false);
+}
+
+pub(crate) async fn channels_are_linked_over_the_channels_api<P: Remote>() {
+    let scene = Scene::<P>::new().await;
+    let token = scene.token().await;
+    let call = async |method: Method, path: &str, body: Value| {
+        let request = scene.app.http.request(method, format!("{}/v1/channels{path}", scene.app.base));
+        Answer::of(request.header("x-api-key", token.token()).json(&body)).await
+    };
+    let made = call(Method::POST, "", json!({ "name": "Support", "type": "whatsapp" })).await.expect(201);
+    let path = format!("/{}", made["id"].as_str().expect("an id"));
+    let (connect, code_path) = (format!("{path}/connect"), format!("{path}/qr-code"));
+    for round in 0..2 {
+        let waiting = call(Method::POST, &connect, json!({})).await.expect(200);
+        assert_ne!(waiting["status"], "connected");
+        let code = scene.provider.next_code(&scene.app).await;
+        let shown = call(Method::GET, &code_path, json!(null)).await.expect(200);
+        assert_eq!(shown["qr"], code, "{round}");
+        scene.provider.link(&scene.app, &code).await;
+        scene.app.run_jobs().await;
+        let connected = call(Method::GET, &path, json!(null)).await.expect(200);
+        assert_eq!((&connected["status"], &connected["phone_number"]), (&json!("connected"), &json!(OURS)));
+        let text = format!("Hello {round}");
+        call(Method::POST, &format!("{path}/conversation"), json!({ "to": THEIRS, "message": text })).await.expect(201);
+        scene.app.advance(10).await;
+        assert_eq!(scene.provider.taken(&scene.app, &text).await, 1);
+        let session = scene.channel().await.session;
+        if round == 0 {
+            scene.provider.log_out(&scene.app).await;
+            assert_eq!(call(Method::GET, &path, json!(null)).await.expect(200)["status"], "error");
+        } else {
+            call(Method::POST, &format!("{path}/disconnect"), json!(null)).await.expect(200);
+            assert_eq!(call(Method::GET, &path, json!(null)).await.expect(200)["status"], "disconnected");
+        }
+        scene.app.run_jobs().await;
+        assert!(scene.provider.is_gone(&scene.app, session).await, "nothing is left at the provider");
+    }
+    // Nobody scans.
+    call(Method::POST, &connect, json!({})).await.expect(200);
+    scene.provider.next_code(&scene.app).await;
+    let session = scene.channel().await.session;
+    scene.app.advance(301).await;
+    assert_eq!(call(Method::GET, &code_path, json!(null)).await.expect(409)["error"]["code"], "QR_CODE_NOT_AVAILABLE");
+    assert!(scene.provider.is_gone(&scene.app, session).await, "nothing is left at the provider");
 }

@@ -7,7 +7,7 @@ use entity::{
 use serde_json::{Value, json};
 
 use crate::{
-    conformance::{OURS, Posted, Provider, Remote, RemoteState, Said, Signature, THEIRS, choose},
+    conformance::{FileSent, OURS, Posted, Provider, Remote, RemoteState, Said, Signature, THEIRS, choose},
     support::{
         TestApp,
         page::Page,
@@ -39,8 +39,7 @@ impl Provider for Waha {
     }
 
     async fn show_code(&self, app: &TestApp, page: &Page) -> String {
-        let code = Waha::show_code(self, &self.newest()).await;
-        app.run_jobs().await;
+        let code = self.next_code(app).await;
         assert_eq!(page.now().await.code(), code);
         code
     }
@@ -93,6 +92,12 @@ impl Provider for Waha {
 }
 
 impl Remote for Waha {
+    async fn next_code(&self, app: &TestApp) -> String {
+        let code = Waha::show_code(self, &self.newest()).await;
+        app.run_jobs().await;
+        code
+    }
+
     fn refuse_key(&self, refuses: bool) {
         Waha::refuse_key(self, refuses);
     }
@@ -165,9 +170,9 @@ impl Remote for Waha {
         Some(Waha::keep(self, name, content_type, content))
     }
 
-    fn file_sent(&self) -> Option<String> {
+    fn file_sent(&self) -> Option<FileSent> {
         let last = self.sent().pop()?;
-        last["file"]["url"].as_str().map(str::to_owned)
+        last["file"]["url"].as_str().map(|url| FileSent::At(url.to_owned()))
     }
 
     fn reactions(&self) -> Vec<String> {

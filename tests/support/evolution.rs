@@ -161,7 +161,7 @@ fn failed(status: u16, reason: &str) -> Response {
 }
 
 fn answer(kept: &mut Kept<Instances>, asked: &Asked) -> Response {
-    let Asked { method, path, query, body } = asked;
+    let Asked { method, path, query, body, .. } = asked;
     let parts: Vec<&str> = path.split('/').collect();
     let no_instance = || failed(404, "The instance does not exist");
     match (method.as_str(), parts.as_slice()) {

@@ -31,6 +31,7 @@ pub(crate) mod receiver;
 pub(crate) mod redis;
 pub(crate) mod sender;
 pub(crate) mod tools;
+pub(crate) mod unipile;
 pub(crate) mod upload;
 pub(crate) mod visitor;
 pub(crate) mod waha;

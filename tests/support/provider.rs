@@ -47,6 +47,8 @@ pub(crate) struct Asked {
     pub(crate) query: String,
     /// `null` if it was no JSON.
     pub(crate) body: Value,
+    /// As it came.
+    pub(crate) raw: Vec<u8>,
 }
 
 /// What it has.
@@ -136,6 +138,7 @@ fn endpoint<P: Played>(
                 path: request.uri().path().trim_start_matches(P::ROOT).to_owned(),
                 query: request.uri().query().unwrap_or_default().to_owned(),
                 body: serde_json::from_slice(&body).unwrap_or_default(),
+                raw: body.into(),
             };
             if !is_known || kept.lock().expect("a lock").refuses_key {
                 return Ok::<_, poem::Error>(P::unauthorized());

@@ -36,6 +36,8 @@ pub(super) enum Form {
     Phone,
     /// An e-mail address.
     Email,
+    /// A country, ISO 3166-1 alpha-2.
+    Country,
     /// Web origins: scheme, host and port.
     Origins,
     /// Colours and texts of a widget.
@@ -134,6 +136,9 @@ const FACEBOOK: &[Field] = &[
 const INSTAGRAM: &[Field] = &[
     field("config.accountId", Form::Text, Need::WithoutConnector),
     field("config.accessToken", Form::Secret, Need::WithoutConnector),
+    optional("config.username", Form::Text),
+    field("config.password", Form::Secret, Need::With("username")),
+    optional("config.country", Form::Country),
 ];
 const RCS: &[Field] = &[
     optional("config.provider", Form::OneOf(&["rbm"])),
@@ -206,6 +211,11 @@ impl Field {
                 let fits = parts.is_some() && is_line(text, 254) && !text.contains(char::is_whitespace);
                 fits.then(|| text.into()).ok_or_else(|| wrong("must be an e-mail address"))
             }
+            (Form::Country, Value::String(text)) => {
+                let fits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic());
+                let text = fits.then(|| text.to_ascii_uppercase().into());
+                text.ok_or_else(|| wrong("must be a country of two letters, ISO 3166-1"))
+            }
             (Form::OneOf(words), Value::String(text)) => {
                 let known = words.iter().find(|word| **word == text);
                 known.map(|word| (*word).into()).ok_or_else(|| wrong(&format!("must be {}", words.join(" or "))))
@@ -225,7 +235,9 @@ impl Form {
 
     const fn kind(self) -> &'static str {
         match self {
-            Self::Text | Self::Secret | Self::Key | Self::Phone | Self::Email | Self::OneOf(_) => "a string",
+            Self::Text | Self::Secret | Self::Key | Self::Phone | Self::Email | Self::Country | Self::OneOf(_) => {
+                "a string"
+            }
             Self::Flag => "true or false",
             Self::Port => "a number",
             Self::Origins => "a list of origins",

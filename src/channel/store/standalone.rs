@@ -11,7 +11,7 @@ use entity::{
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, FromQueryResult, PaginatorTrait,
-    QueryFilter, QuerySelect, QueryTrait, Set,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set,
     sea_query::{CaseStatement, Expr},
 };
 
@@ -63,6 +63,20 @@ pub(in crate::channel) async fn insert(app: &App, tx: &DatabaseTransaction, new:
 pub(in crate::channel) async fn count(db: &impl ConnectionTrait, workspace_id: WorkspaceId) -> Result<u64> {
     let living = Entity::find().filter(Column::WorkspaceId.eq(workspace_id)).filter(Column::DeletedAt.is_null());
     Ok(living.count(db).await?)
+}
+
+/// The channel of a network that was connected last, of those that are.
+pub(in crate::channel) async fn connected_of_network(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    network: Network,
+) -> Result<Option<Model>> {
+    let connected = Entity::find()
+        .filter(Column::WorkspaceId.eq(workspace_id))
+        .filter(Column::Network.eq(network))
+        .filter(Column::State.eq(State::Connected))
+        .filter(Column::DeletedAt.is_null());
+    Ok(connected.order_by_desc(Column::ConnectedAt).order_by_desc(Column::AccountId).one(db).await?)
 }
 
 /// Another channel of the workspace that has or had this account.

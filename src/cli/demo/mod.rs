@@ -28,6 +28,7 @@ use crate::{
 };
 
 mod client;
+mod connecting;
 mod conversation;
 mod qr;
 mod receiver;

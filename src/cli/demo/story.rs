@@ -35,6 +35,7 @@ pub(super) async fn play(
     story.send(&workspace, &token, operator.expose_secret()).await?;
     story.converse(&token).await?;
     story.chat_on_a_website(&token).await?;
+    story.connect().await?;
     story.downgrade_and_back(&workspace, agents).await?;
     story.last_page(&workspace, agents[1]).await
 }

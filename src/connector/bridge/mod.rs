@@ -8,8 +8,9 @@
 use async_trait::async_trait;
 use entity::{
     attempt::Failure,
-    channel::ConnectorKind,
+    channel::{ConnectorKind, Network},
     id::{AttemptId, PartnerId},
+    timestamp::Timestamp,
 };
 use reqwest::RequestBuilder;
 
@@ -18,9 +19,10 @@ use crate::{
     connector::{
         Account, Connector, Delivery, Observation, Outgoing, OutgoingReaction, PairingCode,
         callback::{Callback, Heard},
+        checkpoint::Checkpoint,
         refusal::{Class, Refusal},
         session::{self, Session},
-        target::{Check, Target},
+        target::{Check, SignIn, Target},
     },
     db,
     error::{Error, Result},
@@ -38,6 +40,45 @@ pub const PAIRING_SECONDS: i64 = 120;
 /// How long a provider that limits us is left alone if it does not say, in seconds.
 const LIMITED_SECONDS: i64 = 5;
 
+/// What a session is to be linked to.
+pub(super) struct Wanted<'a> {
+    pub(super) network: Network,
+    /// What the account signs in with; it waits for a phone where absent.
+    pub(super) login: Option<Login<'a>>,
+}
+
+/// What an account signs in with.
+pub(super) struct Login<'a> {
+    pub(super) username: &'a str,
+    pub(super) password: &'a str,
+    /// Where it seems to come from, ISO 3166-1 alpha-2.
+    pub(super) country: Option<&'a str>,
+}
+
+impl<'a> Wanted<'a> {
+    const fn phone(network: Network) -> Self {
+        Self { network, login: None }
+    }
+
+    fn of(target: &'a Target) -> Self {
+        let login = target.text("username").zip(target.text("password"));
+        let country = target.text("country");
+        let login = login.map(|(username, password)| Login { username, password, country });
+        Self { network: target.network, login }
+    }
+}
+
+/// What came of making a session, or of answering what the network asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Made {
+    /// The provider's own id of it, where the provider chooses one.
+    pub(super) external_id: Option<String>,
+    /// The code that it shows, where it shows one at once and never again.
+    pub(super) code: Option<String>,
+    /// What the network asks before it lets the account in.
+    pub(super) checkpoint: Option<Checkpoint>,
+}
+
 /// What a session looks like at its provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Look {
@@ -45,6 +86,10 @@ pub(super) enum Look {
     Starting,
     /// It waits for a phone; `None` while the next code is not there yet.
     Scan(Option<String>),
+    /// It waits for a phone into which a pairing code is typed, and has no other code to show.
+    Pair,
+    /// The network asks something first.
+    Ask(Checkpoint),
     /// It works.
     Working(Account),
     /// It was stopped.
@@ -82,8 +127,28 @@ pub(super) trait Bridge: Send + Sync {
     /// Which connector it is.
     fn kind(&self) -> ConnectorKind;
 
+    /// Until when the code with this place in the row is good (`contracts/channels.md` 1.3).
+    fn code_lives_until(&self, app: &App, _session: &Session, seq: i32) -> Timestamp {
+        session::in_seconds(app, if seq == 1 { FIRST_CODE_SECONDS } else { CODE_SECONDS })
+    }
+
+    /// Until when the network waits for an answer to what it asks.
+    fn asks_until(&self, app: &App, _session: &Session) -> Timestamp {
+        session::in_seconds(app, CODE_SECONDS)
+    }
+
     /// Makes and starts a session.
-    async fn create(&self, app: &App, session: &Session) -> Result<(), Refusal>;
+    async fn create(&self, app: &App, session: &Session, wanted: &Wanted<'_>) -> Result<Made, Refusal>;
+
+    /// Answers what the network asks.
+    async fn answer(&self, _app: &App, _session: &Session, _answer: &str) -> Result<Made, Refusal> {
+        Err(Refusal::of(Class::NotFound))
+    }
+
+    /// Has the network send its code again.
+    async fn ask_again(&self, _app: &App, _session: &Session) -> Result<(), Refusal> {
+        Err(Refusal::of(Class::PermissionMissing))
+    }
 
     /// Looks at a session.
     async fn look(&self, app: &App, session: &Session) -> Result<Look, Refusal>;
@@ -112,6 +177,20 @@ pub(super) trait Bridge: Send + Sync {
     /// Whether a callback is the provider's.
     fn is_genuine(&self, app: &App, session: &Session, callback: &Callback) -> bool;
 
+    /// Whether a callback that comes to the address of a key is the provider's, by the secret of that key. Most
+    /// providers have an address for each session.
+    fn is_genuine_for_all(&self, _secret: &str, _callback: &Callback) -> bool {
+        false
+    }
+
+    /// The provider's id of the session that such a callback is about.
+    ///
+    /// # Errors
+    /// `invalid_request` if it cannot be read.
+    fn account_of(&self, _callback: &Callback) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     /// What a genuine callback says.
     ///
     /// # Errors
@@ -131,22 +210,11 @@ pub(super) struct Bridged<B>(pub(super) B);
 #[async_trait]
 impl<B: Bridge> Connector for Bridged<B> {
     async fn start(&self, app: &App, session: AttemptId, partner_id: &PartnerId) -> Result<Observation> {
-        let Some(session) = session::begin(app, self.0.kind(), session, partner_id).await? else {
-            return Ok(Observation::Ended(Failure::NoConnector));
-        };
-        if session.row.ended_at.is_some() {
-            return Ok(Observation::Ended(Failure::ProviderUnavailable));
-        }
-        // One that was looked at is there.
-        if session.row.checked_at.is_none() {
-            match self.0.create(app, &session).await {
-                Ok(()) => {}
-                // A try before this one has made it; its answer was lost.
-                Err(Refusal { class: Class::Duplicate, .. }) => {}
-                Err(refusal) => return observe::unanswered(app, &session, refusal),
-            }
-        }
-        observe::observe(&self.0, app, &session).await
+        self.begin(app, session, partner_id, &Wanted::phone(Network::Whatsapp)).await
+    }
+
+    async fn sign_in(&self, app: &App, target: &Target) -> Result<SignIn> {
+        self.begin(app, target.session, &target.partner_id, &Wanted::of(target)).await.map(SignIn::from)
     }
 
     async fn observe(&self, app: &App, session: AttemptId) -> Result<Observation> {
@@ -212,6 +280,37 @@ impl<B: Bridge> Connector for Bridged<B> {
         }
     }
 
+    async fn answer(&self, app: &App, session: AttemptId, answer: &str) -> Result<Observation> {
+        let asking = session::find(app, self.0.kind(), session).await?.filter(|found| found.row.checkpoint.is_some());
+        let asking = asking.ok_or(Error::NothingAsked)?;
+        match self.0.answer(app, &asking, answer).await {
+            Ok(made) => {
+                session::made(app, session, &made).await?;
+                self.observe(app, session).await
+            }
+            Err(refusal) => match refusal.class {
+                Class::ChallengeWrong => Err(Error::ChallengeWrong),
+                Class::ChallengeExpired | Class::NotFound | Class::Duplicate => {
+                    Ok(Observation::Ended(Failure::ChallengeExpired))
+                }
+                Class::AccountRestricted => Ok(Observation::Ended(Failure::Banned)),
+                // It may have been heard: whoever looks next sees what became of it.
+                _ => Err(Error::ProviderUnavailable),
+            },
+        }
+    }
+
+    async fn ask_again(&self, app: &App, session: AttemptId) -> Result<()> {
+        let asking = session::find(app, self.0.kind(), session).await?.filter(|found| found.row.checkpoint.is_some());
+        let asking = asking.ok_or(Error::NothingAsked)?;
+        self.0.ask_again(app, &asking).await.map_err(|refusal| match refusal.class {
+            Class::ContentRejected | Class::RateLimited => Error::ResendTooSoon,
+            Class::PermissionMissing => Error::ResendNotOffered,
+            Class::NotFound | Class::ChallengeExpired => Error::NothingAsked,
+            _ => Error::ProviderUnavailable,
+        })
+    }
+
     async fn end(&self, app: &App, session: AttemptId) -> Result<()> {
         let Some(session) = session::find(app, self.0.kind(), session).await? else { return Ok(()) };
         match self.0.remove(app, &session).await {
@@ -219,5 +318,46 @@ impl<B: Bridge> Connector for Bridged<B> {
             Err(refusal) => return Err(refusal.into()),
         }
         db::write(&app.db, "connector.end", async |tx| session::end(app, tx, session.id()).await).await
+    }
+}
+
+impl<B: Bridge> Bridged<B> {
+    /// Makes a session, or finds it made, and looks at it.
+    async fn begin(
+        &self,
+        app: &App,
+        id: AttemptId,
+        partner_id: &PartnerId,
+        wanted: &Wanted<'_>,
+    ) -> Result<Observation> {
+        let Some(mut session) = session::begin(app, self.0.kind(), id, partner_id).await? else {
+            return Ok(Observation::Ended(Failure::NoConnector));
+        };
+        if session.row.ended_at.is_some() {
+            return Ok(Observation::Ended(Failure::ProviderUnavailable));
+        }
+        // One that was looked at, or has an id, is there.
+        if session.row.checked_at.is_none() && session.row.external_id.is_none() {
+            match self.0.create(app, &session, wanted).await {
+                Ok(made) if made != Made::default() => {
+                    session::made(app, id, &made).await?;
+                    match session::find(app, self.0.kind(), id).await? {
+                        Some(again) => session = again,
+                        None => return Ok(Observation::Ended(Failure::ProviderUnavailable)),
+                    }
+                }
+                Ok(_) => {}
+                // A try before this one has made it; its answer was lost.
+                Err(Refusal { class: Class::Duplicate, .. }) => {}
+                Err(Refusal { class: Class::ChallengeWrong, .. }) => {
+                    return Ok(Observation::Ended(Failure::LoginRefused));
+                }
+                Err(Refusal { class: Class::AccountRestricted, .. }) => {
+                    return Ok(Observation::Ended(Failure::Banned));
+                }
+                Err(refusal) => return observe::unanswered(app, &session, refusal),
+            }
+        }
+        observe::observe(&self.0, app, &session).await
     }
 }

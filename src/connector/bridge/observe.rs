@@ -8,7 +8,8 @@ use crate::{
     app::App,
     connector::{
         Observation,
-        bridge::{Bridge, LIMITED_SECONDS, Look},
+        bridge::{Bridge, LIMITED_SECONDS, Look, PAIRING_SECONDS},
+        checkpoint::{Asked, Checkpoint, Kind},
         refusal::{Class, Refusal},
         session::{self, Session},
     },
@@ -29,6 +30,10 @@ pub const REPAIR_PAUSES_SECONDS: [i64; 3] = [30, 60, 120];
 const STARTING_SECONDS: i64 = 2;
 /// Longest that a provider that limits us is left alone, in seconds: an attempt is over before.
 const MOST_LIMITED_SECONDS: i64 = 600;
+/// When an approval that is given in the network's own app is looked for, in seconds.
+const APPROVAL_SECONDS: i64 = 5;
+/// When a session is looked at again that waits for an answer which we pass on, in seconds.
+const ANSWER_SECONDS: i64 = 30;
 /// When a code is asked for that should be there already, in seconds.
 const OVERDUE_SECONDS: i64 = 2;
 
@@ -44,11 +49,14 @@ pub(super) async fn observe(bridge: &impl Bridge, app: &App, session: &Session) 
         Look::Starting => Ok(later(app, STARTING_SECONDS)),
         _ if session.is_linked() => linked(bridge, app, session, &look).await,
         Look::Scan(None) => Ok(later(app, STARTING_SECONDS)),
-        Look::Scan(Some(payload)) => waiting(app, session, &payload).await,
+        Look::Scan(Some(payload)) => waiting(bridge, app, session, &payload).await,
+        Look::Pair => Ok(Observation::Waiting { qr: None, look_again_at: session::in_seconds(app, PAIRING_SECONDS) }),
+        Look::Ask(checkpoint) => Ok(asking(bridge, app, session, checkpoint)),
         Look::Banned => Ok(Observation::Ended(Failure::Banned)),
         Look::LoggedOut => Ok(Observation::Ended(Failure::LoggedOut)),
         Look::Passkey => Ok(Observation::Ended(Failure::PasskeyRequired)),
         // One that has shown codes fails when they run out.
+        Look::Failed if session.row.checkpoint.is_some() => Ok(Observation::Ended(Failure::ChallengeExpired)),
         Look::Failed if session.row.qr_seq > 0 => Ok(Observation::Ended(Failure::QrExpired)),
         Look::Failed | Look::Stopped | Look::Gone => Ok(Observation::Ended(Failure::ProviderUnavailable)),
     }
@@ -73,11 +81,16 @@ pub(super) fn unanswered(app: &App, session: &Session, refusal: Refusal) -> Resu
     }
 }
 
-async fn waiting(app: &App, session: &Session, payload: &str) -> Result<Observation> {
-    let lives = |seq: i32| {
-        let seconds = if seq == 1 { FIRST_CODE_SECONDS } else { CODE_SECONDS };
-        session::in_seconds(app, seconds)
-    };
+/// A session whose network asks something. An approval is given elsewhere, so it is looked for.
+fn asking(bridge: &impl Bridge, app: &App, session: &Session, checkpoint: Checkpoint) -> Observation {
+    let expires_at = bridge.asks_until(app, session);
+    let pause = if checkpoint.kind == Kind::InAppValidation { APPROVAL_SECONDS } else { ANSWER_SECONDS };
+    let look_again_at = session::in_seconds(app, pause).min(expires_at);
+    Observation::Asking(Asked { checkpoint, expires_at, look_again_at })
+}
+
+async fn waiting(bridge: &impl Bridge, app: &App, session: &Session, payload: &str) -> Result<Observation> {
+    let lives = |seq: i32| bridge.code_lives_until(app, session, seq);
     let shown = db::retried(|| async {
         db::write(&app.db, "connector.show_code", async |tx| session::show_code(tx, session.id(), payload, lives).await)
             .await

@@ -68,7 +68,8 @@ fn refused(refusal: Refusal) -> Check {
 
 const fn unconnected(look: &Look) -> &'static str {
     match look {
-        Look::Scan(_) => "The session waits for a phone",
+        Look::Scan(_) | Look::Pair => "The session waits for a phone",
+        Look::Ask(_) => "The network asks something first",
         Look::Stopped => "The session is stopped",
         Look::Failed => "The session has failed",
         Look::Banned => "The network has banned the account",

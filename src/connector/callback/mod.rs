@@ -9,16 +9,21 @@ use std::collections::HashMap;
 
 use entity::{
     channel::ConnectorKind,
-    id::{AttemptId, ChannelId},
+    id::{AttemptId, ChannelId, CredentialId},
     timestamp::Timestamp,
 };
 use sea_orm::DatabaseTransaction;
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     app::App,
     channel as channels,
-    connector::session::{self, Session},
+    connector::{
+        bridge::Bridge,
+        registry,
+        session::{self, Session},
+    },
     db,
     error::{Error, Result},
     message::status::{Receipt, ReceiptEvent},
@@ -161,7 +166,33 @@ pub async fn take(app: &App, connector: ConnectorKind, id: AttemptId, callback: 
     if !bridge.is_genuine(app, &session, callback) {
         return Err(Error::InvalidSignature);
     }
-    let heard = bridge.read(app, &session, callback)?;
+    heard(app, bridge, &session, callback).await
+}
+
+/// Takes a callback that comes to the address of a provider's key. What is about no session of ours is left alone: the
+/// key may have other uses.
+///
+/// # Errors
+/// As [`take`].
+pub async fn take_for_all(app: &App, connector: ConnectorKind, id: CredentialId, callback: &Callback) -> Result<()> {
+    let bridge = app.connectors.bridge(connector).ok_or(Error::RouteNotFound)?;
+    let standing = registry::callbacks(app, id).await?;
+    if standing.connector != connector {
+        return Err(Error::RouteNotFound);
+    }
+    if !bridge.is_genuine_for_all(standing.secret.expose_secret(), callback) {
+        return Err(Error::InvalidSignature);
+    }
+    let Some(account) = bridge.account_of(callback)? else { return Ok(()) };
+    match session::find_external(app, connector, id, &account).await? {
+        Some(session) => heard(app, bridge, &session, callback).await,
+        None => Ok(()),
+    }
+}
+
+/// Notes what a genuine callback says, and queues what follows.
+async fn heard(app: &App, bridge: &dyn Bridge, session: &Session, callback: &Callback) -> Result<()> {
+    let heard = bridge.read(app, session, callback)?;
     let Some(event) = heard.event.filter(|_| session.row.ended_at.is_none()) else { return Ok(()) };
     let taken = session::Taken {
         digest: secret::digest(&heard.id),
@@ -172,7 +203,7 @@ pub async fn take(app: &App, connector: ConnectorKind, id: AttemptId, callback: 
         if !session::take_callback(app, tx, session.id(), taken).await? {
             return Ok(false);
         }
-        note(app, tx, &session, event, heard.happened_at).await
+        note(app, tx, session, event, heard.happened_at).await
     })
     .await?;
     if is_new {

@@ -20,7 +20,7 @@ use crate::{
     app::App,
     connector::{
         Outgoing, OutgoingReaction,
-        bridge::{self, Bridge, Look, Packing, Source},
+        bridge::{self, Bridge, Look, Made, Packing, Source, Wanted},
         call::{Answer, Patience, Server},
         callback::{Callback, Heard},
         refusal::{Class, Refusal},
@@ -67,7 +67,7 @@ impl Bridge for Evolution {
         ConnectorKind::Evolution
     }
 
-    async fn create(&self, app: &App, session: &Session) -> Result<(), Refusal> {
+    async fn create(&self, app: &App, session: &Session, _wanted: &Wanted<'_>) -> Result<Made, Refusal> {
         let webhook = json!({
             "enabled": true,
             "url": session.callback_url(app),
@@ -83,7 +83,7 @@ impl Bridge for Evolution {
             "webhook": webhook,
         });
         match SERVER.call(app, session, Method::POST, "instance/create", Some(body), Patience::Long).await {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(Made::default()),
             // Here 403 is the word for a name that is taken; 401 is that for a key.
             Err(Refusal { class: Class::PermissionMissing, .. }) => Err(Refusal::of(Class::Duplicate)),
             Err(refusal) => Err(refusal),

@@ -19,6 +19,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     app::App,
+    db,
     error::{Error, Result},
 };
 
@@ -68,6 +69,7 @@ pub const fn serves(connector: ConnectorKind, network: Network) -> bool {
     match connector {
         ConnectorKind::Sandbox => true,
         ConnectorKind::Waha | ConnectorKind::Evolution => matches!(network, Network::Whatsapp),
+        ConnectorKind::Unipile => matches!(network, Network::Whatsapp | Network::Telegram | Network::Instagram),
         ConnectorKind::Webchat => matches!(network, Network::Webchat),
     }
 }
@@ -76,7 +78,7 @@ pub const fn serves(connector: ConnectorKind, network: Network) -> bool {
 const fn needs_credentials(connector: ConnectorKind) -> bool {
     match connector {
         ConnectorKind::Sandbox | ConnectorKind::Webchat => false,
-        ConnectorKind::Waha | ConnectorKind::Evolution => true,
+        ConnectorKind::Waha | ConnectorKind::Evolution | ConnectorKind::Unipile => true,
     }
 }
 
@@ -133,6 +135,26 @@ pub(super) async fn access(app: &App, id: CredentialId) -> Result<Access> {
 fn opened(app: &App, row: &connector_credential::Model) -> Result<Access> {
     let api_key = app.vault.open_text(&key_purpose(row.id), &row.api_key)?;
     Ok(Access { credential_id: row.id, base_url: row.base_url.clone(), api_key })
+}
+
+/// How a provider proves callbacks about all accounts of a key.
+pub(super) struct Callbacks {
+    pub(super) connector: ConnectorKind,
+    pub(super) secret: SecretString,
+    /// Where it has been told to call back.
+    pub(super) registered_at: Option<String>,
+}
+
+/// How the provider of these credentials proves its callbacks.
+pub(super) async fn callbacks(app: &App, id: CredentialId) -> Result<Callbacks> {
+    let row = store::by_id(app.db.reader(), id).await?.ok_or(Error::RouteNotFound)?;
+    let secret = app.vault.open_text(&callback_purpose(row.id), &row.callback_secret)?;
+    Ok(Callbacks { connector: row.connector, secret, registered_at: row.callback_url })
+}
+
+/// Notes where the provider of these credentials has been told to call back.
+pub(super) async fn set_registered(app: &App, id: CredentialId, url: &str) -> Result<()> {
+    db::write(&app.db, "connector.registered", async |tx| store::set_callback_url(tx, id, url).await).await
 }
 
 /// All that is set, the platform's first.

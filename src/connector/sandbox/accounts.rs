@@ -15,7 +15,7 @@ use crate::{
     channel::config::bot_id,
     connector::{
         Account, Observation,
-        sandbox::{self, store},
+        sandbox::{self, checkpoints, store},
         target::{Check, SignIn, Target},
     },
     db,
@@ -24,8 +24,16 @@ use crate::{
 };
 
 /// Settings that hold what an account signs in with.
-const CREDENTIALS: [&str; 7] =
-    ["accessToken", "botToken", "authToken", "smtpPassword", "imapPassword", "pageAccessToken", "serviceAccountKey"];
+const CREDENTIALS: [&str; 8] = [
+    "accessToken",
+    "botToken",
+    "authToken",
+    "smtpPassword",
+    "imapPassword",
+    "pageAccessToken",
+    "serviceAccountKey",
+    "password",
+];
 
 /// What the simulated provider makes of credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +78,9 @@ pub(super) async fn sign_in(app: &App, target: &Target) -> Result<SignIn> {
         Fate::Usual | Fate::NoPermission | Fate::NoWebhook => {}
     }
     let account = account_of(target)?;
+    if let Some(asked) = checkpoints::begin(app, target, &account).await? {
+        return Ok(asked);
+    }
     db::write(&app.db, "sandbox.sign_in", async |tx| store::insert_signed_in(app, tx, target, &account).await).await?;
     Ok(SignIn::Connected(account))
 }
@@ -82,6 +93,8 @@ pub(super) fn observed(row: &Model) -> Result<Observation> {
             let name = named_after(phone.as_str());
             Account::whatsapp(phone, name)
         }
+        // Who signed in with a user name is called so.
+        (Network::Instagram, Some(id), None) if row.checkpoint.is_some() => named(id.clone(), Some(id.clone())),
         (_, Some(id), phone) => Account { external_id: id.clone(), phone, username: None, name: named_after(id) },
         (_, None, Some(phone)) => Account {
             external_id: phone.as_str().trim_start_matches('+').to_owned(),
@@ -141,10 +154,6 @@ async fn session(app: &App, target: &Target) -> Result<Check> {
 /// The account that a channel's settings name, as the simulated provider knows it.
 fn account_of(target: &Target) -> Result<Account> {
     let text = |name| target.text(name).unwrap_or_default().to_owned();
-    let named = |external_id: String, username: Option<String>| {
-        let name = named_after(&external_id);
-        Account { external_id, phone: None, username, name }
-    };
     Ok(match target.network {
         Network::Whatsapp => {
             let phone = number_of(&text("phoneNumberId"))?;
@@ -161,6 +170,10 @@ fn account_of(target: &Target) -> Result<Account> {
             let username = format!("sandbox_{id}_bot");
             named(id, Some(username))
         }
+        Network::Instagram if target.text("username").is_some() => {
+            let username = text("username");
+            named(username.clone(), Some(username))
+        }
         Network::Instagram => {
             let id = text("accountId");
             let username = format!("sandbox_{id}");
@@ -175,6 +188,11 @@ fn account_of(target: &Target) -> Result<Account> {
         Network::Rcs => named(text("agentId"), None),
         Network::Webchat => named(target.channel_id.to_string(), None),
     })
+}
+
+fn named(external_id: String, username: Option<String>) -> Account {
+    let name = named_after(&external_id);
+    Account { external_id, phone: None, username, name }
 }
 
 /// The number behind an id of Meta's: its last seven digits after +1555.

@@ -34,6 +34,19 @@
 //! | `_423` | refused with `banned`; `credentials` fails |
 //! | `_503` | the provider does not answer |
 //!
+//! Instagram with user name and password asks something first, by the end of the password:
+//!
+//! | ends in | what happens |
+//! |---|---|
+//! | `_otp` | a code is asked for (`OTP`) |
+//! | `_2fa` | two codes are asked for, one after the other (`2FA`, then `OTP`) |
+//! | `_app` | an approval in the app is asked for, which is given after ten seconds (`IN_APP_VALIDATION`) |
+//! | `_captcha` | a picture is to be read, which is not sent again (`CAPTCHA`) |
+//! | `_410` | a code is asked for, and whatever is answered comes too late |
+//!
+//! Every answer is right but `000000`. A code is sent again once in thirty seconds; nobody waits longer than five
+//! minutes.
+//!
 //! Anything else signs in. Of WhatsApp the number is +1555 and the last seven digits of `phoneNumberId`. A WhatsApp or
 //! Telegram channel without credentials waits for a phone, which scans as above.
 //!
@@ -65,6 +78,7 @@ use crate::{
 
 mod accounts;
 pub mod calls;
+mod checkpoints;
 mod hearing;
 pub mod inbound;
 pub mod phones;
@@ -106,11 +120,13 @@ impl Connector for Sandbox {
             return Ok(Observation::Ended(Failure::ProviderUnavailable));
         };
         match row.state {
+            State::Waiting if row.checkpoint.is_some() => checkpoints::waiting(app, &row).await,
             State::Waiting => waiting(app, &row).await,
             State::Linked => accounts::observed(&row),
             State::Banned => Ok(Observation::Ended(Failure::Banned)),
             State::PaymentRequired => Ok(Observation::Ended(Failure::PaymentRequired)),
             State::LoggedOut => Ok(Observation::Ended(Failure::LoggedOut)),
+            State::Closed if row.checkpoint.is_some() => Ok(Observation::Ended(Failure::ChallengeExpired)),
             State::Closed => Ok(Observation::Ended(Failure::ProviderUnavailable)),
         }
     }
@@ -133,6 +149,15 @@ impl Connector for Sandbox {
             }
         }
         Err(Error::ProviderUnavailable)
+    }
+
+    async fn answer(&self, app: &App, session: AttemptId, answer: &str) -> Result<Observation> {
+        checkpoints::answer(app, session, answer).await?;
+        self.observe(app, session).await
+    }
+
+    async fn ask_again(&self, app: &App, session: AttemptId) -> Result<()> {
+        checkpoints::ask_again(app, session).await
     }
 
     async fn send(&self, app: &App, outgoing: &Outgoing) -> Delivery {

@@ -47,6 +47,7 @@ pub(super) async fn insert_session(
         state: Set(State::Waiting),
         phone: Set(None),
         account: Set(None),
+        checkpoint: Set(None),
         pairing_code: Set(None),
         pairing_phone: Set(None),
         pairing_expires_at: Set(None),
@@ -62,19 +63,51 @@ pub(super) async fn insert_signed_in(
     target: &Target,
     account: &Account,
 ) -> Result<()> {
-    let row = ActiveModel {
+    let row = signed_in(app, target, account);
+    db::insert_unless_known(Entity::insert(row).on_conflict_do_nothing_on([Column::Id]), tx).await.map(|_| ())
+}
+
+fn signed_in(app: &App, target: &Target, account: &Account) -> ActiveModel {
+    ActiveModel {
         id: Set(target.session),
         partner_id: Set(target.partner_id.clone()),
         network: Set(target.network),
         state: Set(State::Linked),
         phone: Set(account.phone.as_ref().map(|phone| phone.as_str().to_owned())),
         account: Set(Some(account.external_id.clone())),
+        checkpoint: Set(None),
         pairing_code: Set(None),
         pairing_phone: Set(None),
         pairing_expires_at: Set(None),
         created_at: Set(app.clock.now()),
+    }
+}
+
+/// A session of an account that is asked something before it is signed in; one that is known stays as it is.
+pub(super) async fn insert_asked(
+    app: &App,
+    tx: &DatabaseTransaction,
+    target: &Target,
+    account: &Account,
+    checkpoint: &str,
+) -> Result<()> {
+    let row = ActiveModel {
+        state: Set(State::Waiting),
+        checkpoint: Set(Some(checkpoint.to_owned())),
+        ..signed_in(app, target, account)
     };
     db::insert_unless_known(Entity::insert(row).on_conflict_do_nothing_on([Column::Id]), tx).await.map(|_| ())
+}
+
+/// What is asked of an account from now on.
+pub(super) async fn set_asked(tx: &DatabaseTransaction, id: AttemptId, checkpoint: &str) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::Checkpoint, Expr::value(checkpoint))
+        .filter(Column::Id.eq(id))
+        .filter(Column::State.eq(State::Waiting))
+        .exec(tx)
+        .await?;
+    Ok(())
 }
 
 pub(super) async fn insert_codes(

@@ -4,7 +4,7 @@
 use entity::{
     channel::ConnectorKind,
     connector_session::Model,
-    id::{AttemptId, PartnerId},
+    id::{AttemptId, CredentialId, PartnerId},
     timestamp::Timestamp,
 };
 use sea_orm::DatabaseTransaction;
@@ -13,7 +13,9 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::{
     app::App,
     connector::{
+        bridge::Made,
         callback,
+        checkpoint::Checkpoint,
         registry::{self, Access},
     },
     db,
@@ -112,6 +114,7 @@ pub(super) async fn imagined(
         qr_payload: None,
         qr_seq: 0,
         qr_expires_at: None,
+        checkpoint: None,
         linked_at: None,
         repairs: 0,
         repair_at: None,
@@ -130,6 +133,24 @@ async fn opened(app: &App, row: Model) -> Result<Session> {
 
 fn purpose(id: AttemptId) -> String {
     format!("connector_sessions:{id}:callback_secret")
+}
+
+/// Notes what came of making a session, or of answering what the network asked.
+pub(super) async fn made(app: &App, id: AttemptId, made: &Made) -> Result<()> {
+    let checkpoint = made.checkpoint.as_ref().map(Checkpoint::stored).transpose()?;
+    db::write(&app.db, "connector.made", async |tx| store::set_made(tx, id, made, checkpoint.as_deref()).await).await
+}
+
+/// The session that has this id at the provider of these credentials, ended or not.
+pub(super) async fn find_external(
+    app: &App,
+    connector: ConnectorKind,
+    credential_id: CredentialId,
+    external_id: &str,
+) -> Result<Option<Session>> {
+    let found = store::find_external(app.db.reader(), credential_id, external_id).await?;
+    let Some(row) = found.filter(|row| row.connector == connector) else { return Ok(None) };
+    opened(app, row).await.map(Some)
 }
 
 /// Notes that the provider has answered for a session, and that it works if it does.

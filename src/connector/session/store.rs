@@ -12,7 +12,12 @@ use sea_orm::{
     Set, sea_query::Expr,
 };
 
-use crate::{app::App, connector::Qr, db, error::Result};
+use crate::{
+    app::App,
+    connector::{Qr, bridge::Made},
+    db,
+    error::Result,
+};
 
 /// A session to be written.
 pub(super) struct NewSession {
@@ -45,6 +50,7 @@ pub(super) async fn insert(app: &App, tx: &DatabaseTransaction, new: NewSession)
         qr_payload: Set(None),
         qr_seq: Set(0),
         qr_expires_at: Set(None),
+        checkpoint: Set(None),
         linked_at: Set(None),
         repairs: Set(0),
         repair_at: Set(None),
@@ -53,6 +59,36 @@ pub(super) async fn insert(app: &App, tx: &DatabaseTransaction, new: NewSession)
         ended_at: Set(None),
     };
     db::insert_unless_known(Entity::insert(row).on_conflict_do_nothing_on([Column::Id]), tx).await
+}
+
+/// Notes what came of making a session: the provider's id of it, the code that it shows, which is not shown yet, and
+/// what the network asks.
+pub(super) async fn set_made(
+    tx: &DatabaseTransaction,
+    id: AttemptId,
+    made: &Made,
+    checkpoint: Option<&str>,
+) -> Result<()> {
+    let mut update = Entity::update_many()
+        .col_expr(Column::QrPayload, Expr::value(made.code.as_deref()))
+        .col_expr(Column::QrExpiresAt, Expr::value(Option::<Timestamp>::None))
+        .col_expr(Column::Checkpoint, Expr::value(checkpoint))
+        .filter(Column::Id.eq(id));
+    if let Some(external_id) = &made.external_id {
+        update = update.col_expr(Column::ExternalId, Expr::value(external_id.as_str()));
+    }
+    update.exec(tx).await?;
+    Ok(())
+}
+
+pub(super) async fn find_external(
+    db: &impl ConnectionTrait,
+    credential_id: CredentialId,
+    external_id: &str,
+) -> Result<Option<Model>> {
+    let found =
+        Entity::find().filter(Column::CredentialId.eq(credential_id)).filter(Column::ExternalId.eq(external_id));
+    Ok(found.one(db).await?)
 }
 
 /// The code that a session shows: the one before, or its successor with the next place in the row.
@@ -91,6 +127,7 @@ pub(crate) async fn mend(app: &App, tx: &DatabaseTransaction, id: AttemptId) -> 
         .col_expr(Column::LinkedAt, Expr::col(Column::LinkedAt).if_null(now))
         .col_expr(Column::QrPayload, Expr::value(Option::<String>::None))
         .col_expr(Column::QrExpiresAt, Expr::value(Option::<Timestamp>::None))
+        .col_expr(Column::Checkpoint, Expr::value(Option::<String>::None))
         .col_expr(Column::Repairs, Expr::value(0))
         .col_expr(Column::RepairAt, Expr::value(Option::<Timestamp>::None))
         .filter(Column::Id.eq(id))
@@ -117,6 +154,7 @@ pub(crate) async fn end(app: &App, tx: &DatabaseTransaction, id: AttemptId) -> R
     Entity::update_many()
         .col_expr(Column::EndedAt, Expr::value(app.clock.now()))
         .col_expr(Column::QrPayload, Expr::value(Option::<String>::None))
+        .col_expr(Column::Checkpoint, Expr::value(Option::<String>::None))
         .filter(Column::Id.eq(id))
         .filter(Column::EndedAt.is_null())
         .exec(tx)

@@ -20,7 +20,7 @@ use crate::{
     app::App,
     connector::{
         Outgoing, OutgoingReaction,
-        bridge::{self, Bridge, Look, Packing, Source},
+        bridge::{self, Bridge, Look, Made, Packing, Source, Wanted},
         call::{Answer, Patience, Server},
         callback::{Callback, Heard},
         refusal::{Class, Refusal},
@@ -62,7 +62,7 @@ impl Bridge for Waha {
         ConnectorKind::Waha
     }
 
-    async fn create(&self, app: &App, session: &Session) -> Result<(), Refusal> {
+    async fn create(&self, app: &App, session: &Session, _wanted: &Wanted<'_>) -> Result<Made, Refusal> {
         let webhook = json!({
             "url": session.callback_url(app),
             "events": EVENTS,
@@ -77,7 +77,7 @@ impl Bridge for Waha {
         });
         let body = json!({ "name": session.id(), "start": true, "config": config });
         match SERVER.call(app, session, Method::POST, "sessions", Some(body), Patience::Long).await {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(Made::default()),
             // Here it is the word for a name that is taken.
             Err(Refusal { class: Class::SessionLost, .. }) => Err(Refusal::of(Class::Duplicate)),
             Err(refusal) => Err(refusal),

@@ -17,7 +17,7 @@ use crate::{
     },
     error::Result,
     http::agents_api::{
-        auth::AgentsAuth,
+        auth::TokenAuth,
         dialect::{AgentsFailure, Spoken},
         either::{Answer, EitherJson},
         views::{LinktorList, LinktorOne, LinktorRequest, TimelyAgent, TimelyList, TimelyRequest, bare_bot},
@@ -49,7 +49,7 @@ impl AgentsApi {
     #[oai(path = "/agents", method = "get", operation_id = "list_agents")]
     async fn list(
         &self,
-        caller: AgentsAuth,
+        caller: TokenAuth,
         /// Number of the page, from 1.
         page: Query<Option<i64>>,
         /// Agents on a page, 1 to 100; 20 where absent. Linktor's word.
@@ -85,7 +85,7 @@ impl AgentsApi {
     #[oai(path = "/agents", method = "post", operation_id = "create_agent")]
     async fn create(
         &self,
-        caller: AgentsAuth,
+        caller: TokenAuth,
         /// The same key and body returns the same answer for 30 days.
         #[oai(name = "Idempotency-Key")]
         key: Header<Option<String>>,
@@ -105,7 +105,7 @@ impl AgentsApi {
     #[oai(path = "/agents/:agent_id", method = "get", operation_id = "get_agent")]
     async fn get(
         &self,
-        caller: AgentsAuth,
+        caller: TokenAuth,
         /// Id of the agent.
         agent_id: Path<String>,
     ) -> Result<One<200>, AgentsFailure> {
@@ -120,7 +120,7 @@ impl AgentsApi {
     #[oai(path = "/agents/:agent_id", method = "patch", operation_id = "update_agent")]
     async fn update(
         &self,
-        caller: AgentsAuth,
+        caller: TokenAuth,
         /// Id of the agent.
         agent_id: Path<String>,
         body: Body,
@@ -134,7 +134,7 @@ impl AgentsApi {
     #[oai(path = "/agents/:agent_id", method = "put", operation_id = "replace_agent")]
     async fn replace(
         &self,
-        caller: AgentsAuth,
+        caller: TokenAuth,
         /// Id of the agent.
         agent_id: Path<String>,
         body: Body,
@@ -148,7 +148,7 @@ impl AgentsApi {
     #[oai(path = "/agents/:agent_id", method = "delete", operation_id = "delete_agent")]
     async fn delete(
         &self,
-        caller: AgentsAuth,
+        caller: TokenAuth,
         /// Id of the agent.
         agent_id: Path<String>,
     ) -> Result<Deleted, AgentsFailure> {
@@ -162,7 +162,7 @@ impl AgentsApi {
 impl AgentsApi {
     async fn change(
         &self,
-        caller: &AgentsAuth,
+        caller: &TokenAuth,
         id: &str,
         body: Body,
         absent: Absent,

@@ -22,14 +22,14 @@ struct BearerToken(TokenCaller);
 struct KeyToken(TokenCaller);
 
 /// A token in either header, checked, before it is metered.
-pub(super) struct AgentsAuth {
+pub(in crate::http) struct TokenAuth {
     caller: TokenCaller,
     /// What the caller speaks.
-    pub(super) spoken: Spoken,
+    pub(in crate::http) spoken: Spoken,
 }
 
 /// The framework's own choice between two schemes would hide why the first was refused.
-impl<'a> ApiExtractor<'a> for AgentsAuth {
+impl<'a> ApiExtractor<'a> for TokenAuth {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
 
     type ParamType = ();
@@ -58,7 +58,7 @@ impl<'a> ApiExtractor<'a> for AgentsAuth {
     }
 }
 
-impl Deref for AgentsAuth {
+impl Deref for TokenAuth {
     type Target = TokenCaller;
 
     fn deref(&self) -> &TokenCaller {

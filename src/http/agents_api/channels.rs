@@ -14,7 +14,7 @@ use crate::{
     channel::named::Named,
     error::{Error, Result},
     http::agents_api::{
-        auth::AgentsAuth,
+        auth::TokenAuth,
         dialect::AgentsFailure,
         either::{Answer, EitherJson},
         views::{BOT_PREFIX, CHANNEL_PREFIX, bare_bot, bare_channel},
@@ -142,7 +142,7 @@ impl ChannelAgentApi {
     #[oai(path = "/channels/:channel_id/agent", method = "get", operation_id = "get_channel_agent")]
     async fn get(
         &self,
-        caller: AgentsAuth,
+        caller: TokenAuth,
         /// Id of the channel, or of its account as `/whatsapp_accounts` shows it.
         channel_id: Path<String>,
     ) -> Result<One, AgentsFailure> {
@@ -157,7 +157,7 @@ impl ChannelAgentApi {
     #[oai(path = "/channels/:channel_id/agent", method = "put", operation_id = "set_channel_agent")]
     async fn set(
         &self,
-        caller: AgentsAuth,
+        caller: TokenAuth,
         /// Id of the channel, or of its account as `/whatsapp_accounts` shows it.
         channel_id: Path<String>,
         body: EitherJson<LinktorRequest, TimelyRequest>,
@@ -176,7 +176,7 @@ impl ChannelAgentApi {
     #[oai(path = "/channels/:channel_id/agent", method = "delete", operation_id = "remove_channel_agent")]
     async fn remove(
         &self,
-        caller: AgentsAuth,
+        caller: TokenAuth,
         /// Id of the channel, or of its account as `/whatsapp_accounts` shows it.
         channel_id: Path<String>,
     ) -> Result<One, AgentsFailure> {
@@ -185,7 +185,7 @@ impl ChannelAgentApi {
 }
 
 impl ChannelAgentApi {
-    async fn change(&self, caller: &AgentsAuth, id: &str, wanted: Option<&str>) -> Result<One, AgentsFailure> {
+    async fn change(&self, caller: &TokenAuth, id: &str, wanted: Option<&str>) -> Result<One, AgentsFailure> {
         let admitted = caller.admit(Scope::AgentsWrite).await?;
         let named = Named::parse(bare_channel(id));
         let bot = wanted.map(|id| bot::parse_id(bare_bot(id))).transpose()?;

@@ -10,7 +10,7 @@ use poem_openapi::{OpenApi, OpenApiService};
 use crate::{app::App, http::channels_api::BASE};
 
 mod agents;
-mod auth;
+pub(super) mod auth;
 mod channels;
 pub(super) mod dialect;
 mod either;

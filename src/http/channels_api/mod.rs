@@ -22,7 +22,7 @@ use crate::{
 };
 
 pub(super) mod linktor;
-mod qr_code;
+pub(super) mod qr_code;
 pub(super) mod timely;
 
 pub(super) const BASE: &str = "/v1";

@@ -41,7 +41,7 @@ pub(super) fn png(payload: &str) -> Result<String> {
 }
 
 /// When to ask again: before the code is replaced, and often enough to hear of a scan.
-pub(super) fn next_poll_ms(now: Timestamp, expires_at: Timestamp) -> i64 {
+pub(in crate::http) fn next_poll_ms(now: Timestamp, expires_at: Timestamp) -> i64 {
     now.millis_until(expires_at).clamp(1, POLL_MS)
 }
 

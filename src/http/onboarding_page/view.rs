@@ -166,5 +166,7 @@ const fn message(failure: Failure) -> &'static str {
         Failure::LoggedOut => "The phone removed the linked device. Please try again.",
         Failure::AuthInvalid => "This service is not set up correctly. Please tell whoever sent you the link.",
         Failure::PasskeyRequired => "WhatsApp asks for a passkey of this number, which cannot be given here.",
+        Failure::LoginRefused => "The user name or the password is wrong.",
+        Failure::ChallengeExpired => "The question was not answered in time. Please try again.",
     }
 }

@@ -1,0 +1,216 @@
+//! Connecting a slot: its channel is made where there is none, set up with what the account signs in with, and linked.
+
+use entity::{
+    channel::{DisconnectReason, Model, Network, State},
+    channel_settings::Health,
+    id::ChannelId,
+    workspace,
+};
+use sea_orm::DatabaseTransaction;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value};
+
+use crate::{
+    app::App,
+    caller::{Origin, WorkspaceCaller},
+    channel::{
+        answer::{self as answers, Answer},
+        config::Config,
+        create::{self, ChannelName, CreateChannel},
+        disconnect, link,
+        named::{self, Named},
+        sealed,
+        slot::{Standing, campaign, current, find, look, own, store_slots},
+        store::settings,
+        switch, update,
+    },
+    db,
+    error::{Error, Result},
+    partner as partners,
+    phone::Phone,
+    signal::Signal,
+    workspace as workspaces,
+};
+
+/// What an account signs in with.
+pub struct Login {
+    /// Its name or address on the network.
+    pub username: String,
+    /// Its password.
+    pub password: SecretString,
+    /// Where it seems to come from, ISO 3166-1 alpha-2.
+    pub country: String,
+}
+
+/// What becomes of a channel that is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Force {
+    /// It keeps another from being connected.
+    No,
+    /// It is disconnected first.
+    Yes,
+}
+
+/// How a slot is to be connected.
+pub struct Connect {
+    /// The network.
+    pub network: Network,
+    /// What the account signs in with, where the network has no code to scan.
+    pub login: Option<Login>,
+    /// The phone into which a code is typed, in place of scanning one.
+    pub pairing: Option<Phone>,
+    /// What becomes of a channel that is connected.
+    pub force: Force,
+}
+
+/// What came of it.
+pub struct Connected {
+    /// How the channel stands.
+    pub standing: Standing,
+    /// Whether an attempt that was under way was given up for it.
+    pub previous_attempt_revoked: bool,
+}
+
+/// What is ready to be linked.
+struct Ready {
+    channel: ChannelId,
+    has_revoked: bool,
+}
+
+/// Connects a slot. An attempt that is under way is given up for the new one.
+///
+/// # Errors
+/// `already_connected` unless it is forced, `campaign_running` if it is; `no_connector`, `channel_limit_reached`;
+/// `invalid_request` naming a setting; `channel_refused` if the network does not accept user name and password;
+/// `provider_unavailable`; `pairing_refused`.
+pub async fn connect(app: &App, caller: &WorkspaceCaller, origin: &Origin, command: &Connect) -> Result<Connected> {
+    let ready = db::retried(|| ready_once(app, caller, origin, command)).await?;
+    app.signals.publish(Signal::Work);
+    let named = Named::Id(ready.channel);
+    switch::activate(app, caller, origin, &named).await?;
+    let channel = named::find(app.db.reader(), caller.workspace.id, &named).await?;
+    let pairing = match &command.pairing {
+        Some(phone) if channel.state != State::Connected => {
+            Some(app.connectors.get(channel.connector).pairing_code(app, channel.session, phone).await?)
+        }
+        _ => None,
+    };
+    let standing = Standing { pairing, ..look::standing(app, channel).await? };
+    Ok(Connected { standing, previous_attempt_revoked: ready.has_revoked })
+}
+
+/// Answers what the network asks before it lets the account of a slot's channel in.
+///
+/// # Errors
+/// `channel_not_found`; `nothing_asked`, `challenge_wrong`, `challenge_expired`; `provider_unavailable`.
+pub async fn answer(
+    app: &App,
+    caller: &WorkspaceCaller,
+    origin: &Origin,
+    network: Network,
+    id: ChannelId,
+    answer: &Answer,
+) -> Result<Standing> {
+    let channel = find(app.db.reader(), caller.workspace.id, network, Some(id)).await?;
+    let named = Named::Id(channel.id);
+    match answers::answer(app, caller, origin, &named, answer).await? {
+        link::Linked::Asking(_) | link::Linked::Waiting => {
+            let channel = named::find(app.db.reader(), caller.workspace.id, &named).await?;
+            look::standing(app, channel).await
+        }
+        link::Linked::Connected => {
+            db::retried(|| forget_look_once(app, &channel)).await?;
+            look::known(app, caller.workspace.id, &named).await
+        }
+        over => Err(over.into_error()),
+    }
+}
+
+/// An account that was let in a moment ago is on its way: nobody has looked at how it works yet.
+async fn forget_look_once(app: &App, channel: &Model) -> Result<()> {
+    db::write(&app.db, "slot.forget_look", async |tx| {
+        workspaces::lock(tx, channel.workspace_id).await?;
+        if let Some(mut row) = settings::find(tx, channel.workspace_id, channel.account_id).await? {
+            (row.health, row.checked_at) = (Health::Unknown, None);
+            settings::save(tx, &row).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn ready_once(app: &App, caller: &WorkspaceCaller, origin: &Origin, command: &Connect) -> Result<Ready> {
+    db::write(&app.db, "slot.connect", async |tx| {
+        let workspace = workspaces::lock(tx, caller.workspace.id).await?;
+        let network = command.network;
+        let connected = current(tx, workspace.id, network).await?.filter(|found| found.state == State::Connected);
+        if let Some(channel) = &connected {
+            if command.force == Force::No {
+                return Err(Error::AlreadyConnected(network));
+            }
+            campaign::require_none(tx, workspace.id, network).await?;
+            disconnect::of_channel(app, tx, origin, &workspace, channel, DisconnectReason::NewLink).await?;
+        }
+        let partner = partners::find(tx, &workspace.partner_id).await?.ok_or(Error::PartnerNotFound)?;
+        let connector = app.connectors.choose(app, tx, &partner, network).await?.ok_or(Error::NoConnector(network))?;
+        let config = config_of(command, &connector.to_string())?;
+        let before = own(tx, workspace.id, network).await?.filter(|channel| channel.connector == connector);
+        if let Some(channel) = before {
+            let has_revoked = set_up(app, tx, &workspace, &channel, config).await?;
+            return Ok(Ready { channel: channel.id, has_revoked });
+        }
+        let made = CreateChannel {
+            name: ChannelName::parse(&title(network))?,
+            network,
+            config: Config::default().changed(network, config)?,
+            bot: None,
+            metadata: Map::new(),
+        };
+        let made = create::create_in(app, tx, caller, origin, &workspace, &made).await?;
+        store_slots::put(tx, workspace.id, network, made.account_id).await?;
+        Ok(Ready { channel: made.id, has_revoked: false })
+    })
+    .await
+}
+
+/// Sets a channel up anew; whether an attempt that was under way is given up for it.
+async fn set_up(
+    app: &App,
+    tx: &DatabaseTransaction,
+    workspace: &workspace::Model,
+    channel: &Model,
+    config: Map<String, Value>,
+) -> Result<bool> {
+    let mut row = update::row_of(app, tx, channel).await?;
+    let has_revoked = link::give_up_in(app, tx, channel, &mut row).await?;
+    let changed = sealed::open(app, channel.id, &row)?.changed(channel.network, config)?;
+    let identity = changed.identity(channel.network);
+    create::require_new(tx, workspace, identity.as_deref(), Some(channel.account_id)).await?;
+    sealed::put(app, channel, &mut row, &changed)?;
+    settings::save(tx, &row).await?;
+    Ok(has_revoked)
+}
+
+/// The settings that a connection needs.
+fn config_of(command: &Connect, connector: &str) -> Result<Map<String, Value>> {
+    let mut config = Map::new();
+    config.insert("connector".to_owned(), connector.into());
+    if let Some(login) = &command.login {
+        config.insert("username".to_owned(), login.username.as_str().into());
+        config.insert("password".to_owned(), login.password.expose_secret().into());
+        config.insert("country".to_owned(), login.country.as_str().into());
+    }
+    Ok(config)
+}
+
+/// What a channel is called that nobody has named.
+fn title(network: Network) -> String {
+    match network {
+        Network::Whatsapp => "WhatsApp".to_owned(),
+        other => {
+            let word = other.to_string();
+            let mut chars = word.chars();
+            chars.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(chars).collect()
+        }
+    }
+}

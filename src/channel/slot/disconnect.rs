@@ -1,0 +1,39 @@
+//! Disconnecting a slot's channel: its account is removed from the provider, and the channel with its settings deleted.
+
+use entity::{channel::Network, id::ChannelId};
+
+use crate::{
+    app::App,
+    caller::{Origin, WorkspaceCaller},
+    channel::{
+        delete::{self, Conversations},
+        named::Named,
+        slot::{campaign, find},
+    },
+    db,
+    error::Result,
+    workspace as workspaces,
+};
+
+/// Disconnects and deletes a slot's channel; its conversations are closed and stay readable.
+///
+/// # Errors
+/// `channel_not_found`; `campaign_running`.
+pub async fn disconnect(
+    app: &App,
+    caller: &WorkspaceCaller,
+    origin: &Origin,
+    network: Network,
+    named: Option<ChannelId>,
+) -> Result<()> {
+    let channel = db::retried(|| async {
+        db::write(&app.db, "slot.disconnect", async |tx| {
+            let workspace = workspaces::lock(tx, caller.workspace.id).await?;
+            let channel = find(tx, workspace.id, network, named).await?;
+            campaign::require_none(tx, workspace.id, network).await?;
+            Ok(channel.id)
+        })
+        .await
+    });
+    delete::delete(app, caller, origin, &Named::Id(channel.await?), Conversations::Close).await
+}

@@ -1,0 +1,193 @@
+//! What Unipile tells us. Messages of groups are heard on WhatsApp only, where their id says so.
+
+use entity::timestamp::Timestamp;
+use hmac_sha256::HMAC;
+use serde_json::Value;
+
+use crate::{
+    connector::{
+        callback::{Brought, Callback, Event, Heard, Media},
+        unipile::wire,
+    },
+    error::{Error, Result},
+    message::status::ReceiptEvent,
+};
+
+/// What two texts are compared under, so that it takes the same time for all.
+const COMPARING: &str = "unipile callbacks";
+
+/// Whether a callback carries this secret.
+pub(super) fn is_genuine(secret: &str, callback: &Callback) -> bool {
+    HMAC::verify(callback.header("unipile-auth"), COMPARING, &HMAC::mac(secret, COMPARING))
+}
+
+fn parse(body: &[u8]) -> Result<Value> {
+    let wrong = || Error::InvalidBody { field: None, reason: "the body is no event".to_owned() };
+    let value: Value = serde_json::from_slice(body).map_err(|_| wrong())?;
+    if value.is_object() { Ok(value) } else { Err(wrong()) }
+}
+
+/// The account that a genuine callback is about.
+pub(super) fn account_of(body: &[u8]) -> Result<Option<String>> {
+    let value = parse(body)?;
+    Ok(text(&value["AccountStatus"]["account_id"]).or_else(|| text(&value["account_id"])))
+}
+
+/// Reads a genuine callback.
+pub(super) fn read(body: &[u8], now: Timestamp) -> Result<Heard> {
+    let value = parse(body)?;
+    let said = text(&value["timestamp"]).and_then(|at| at.parse::<jiff::Timestamp>().ok());
+    let happened_at = said.map_or(now, |at| Timestamp(at.as_microsecond()));
+    // Events have no ids: one is what it says. The same state may come again and mean something again.
+    let id = String::from_utf8_lossy(body).into_owned();
+    if value["AccountStatus"].is_object() {
+        return Ok(Heard { id: format!("{id}:{}", now.0), happened_at, event: Some(Event::SessionChanged) });
+    }
+    let event = match value["event"].as_str().unwrap_or_default() {
+        "message_received" => message(&value),
+        "message_delivered" => receipt(&value, ReceiptEvent::Delivered),
+        "message_read" => receipt(&value, ReceiptEvent::Read),
+        "message_reaction" => reaction(&value),
+        _ => None,
+    };
+    Ok(Heard { id, happened_at, event })
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// Who somebody is on the network.
+fn id_of(attendee: &Value) -> Option<String> {
+    text(&attendee["attendee_provider_id"])
+}
+
+/// Whether the account itself wrote it.
+fn is_own(value: &Value) -> bool {
+    let sender = id_of(&value["sender"]);
+    let is_said = value["is_sender"].as_bool().or_else(|| value["is_sender"].as_i64().map(|said| said == 1));
+    is_said.unwrap_or_else(|| sender.is_some() && sender == text(&value["account_info"]["user_id"]))
+}
+
+/// Those of a chat who are neither the account nor the sender.
+fn others(value: &Value) -> Vec<String> {
+    let (own, sender) = (text(&value["account_info"]["user_id"]), id_of(&value["sender"]));
+    let all = value["attendees"].as_array().into_iter().flatten().filter_map(id_of);
+    all.filter(|other| Some(other) != own.as_ref() && Some(other) != sender.as_ref()).collect()
+}
+
+fn message(value: &Value) -> Option<Event> {
+    let provider_ref = text(&value["message_id"]).filter(|id| wire::is_id(id))?;
+    let kind = value["account_type"].as_str().unwrap_or_default();
+    let said = text(&value["message"]).unwrap_or_default();
+    let group = text(&value["provider_chat_id"]).filter(|place| place.ends_with("@g.us"));
+    let others = others(value);
+    if is_own(value) {
+        let chat = match group {
+            Some(group) => group,
+            None => wire::address(kind, others.first().filter(|_| others.len() == 1)?),
+        };
+        return Some(Event::GoneOut { chat, text: said, provider_ref });
+    }
+    if group.is_none() && !others.is_empty() {
+        // A group of which nothing says which one it is.
+        return None;
+    }
+    let sender = wire::address(kind, &id_of(&value["sender"])?);
+    let media = value["attachments"].as_array().and_then(|list| list.first()).map(|file| Media {
+        url: text(&file["id"]).map(|id| format!("{provider_ref}/{id}")),
+        content_type: text(&file["mimetype"]),
+        filename: text(&file["file_name"]),
+    });
+    let author = group.is_some().then(|| sender.clone());
+    Some(Event::Message(Brought { chat: group.unwrap_or(sender), author, text: said, media, provider_ref }))
+}
+
+fn receipt(value: &Value, receipt: ReceiptEvent) -> Option<Event> {
+    Some(Event::Receipt { provider_ref: text(&value["message_id"])?, receipt })
+}
+
+fn reaction(value: &Value) -> Option<Event> {
+    let who = [&value["reaction_sender"], &value["sender"]];
+    let from = who.into_iter().find_map(id_of)?;
+    if Some(&from) == text(&value["account_info"]["user_id"]).as_ref() {
+        return None;
+    }
+    let from = wire::address(value["account_type"].as_str().unwrap_or_default(), &from);
+    Some(Event::Reaction { provider_ref: text(&value["message_id"])?, from, emoji: text(&value["reaction"]) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_789_027_200_000_000);
+
+    #[test]
+    fn only_who_knows_the_secret_is_heard() {
+        let with = |proof: &str| Callback {
+            headers: HashMap::from([("unipile-auth".to_owned(), proof.to_owned())]),
+            body: Vec::new(),
+        };
+        assert!(is_genuine("secret", &with("secret")));
+        for bad in ["", "Secret", "secret ", "secre"] {
+            assert!(!is_genuine("secret", &with(bad)), "{bad}");
+        }
+        assert!(!is_genuine("secret", &Callback { headers: HashMap::new(), body: Vec::new() }));
+    }
+
+    fn event(value: &Value) -> Option<Event> {
+        read(value.to_string().as_bytes(), NOW).expect("an event").event
+    }
+
+    fn wrote() -> Value {
+        json!({ "event": "message_received", "account_id": "a", "account_type": "WHATSAPP", "message_id": "m",
+            "message": "Hi", "account_info": { "user_id": "1@s.whatsapp.net" },
+            "timestamp": "2026-09-10T08:00:01.000Z", "sender": { "attendee_provider_id": "2@s.whatsapp.net" },
+            "attendees": [{ "attendee_provider_id": "2@s.whatsapp.net" }],
+            "attachments": [{ "id": "f", "type": "img", "mimetype": "image/png", "url": "att://x" }] })
+    }
+
+    #[test]
+    fn messages_go_to_their_chats() {
+        let Some(Event::Message(brought)) = event(&wrote()) else { panic!("no message") };
+        assert_eq!((brought.chat.as_str(), brought.author), ("2@s.whatsapp.net", None));
+        assert_eq!(brought.media.and_then(|media| media.url).as_deref(), Some("m/f"));
+        let heard = read(wrote().to_string().as_bytes(), NOW).expect("an event");
+        assert_eq!(heard.happened_at, Timestamp(NOW.0 + 1_000_000));
+        let mut own = wrote();
+        own["sender"]["attendee_provider_id"] = json!("1@s.whatsapp.net");
+        assert!(matches!(event(&own), Some(Event::GoneOut { chat, .. }) if chat == "2@s.whatsapp.net"));
+        let mut group = wrote();
+        group["provider_chat_id"] = json!("1203@g.us");
+        let Some(Event::Message(brought)) = event(&group) else { panic!("no message") };
+        assert_eq!((brought.chat.as_str(), brought.author.as_deref()), ("1203@g.us", Some("2@s.whatsapp.net")));
+        let mut telegram = wrote();
+        telegram["account_type"] = json!("TELEGRAM");
+        telegram["sender"]["attendee_provider_id"] = json!("4711");
+        telegram["attendees"] = json!([]);
+        let Some(Event::Message(brought)) = event(&telegram) else { panic!("no message") };
+        assert_eq!(brought.chat, "4711@telegram");
+        telegram["attendees"] = json!([{ "attendee_provider_id": "4711" }, { "attendee_provider_id": "4712" }]);
+        assert_eq!(event(&telegram), None);
+    }
+
+    #[test]
+    fn what_is_of_use_is_read_and_the_rest_is_not() {
+        let status =
+            json!({ "AccountStatus": { "account_id": "a", "account_type": "WHATSAPP", "message": "ON_HOLIDAY" } });
+        assert_eq!(account_of(status.to_string().as_bytes()).expect("an event").as_deref(), Some("a"));
+        assert_eq!(event(&status), Some(Event::SessionChanged));
+        assert_eq!(account_of(wrote().to_string().as_bytes()).expect("an event").as_deref(), Some("a"));
+        for nothing in [json!({ "event": "message_edited", "message_id": "m" }), json!({})] {
+            assert_eq!(event(&nothing), None);
+        }
+        for bad in ["", "[]", "\"text\""] {
+            assert!(read(bad.as_bytes(), NOW).is_err() && account_of(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! WhatsApp, Telegram and Instagram through Unipile, version 1 of its API (`contracts/channels.md` A1,
+//! `https://developer.unipile.com`).
+//!
+//! Unipile chooses the id of an account at the first call, with the one code that it shows for five minutes, or with the
+//! first question that the network asks; after them nothing is left of it there. A pairing code takes the place of the
+//! code that was shown. It calls back at one address for all accounts of a key, with a secret of ours in a header,
+//! which is registered before the first account, and again when credentials or `public_url` change. There is no
+//! signature, so that header is all there is: let it come over TLS.
+//!
+//! Texts and files (15 MB) are sent into the chat with their recipient; groups cannot be written to, because only chats
+//! with people can be begun. Reactions of the account's own are not offered. An account that was made while its answer
+//! was lost stays at Unipile for as long as an attempt does, unless the network has let it in.
+
+use async_trait::async_trait;
+use entity::{
+    channel::{ConnectorKind, Network},
+    timestamp::Timestamp,
+};
+use reqwest::Method;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use crate::{
+    app::App,
+    connector::{
+        Outgoing, OutgoingReaction,
+        bridge::{self, Bridge, Look, Made, Packing, Source, Wanted},
+        call::{Answer, Patience, Server},
+        callback::{Callback, Heard},
+        checkpoint::Checkpoint,
+        refusal::{Class, Refusal},
+        registry,
+        session::{self, Session},
+    },
+    error::{Error, Result},
+    message::Jid,
+    phone::Phone,
+};
+
+mod events;
+mod sending;
+mod wire;
+
+/// How long Unipile waits for a phone, or for an answer, from the first call on, in seconds.
+const INTENT_SECONDS: i64 = 300;
+/// The header that proves a callback.
+const PROOF: &str = "Unipile-Auth";
+/// What Unipile tells of, each at an address of its own.
+const SOURCES: [&str; 2] = ["messaging", "account_status"];
+const SERVER: Server = Server { key: "X-API-KEY", root: "api/v1/", refusal };
+
+/// The bridge.
+pub(super) struct Unipile;
+
+/// What kind of refusal it is stands in its body (`contracts/channels.md` A1.3).
+fn refusal(answer: &Answer) -> Refusal {
+    let value = answer.value();
+    let kind = value["type"].as_str().unwrap_or_default();
+    let class = match (answer.status, kind.strip_prefix("errors/").unwrap_or(kind)) {
+        (401, "disconnected_account") => Class::SessionLost,
+        (401, "invalid_checkpoint_solution") => Class::ChallengeWrong,
+        (401, "expired_credentials" | "checkpoint_error" | "expired_link") | (500, "authentication_intent_error") => {
+            Class::ChallengeExpired
+        }
+        (403, "account_restricted") => Class::AccountRestricted,
+        (407, _)
+        | (502 | 503, "no_client_session" | "no_channel" | "no_handler" | "network_down" | "service_unavailable") => {
+            Class::ProviderUnavailable
+        }
+        (425, _) => Class::RateLimited,
+        (501, _) => Class::PermissionMissing,
+        _ => return answer.refusal(),
+    };
+    Refusal { class, retry_after: answer.retry_after }
+}
+
+/// The provider's id of the session; there is none before the first answer.
+fn account_id(session: &Session) -> Result<&str, Refusal> {
+    session.row.external_id.as_deref().filter(|id| wire::is_id(id)).ok_or(Refusal::of(Class::NotFound))
+}
+
+fn account(session: &Session) -> Result<String, Refusal> {
+    account_id(session).map(|id| format!("accounts/{id}"))
+}
+
+#[async_trait]
+impl Bridge for Unipile {
+    fn kind(&self) -> ConnectorKind {
+        ConnectorKind::Unipile
+    }
+
+    fn code_lives_until(&self, _app: &App, session: &Session, _seq: i32) -> Timestamp {
+        session.row.created_at.plus_seconds(INTENT_SECONDS)
+    }
+
+    fn asks_until(&self, _app: &App, session: &Session) -> Timestamp {
+        session.row.created_at.plus_seconds(INTENT_SECONDS)
+    }
+
+    async fn create(&self, app: &App, session: &Session, wanted: &Wanted<'_>) -> Result<Made, Refusal> {
+        let provider = wire::provider(wanted.network).ok_or(Refusal::of(Class::PermissionMissing))?;
+        let mut body = json!({ "provider": provider });
+        if wanted.network == Network::Instagram {
+            let login = wanted.login.as_ref().ok_or(Refusal::of(Class::ChallengeWrong))?;
+            body["username"] = login.username.into();
+            body["password"] = login.password.into();
+            if let Some(country) = login.country {
+                body["country"] = country.into();
+            }
+        }
+        register(app, session).await?;
+        match SERVER.call(app, session, Method::POST, "accounts", Some(body), Patience::Long).await {
+            Ok(answer) => made(&answer),
+            Err(Refusal { class: Class::ContentRejected, .. }) if wanted.login.is_some() => {
+                Err(Refusal::of(Class::ChallengeWrong))
+            }
+            // One word stands for a wrong key and for a wrong password: a key that opens something else is right.
+            Err(Refusal { class: Class::AuthInvalid, .. }) if wanted.login.is_some() => {
+                webhooks(app, session).await?;
+                Err(Refusal::of(Class::ChallengeWrong))
+            }
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    async fn answer(&self, app: &App, session: &Session, answer: &str) -> Result<Made, Refusal> {
+        let body = json!({ "provider": wire::INSTAGRAM, "account_id": account_id(session)?, "code": answer });
+        let path = "accounts/checkpoint";
+        let answer = SERVER.call(app, session, Method::POST, path, Some(body), Patience::Long).await;
+        made(&answer?)
+    }
+
+    async fn ask_again(&self, app: &App, session: &Session) -> Result<(), Refusal> {
+        let body = json!({ "provider": wire::INSTAGRAM, "account_id": account_id(session)? });
+        let path = "accounts/checkpoint/resend";
+        SERVER.call(app, session, Method::POST, path, Some(body), Patience::Long).await?;
+        Ok(())
+    }
+
+    async fn look(&self, app: &App, session: &Session) -> Result<Look, Refusal> {
+        if session.row.external_id.is_none() {
+            // There is nothing to ask for, but the key can be proved.
+            webhooks(app, session).await?;
+            return Ok(Look::Gone);
+        }
+        let path = account(session)?;
+        let found: wire::Account = match SERVER.call(app, session, Method::GET, &path, None, Patience::Usual).await {
+            Ok(answer) => answer.json()?,
+            Err(Refusal { class: Class::NotFound, .. }) if session.is_linked() => return Ok(Look::Gone),
+            // It is not there before somebody has scanned, or answered.
+            Err(Refusal { class: Class::NotFound, .. }) => wire::Account::default(),
+            Err(refusal) => return Err(refusal),
+        };
+        if !found.sources.is_empty() || session.is_linked() {
+            return Ok(found.look());
+        }
+        let row = &session.row;
+        if row.created_at.plus_seconds(INTENT_SECONDS) <= app.clock.now() {
+            return Ok(Look::Failed);
+        }
+        Ok(match (&row.checkpoint, &row.qr_payload) {
+            (Some(asked), _) => Look::Ask(Checkpoint::from_stored(asked)),
+            (None, None) if row.qr_seq > 0 => Look::Pair,
+            (None, code) => Look::Scan(code.clone()),
+        })
+    }
+
+    async fn pairing_code(&self, app: &App, session: &Session, phone: &Phone) -> Result<String, Refusal> {
+        let before = account(session)?;
+        let digits = phone.as_str().trim_start_matches('+');
+        let body = json!({ "provider": wire::WHATSAPP, "pairing_phone_number": digits });
+        let answer = SERVER.call(app, session, Method::POST, "accounts", Some(body), Patience::Long).await?;
+        let begun: wire::Made = answer.json()?;
+        let code = begun.pairing_code().and_then(|code| bridge::plain_code(&code));
+        let code = code.ok_or(Refusal::of(Class::ContentRejected))?;
+        let now_there = Made { external_id: Some(begun.account_id), ..Made::default() };
+        if !now_there.external_id.as_deref().is_some_and(wire::is_id) {
+            return Err(Refusal::of(Class::TimeoutUnknown));
+        }
+        let noted = session::made(app, session.id(), &now_there).await;
+        noted.map_err(|_| Refusal::of(Class::ProviderUnavailable))?;
+        // The code that was shown before opens nothing of ours any more.
+        if let Err(refusal) = SERVER.call(app, session, Method::DELETE, &before, None, Patience::Usual).await {
+            tracing::info!(class = %refusal.class, session.id = %session.id(), "an account that was begun runs out");
+        }
+        Ok(code)
+    }
+
+    async fn send(&self, app: &App, session: &Session, outgoing: &Outgoing) -> Result<String, Refusal> {
+        let form = sending::form(app, account_id(session)?, outgoing).await?;
+        let sent: wire::Sent = SERVER.post_form(app, session, "chats", form).await?.json()?;
+        sent.message_id.filter(|id| !id.is_empty()).ok_or(Refusal::of(Class::TimeoutUnknown))
+    }
+
+    async fn react(&self, _app: &App, _session: &Session, _outgoing: &OutgoingReaction) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    async fn restart(&self, app: &App, session: &Session) -> Result<(), Refusal> {
+        let path = format!("{}/restart", account(session)?);
+        SERVER.call(app, session, Method::POST, &path, None, Patience::Long).await?;
+        Ok(())
+    }
+
+    async fn remove(&self, app: &App, session: &Session) -> Result<(), Refusal> {
+        SERVER.call(app, session, Method::DELETE, &account(session)?, None, Patience::Long).await?;
+        Ok(())
+    }
+
+    async fn resolve(&self, _app: &App, _session: &Session, address: &str) -> Result<Option<Jid>, Refusal> {
+        Ok(wire::jid(address))
+    }
+
+    fn media(&self, app: &App, session: &Session, place: &str) -> Result<Source> {
+        let parts = place.split_once('/').filter(|(message, file)| wire::is_id(message) && wire::is_id(file));
+        let (message, file) = parts.ok_or_else(|| Error::field("url", "is no attachment"))?;
+        let url = format!("{}/{}messages/{message}/attachments/{file}", session.access.base_url, SERVER.root);
+        let request = SERVER.request(app, session, Method::GET, &url, Patience::Long)?;
+        Ok(Source { request, packing: Packing::Plain })
+    }
+
+    /// It calls back at the address of its key only.
+    fn is_genuine(&self, _app: &App, _session: &Session, _callback: &Callback) -> bool {
+        false
+    }
+
+    fn is_genuine_for_all(&self, secret: &str, callback: &Callback) -> bool {
+        events::is_genuine(secret, callback)
+    }
+
+    fn account_of(&self, callback: &Callback) -> Result<Option<String>> {
+        events::account_of(&callback.body)
+    }
+
+    fn read(&self, app: &App, _session: &Session, callback: &Callback) -> Result<Heard> {
+        events::read(&callback.body, app.clock.now())
+    }
+}
+
+/// What came of beginning an account, or of an answer.
+fn made(answer: &Answer) -> Result<Made, Refusal> {
+    let made: wire::Made = answer.json()?;
+    if !wire::is_id(&made.account_id) {
+        return Err(Refusal::of(Class::TimeoutUnknown));
+    }
+    let (code, checkpoint) = made.checkpoint.map_or((None, None), wire::Checkpoint::read);
+    Ok(Made { external_id: Some(made.account_id), code, checkpoint })
+}
+
+/// Has the server tell us of the accounts of its key, unless it does.
+async fn register(app: &App, session: &Session) -> Result<(), Refusal> {
+    let id = session.access.credential_id;
+    let url = format!("{}/callbacks/app/{}/{id}", app.config.public_url, session.row.connector);
+    let unread = |_| Refusal::of(Class::ProviderUnavailable);
+    let standing = registry::callbacks(app, id).await.map_err(unread)?;
+    if standing.registered_at.as_deref() == Some(&*url) {
+        return Ok(());
+    }
+    let known = webhooks(app, session).await?;
+    let is_there = |source: &str| {
+        let mut items = known["items"].as_array().into_iter().flatten();
+        items.any(|one| one["request_url"] == url.as_str() && one["source"] == source)
+    };
+    for source in SOURCES.into_iter().filter(|source| !is_there(source)) {
+        let proof = json!({ "key": PROOF, "value": standing.secret.expose_secret() });
+        let json_type = json!({ "key": "Content-Type", "value": "application/json" });
+        let body = json!({
+            "request_url": url,
+            "source": source,
+            "name": format!("quartermaster {source}"),
+            "format": "json",
+            "enabled": true,
+            "headers": [json_type, proof],
+        });
+        SERVER.call(app, session, Method::POST, "webhooks", Some(body), Patience::Usual).await?;
+    }
+    registry::set_registered(app, id, &url).await.map_err(unread)
+}
+
+/// Where the server calls back for this key.
+async fn webhooks(app: &App, session: &Session) -> Result<Value, Refusal> {
+    SERVER.call(app, session, Method::GET, "webhooks?limit=250", None, Patience::Usual).await?.json()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_told_by_their_type() {
+        for (status, kind, class) in [
+            (401, "missing_credentials", Class::AuthInvalid),
+            (401, "disconnected_account", Class::SessionLost),
+            (401, "invalid_checkpoint_solution", Class::ChallengeWrong),
+            (401, "checkpoint_error", Class::ChallengeExpired),
+            (403, "account_restricted", Class::AccountRestricted),
+            (403, "insufficient_permissions", Class::PermissionMissing),
+            (404, "resource_not_found", Class::NotFound),
+            (407, "proxy_error", Class::ProviderUnavailable),
+            (408, "request_timeout", Class::TimeoutUnknown),
+            (422, "unprocessable_entity", Class::ContentRejected),
+            (425, "auth_in_progress", Class::RateLimited),
+            (429, "provider_error", Class::RateLimited),
+            (500, "authentication_intent_error", Class::ChallengeExpired),
+            (500, "provider_error", Class::TimeoutUnknown),
+            (501, "not_implemented", Class::PermissionMissing),
+            (502, "no_client_session", Class::ProviderUnavailable),
+            (502, "something_new", Class::TimeoutUnknown),
+            (503, "network_down", Class::ProviderUnavailable),
+            (504, "request_timeout", Class::TimeoutUnknown),
+        ] {
+            let body = json!({ "status": status, "type": format!("errors/{kind}"), "title": kind });
+            assert_eq!(refusal(&Answer::of(status, &body)).class, class, "{status} {kind}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What all three types have in common: status, refresh, disconnect, and whether a campaign runs.
+
+use std::sync::Arc;
+
+use poem_openapi::{
+    ApiResponse, OpenApi,
+    param::{Path, Query},
+    payload::Json,
+};
+
+use crate::{
+    app::App,
+    channel::slot,
+    http::{
+        agents_api::auth::TokenAuth,
+        body::UnreadJson,
+        connect_api::{
+            ConnectFailure, channel_of, network_of,
+            requests::CampaignRequest,
+            views::{CampaignAnswer, ChannelAnswer},
+        },
+    },
+    token::Scope,
+};
+
+pub(super) struct AnyApi {
+    pub(super) app: Arc<App>,
+}
+
+/// A channel was disconnected.
+#[derive(ApiResponse)]
+enum Disconnected {
+    /// It is gone.
+    #[oai(status = 204)]
+    Done,
+}
+
+#[OpenApi]
+impl AnyApi {
+    /// Get the status of a channel
+    ///
+    /// While a phone is waited for, with the code that is good now; while the network asks something, with what. 404
+    /// where there is no such channel.
+    #[oai(path = "/channels/:channel/status", method = "get", operation_id = "get_status")]
+    async fn status(
+        &self,
+        caller: TokenAuth,
+        /// `whatsapp`, `telegram` or `instagram`.
+        channel: Path<String>,
+        /// As `connect` gave it; the channel that is connected where absent.
+        account_id: Query<Option<String>>,
+    ) -> Result<Json<ChannelAnswer>, ConnectFailure> {
+        let parsed = parse(&channel.0, account_id.0.as_deref());
+        let (network, id) = caller.understand(Scope::ChannelsRead, parsed).await?;
+        let workspace_id = caller.admit(Scope::ChannelsRead).await?.workspace.id;
+        let standing = slot::status(&self.app, workspace_id, network, id).await?;
+        Ok(Json(ChannelAnswer::of(&standing, self.app.clock.now())))
+    }
+
+    /// Refresh the status of a channel
+    ///
+    /// Asks the provider how the account is. 503 `provider_unavailable` if that does not answer.
+    #[oai(path = "/channels/:channel/refresh", method = "post", operation_id = "refresh_status")]
+    async fn refresh(
+        &self,
+        caller: TokenAuth,
+        /// `whatsapp`, `telegram` or `instagram`.
+        channel: Path<String>,
+        /// As `connect` gave it; the channel that is connected where absent.
+        account_id: Query<Option<String>>,
+    ) -> Result<Json<ChannelAnswer>, ConnectFailure> {
+        let parsed = parse(&channel.0, account_id.0.as_deref());
+        let (network, id) = caller.understand(Scope::ChannelsWrite, parsed).await?;
+        let workspace_id = caller.admit(Scope::ChannelsWrite).await?.workspace.id;
+        let standing = slot::refresh(&self.app, workspace_id, network, id).await?;
+        Ok(Json(ChannelAnswer::of(&standing, self.app.clock.now())))
+    }
+
+    /// Disconnect a channel
+    ///
+    /// Removes its account from the provider and deletes its settings; its conversations stay readable. 422
+    /// `campaign_running` while a campaign runs on it.
+    #[oai(path = "/channels/:channel/disconnect", method = "post", operation_id = "disconnect")]
+    async fn disconnect(
+        &self,
+        caller: TokenAuth,
+        /// `whatsapp`, `telegram` or `instagram`.
+        channel: Path<String>,
+        /// As `connect` gave it; the channel that is connected where absent.
+        account_id: Query<Option<String>>,
+    ) -> Result<Disconnected, ConnectFailure> {
+        let parsed = parse(&channel.0, account_id.0.as_deref());
+        let (network, id) = caller.understand(Scope::ChannelsWrite, parsed).await?;
+        let admitted = caller.admit(Scope::ChannelsWrite).await?;
+        slot::disconnect(&self.app, admitted, &caller.origin(), network, id).await?;
+        Ok(Disconnected::Done)
+    }
+
+    /// Say whether a campaign runs on a channel
+    ///
+    /// While one does, the channel is neither disconnected nor replaced.
+    #[oai(path = "/channels/:channel/campaign", method = "put", operation_id = "set_campaign")]
+    async fn campaign(
+        &self,
+        caller: TokenAuth,
+        /// `whatsapp`, `telegram` or `instagram`.
+        channel: Path<String>,
+        body: UnreadJson<CampaignRequest>,
+    ) -> Result<Json<CampaignAnswer>, ConnectFailure> {
+        let parsed = network_of(&channel.0)
+            .and_then(|network| Ok((network, body.read().and_then(CampaignRequest::into_command)?)));
+        let (network, running) = caller.understand(Scope::ChannelsWrite, parsed).await?;
+        let admitted = caller.admit(Scope::ChannelsWrite).await?;
+        slot::set_campaign(&self.app, admitted, &caller.origin(), network, running).await?;
+        Ok(Json(CampaignAnswer::of(running)))
+    }
+}
+
+fn parse(
+    channel: &str,
+    account_id: Option<&str>,
+) -> crate::error::Result<(entity::channel::Network, Option<entity::id::ChannelId>)> {
+    let network = network_of(channel)?;
+    Ok((network, account_id.map(|id| channel_of(network, id)).transpose()?))
+}

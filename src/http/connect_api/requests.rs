@@ -1,0 +1,118 @@
+//! What is sent to connect a channel, and to answer what a network asks.
+
+use entity::{channel::Network, id::ChannelId};
+use poem_openapi::Object;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use crate::{
+    channel::{
+        answer::Answer,
+        slot::{Connect, Force, Login},
+    },
+    error::{Error, Result},
+    http::connect_api::channel_of,
+    phone::Phone,
+};
+
+/// The country of an account that names none.
+const DEFAULT_COUNTRY: &str = "SA";
+
+/// How a channel that is linked by a code is connected.
+#[derive(Object, Deserialize)]
+pub(super) struct ConnectCodeRequest {
+    /// Whether a channel that is connected is disconnected first; false where absent.
+    force: Option<bool>,
+    /// The phone into which a code is typed in place of scanning one: `+` and 7 to 15 digits, WhatsApp only.
+    pairing_phone_number: Option<String>,
+}
+
+/// What an Instagram account signs in with.
+#[derive(Object, Deserialize)]
+pub(super) struct ConnectInstagramRequest {
+    /// Its user name or e-mail address.
+    username: Option<String>,
+    /// Its password.
+    password: Option<String>,
+    /// Where it seems to come from, ISO 3166-1 alpha-2; `SA` where absent.
+    country: Option<String>,
+    /// Whether an account that is connected is disconnected first; false where absent.
+    force: Option<bool>,
+}
+
+/// An answer to what the network asks.
+#[derive(Object, Deserialize)]
+pub(super) struct AnswerRequest {
+    /// As `connect` gave it.
+    account_id: Option<String>,
+    /// The code that the user received, or what else was asked for.
+    code: Option<String>,
+}
+
+/// Whose code is sent again.
+#[derive(Object, Deserialize)]
+pub(super) struct ResendRequest {
+    /// As `connect` gave it.
+    account_id: Option<String>,
+}
+
+/// Whether a campaign runs.
+#[derive(Object, Deserialize)]
+pub(super) struct CampaignRequest {
+    /// Whether one runs on the channel.
+    running: Option<bool>,
+}
+
+fn forced(force: Option<bool>) -> Force {
+    if force == Some(true) { Force::Yes } else { Force::No }
+}
+
+fn required<T>(value: Option<T>, field: &'static str) -> Result<T> {
+    value.ok_or_else(|| Error::field(field, "is required"))
+}
+
+impl ConnectCodeRequest {
+    pub(super) fn into_command(self, network: Network) -> Result<Connect> {
+        let pairing = match self.pairing_phone_number {
+            Some(_) if network != Network::Whatsapp => {
+                return Err(Error::field("pairing_phone_number", "is for WhatsApp only"));
+            }
+            Some(text) => Some(
+                Phone::parse(&text)
+                    .map_err(|_| Error::field("pairing_phone_number", "must be + and 7 to 15 digits"))?,
+            ),
+            None => None,
+        };
+        Ok(Connect { network, login: None, pairing, force: forced(self.force) })
+    }
+}
+
+impl ConnectInstagramRequest {
+    pub(super) fn into_command(self) -> Result<Connect> {
+        let login = Login {
+            username: required(self.username, "username")?,
+            password: SecretString::from(required(self.password, "password")?),
+            country: self.country.unwrap_or_else(|| DEFAULT_COUNTRY.to_owned()),
+        };
+        Ok(Connect { network: Network::Instagram, login: Some(login), pairing: None, force: forced(self.force) })
+    }
+}
+
+impl AnswerRequest {
+    pub(super) fn into_command(self) -> Result<(ChannelId, Answer)> {
+        let answer = Answer::parse(&required(self.code, "code")?)?;
+        Ok((channel_of(Network::Instagram, &required(self.account_id, "account_id")?)?, answer))
+    }
+}
+
+impl ResendRequest {
+    pub(super) fn into_command(self) -> Result<ChannelId> {
+        channel_of(Network::Instagram, &required(self.account_id, "account_id")?)
+    }
+}
+
+impl CampaignRequest {
+    pub(super) fn into_command(self) -> Result<bool> {
+        required(self.running, "running")
+    }
+}
