@@ -186,3 +186,39 @@ async fn subscriptions_of_the_workspace_api_are_not_told_of_channels() {
     assert!(!told.is_empty() && told.iter().all(|one| one.json()["event_type"] == "message:new"), "{told:?}");
     assert_eq!(shop.token.get("/webhooks").await.expect(200)["data"].as_array().map(Vec::len), Some(1));
 }
+
+#[tokio::test]
+async fn a_token_needs_the_scopes_of_webhooks() {
+    let app = TestApp::start().await;
+    let shop = Shop::open(&app).await;
+    let body = json!({ "url": "https://1.1.1.1/hidden", "events": ["*"] });
+    let made = shop.post("/webhooks", body).await.expect(201)["data"]["id"].clone();
+    let path = format!("/webhooks/{}", made.as_str().expect("an id"));
+    let with = async |scopes: &str| {
+        let token = app.token(&crate::cli::token_with(&app, &shop.workspace, scopes).await);
+        Shop { app: &app, partner: shop.partner.clone(), workspace: shop.workspace.clone(), token }
+    };
+    let (reader, writer) = (with("webhooks:read").await, with("webhooks:write").await);
+    reader.get(&path).await.expect(200);
+    let body = json!({ "url": "https://1.1.1.1/other", "events": ["*"] });
+    for (method, path, body) in [
+        (Method::POST, "/webhooks".to_owned(), body.clone()),
+        (Method::PATCH, path.clone(), json!({ "active": false })),
+        (Method::DELETE, path.clone(), json!(null)),
+        (Method::POST, format!("{path}/test"), json!(null)),
+        (Method::POST, format!("{path}/rotate-secret"), json!(null)),
+        (Method::POST, format!("{path}/deliveries/x/retry"), json!(null)),
+    ] {
+        let refused = reader.linktor(method, &path, body).await;
+        assert_eq!(word(&refused, 403), "INSUFFICIENT_PERMISSIONS", "{path}");
+    }
+    for path in ["/webhooks", &path, &format!("{path}/deliveries")] {
+        assert_eq!(word(&writer.get(path).await, 403), "INSUFFICIENT_PERMISSIONS", "{path}");
+    }
+    writer.post("/webhooks", body).await.expect(201);
+    let entries = entity::audit_entry::Entity::find().all(app.app.db.reader()).await.expect("entries");
+    let of_hooks: Vec<_> = entries.iter().filter(|entry| entry.action.starts_with("hook.")).collect();
+    assert_eq!(of_hooks.len(), 2, "what was refused is not in the audit");
+    let entries = format!("{of_hooks:?}");
+    assert!(entries.contains("https://1.1.1.1") && !entries.contains("hidden"), "{entries}");
+}

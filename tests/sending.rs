@@ -129,6 +129,34 @@ async fn without_a_connected_account_nothing_is_sent() {
 }
 
 #[tokio::test]
+async fn without_an_account_the_one_that_was_connected_last_sends() {
+    let app = TestApp::start().await;
+    let Sender { partner, .. } = Sender::with_credits(&app, 10).await;
+    let shop = partner.workspace("Two phones", 2).await;
+    let (owner, other) = (partner.owner(&shop).await, partner.users(&shop, 1).await[0]);
+    let token = partner.get(&format!("/workspaces/{shop}/api-token")).await.expect(200);
+    let token = app.token(token["token"].as_str().expect("a token"));
+    let sender = async |account: Option<&str>| {
+        let body = json!({ "phone": "+15550002222", "text": "hello", "whatsapp_account_phone": account });
+        let uid = token.post("/messages", body).await.expect(200)["data"]["message_uid"].clone();
+        let message = token.get(&format!("/messages/{}", uid.as_str().expect("a uid"))).await.expect(200);
+        message["data"]["sender_phone"].as_str().expect("a number").to_owned()
+    };
+    let (first, second) = ("+15550003333", "+15550004444");
+    partner.connect(&shop, owner, first).await;
+    assert_eq!(sender(None).await, first);
+    app.advance(60).await;
+    partner.connect(&shop, other, second).await;
+    assert_eq!(sender(None).await, second);
+    assert_eq!(sender(Some(first)).await, first);
+    partner.post_empty(&format!("/workspaces/{shop}/users/{owner}/whatsapp/disconnect")).await.expect(200);
+    assert_eq!(sender(None).await, second);
+    app.advance(60).await;
+    partner.connect(&shop, owner, first).await;
+    assert_eq!(sender(None).await, first);
+}
+
+#[tokio::test]
 async fn the_same_key_sends_once_and_answers_twice() {
     let app = TestApp::start().await;
     let sender = Sender::with_credits(&app, 2).await;

@@ -1,5 +1,5 @@
 //! What the Channels API keeps of a channel besides the account itself. Accounts that were linked with a page have no
-//! row before somebody changes something of theirs.
+//! row before somebody changes something of theirs, or a worker looks how they are.
 
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,7 @@ pub struct Model {
     pub account_id: AccountId,
     /// Where it belongs.
     pub workspace_id: WorkspaceId,
-    /// Name for people.
+    /// Name for people; empty where the account's own serves.
     pub name: String,
     /// How it is set up, as JSON, without what is secret.
     pub config: String,

@@ -1,8 +1,9 @@
 //! How channels' connections are, kept true without anybody asking.
 //!
 //! Channels whose provider keeps a session for us are looked at through it ([`crate::connector::session::probe`], and
-//! whenever the provider says that something changed); what is seen is noted here. All others that are connected are
-//! tested by their connector, with calls that change nothing, every [`PROBE_SECONDS`].
+//! whenever the provider says that something changed); what is seen is noted here. Of all others those that are
+//! connected and have settings are tested by their connector, with calls that change nothing, every
+//! [`PROBE_SECONDS`]; simulated accounts that were linked with a page have none, and nothing to be asked.
 //!
 //! A session that is being restarted, and a provider that does not answer, make a channel `degraded`: it is in doubt and
 //! may still work. Each change is told once.
@@ -35,8 +36,10 @@ use crate::{
 pub const PROBE_SECONDS: i64 = 300;
 /// How long the same news is not written down again, in seconds.
 const SAME_NEWS_SECONDS: i64 = 60;
-/// How many channels are looked at in one go.
+/// How many channels are looked for at once.
 const PROBED_AT_ONCE: u64 = 100;
+/// How often that is done in one go; what is left is looked at with the next.
+const MOST_ROUNDS: usize = 20;
 
 /// What was seen of a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,14 +85,23 @@ pub(crate) async fn observed(app: &App, session: AttemptId, observation: &Result
 /// What the database says.
 pub async fn probe(app: &App) -> Result<u64> {
     let before = app.clock.now().plus_seconds(-PROBE_SECONDS);
-    let kinds = ConnectorKind::iter().filter(|kind| !app.connectors.keeps_sessions(*kind));
-    let due = settings::unchecked_since(app.db.reader(), kinds.collect(), before, PROBED_AT_ONCE).await?;
-    for channel in &due {
-        if let Err(error) = probe_one(app, channel).await {
-            tracing::warn!(%error, channel.id = %channel.id, "a channel could not be looked at");
+    let kinds: Vec<ConnectorKind> =
+        ConnectorKind::iter().filter(|kind| !app.connectors.keeps_sessions(*kind)).collect();
+    let mut looked_at = 0;
+    for _ in 0..MOST_ROUNDS {
+        let due = settings::unchecked_since(app.db.reader(), &kinds, before, PROBED_AT_ONCE).await?;
+        for channel in &due {
+            if let Err(error) = probe_one(app, channel).await {
+                tracing::warn!(%error, channel.id = %channel.id, "a channel could not be looked at");
+            }
+        }
+        let count = u64::try_from(due.len()).unwrap_or(u64::MAX);
+        looked_at += count;
+        if count < PROBED_AT_ONCE {
+            break;
         }
     }
-    Ok(u64::try_from(due.len()).unwrap_or(u64::MAX))
+    Ok(looked_at)
 }
 
 async fn probe_one(app: &App, channel: &Model) -> Result<()> {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     app::App,
-    channel::{config::Config, show},
+    channel::config::Config,
     error::{Error, Result},
 };
 
@@ -59,9 +59,9 @@ pub(super) fn new_row(
     })
 }
 
-/// Settings for a channel that was linked with a page and has none yet: as it is shown.
+/// Settings for a channel that was linked with a page and has none yet. It has no name but its account's.
 pub(super) fn row_of_linked(app: &App, channel: &Model) -> Result<channel_settings::Model> {
-    new_row(app, channel, show::name_of(channel, None), &new_webhook_secret(app))
+    new_row(app, channel, String::new(), &new_webhook_secret(app))
 }
 
 /// Puts settings into their row.

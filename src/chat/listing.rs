@@ -28,6 +28,10 @@ use crate::{
     phone::Phone,
 };
 
+/// So many chats before a page are looked at, to see how many of its first hour they are. Only where all of them are of
+/// that hour, those before are counted, which costs as much as to find the page.
+const LEAD: u64 = 50;
+
 /// One row more than the page holds: the newest messages first, by name among equals. What `db` reads must be of one
 /// moment.
 ///
@@ -40,27 +44,24 @@ pub async fn page(
     page: PageNumber,
 ) -> Result<Vec<Model>> {
     let passing = Passing { workspace_id, filter, people: People::of(db, workspace_id, filter).await? };
-    let mut hours = hours(passing.query(), PageNumber::SIZE + 1, page.offset(), db).await?;
-    let Some(newest) = hours.first().copied() else { return Ok(Vec::new()) };
-    let of_newest = hours.iter().filter(|hour| **hour == newest).count();
-    let before = match page.offset() {
-        0 => 0,
-        offset if of_newest == hours.len() => {
-            let newer = passing.query().filter(Column::ActiveHour.gt(newest));
-            let newer = newer.select_only().column(Column::Id).count(db).await?;
-            offset.saturating_sub(newer)
-        }
-        _ => {
-            let all = passing.query().filter(Column::ActiveHour.eq(newest));
-            let all = all.select_only().column(Column::Id).count(db).await?;
-            all.saturating_sub(u64::try_from(of_newest).unwrap_or(u64::MAX))
-        }
+    let lead = std::cmp::min(page.offset(), LEAD);
+    let hours = hours(passing.query(), lead + PageNumber::SIZE + 1, page.offset() - lead, db).await?;
+    let (before, hours) = hours.split_at_checked(usize::try_from(lead).unwrap_or(usize::MAX)).unwrap_or_default();
+    let Some(newest) = hours.first() else { return Ok(Vec::new()) };
+    let skipped = if before.first() == Some(newest) {
+        let newer = passing.query().filter(Column::ActiveHour.gt(*newest));
+        let newer = newer.select_only().column(Column::Id).count(db).await?;
+        page.offset().saturating_sub(newer)
+    } else {
+        let of_newest = before.iter().filter(|hour| *hour == newest).count();
+        u64::try_from(of_newest).unwrap_or(u64::MAX)
     };
+    let mut hours = hours.to_vec();
     hours.dedup();
     Ok(in_order(passing.query())
         .filter(Column::ActiveHour.is_in(hours))
         .limit(PageNumber::SIZE + 1)
-        .offset(before)
+        .offset(skipped)
         .all(db)
         .await?)
 }

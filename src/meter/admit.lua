@@ -2,7 +2,7 @@
 -- KEYS: the partner's window, then workspaces as the asks name them by number.
 -- ARGV: the asks as MessagePack, length of a generation, skew. Answers MessagePack too.
 -- An ask: workspace key, token, now, period, calls limit (-1 for none), credits,
---   interval and capacity of token, workspace, partner (6), lifetime of the workspace key in ms,
+--   interval and capacity of token, workspace, partner (6), lifetime of the workspace key in ms as a text,
 --   and with a snapshot: revision, left, calls.
 -- A workspace key holds: period, revision, left, calls, generation, held, held before, window, windows of tokens.
 local length, skew = tonumber(ARGV[2]), tonumber(ARGV[3])

@@ -126,7 +126,8 @@ impl Call {
 
 /// About what one ask takes.
 const BYTES_PER_ASK: usize = 96;
-const NUMBERS: usize = 12;
+/// What an ask consists of besides its workspace and what the ledger knows.
+const PARTS: usize = 12;
 
 /// What settlements are, as the script reads them: MessagePack.
 pub(super) fn write_settlements<'a>(settlements: impl ExactSizeIterator<Item = &'a Settlement>) -> Vec<u8> {
@@ -152,10 +153,10 @@ fn write(bytes: &mut Vec<u8>, workspace: usize, one: &Waiting) {
     // Tokens' windows are of no period, and may need as long again to empty.
     let lifetime_ms = ((ask.period.end.0 - ask.now.0).max(0) + a.depth_micros()) / 1000 + 1;
     let snapshot = ask.snapshot.map(|known| [known.revision, known.left.0, known.calls]);
-    write_length(bytes, 1 + NUMBERS + snapshot.map_or(0, |known| known.len()));
+    write_length(bytes, 1 + PARTS + snapshot.map_or(0, |known| known.len()));
     write_number(bytes, i64::try_from(workspace).unwrap_or(i64::MAX));
     let _ = encode::write_str(bytes, one.token_id.0.simple().encode_lower(&mut [0; Simple::LENGTH]));
-    let numbers: [i64; NUMBERS - 1] = [
+    let numbers: [i64; PARTS - 2] = [
         ask.now.0,
         ask.period.start.0,
         ask.calls_limit.unwrap_or(-1),
@@ -166,9 +167,11 @@ fn write(bytes: &mut Vec<u8>, workspace: usize, one: &Waiting) {
         b.capacity,
         c.interval_micros,
         c.capacity,
-        lifetime_ms,
     ];
-    numbers.into_iter().chain(snapshot.into_iter().flatten()).for_each(|value| write_number(bytes, value));
+    numbers.into_iter().for_each(|value| write_number(bytes, value));
+    // As a text, because Redis takes nothing else and is slow to make one of a number.
+    let _ = encode::write_str(bytes, &lifetime_ms.to_string());
+    snapshot.into_iter().flatten().for_each(|value| write_number(bytes, value));
 }
 
 fn write_number(bytes: &mut Vec<u8>, value: i64) {

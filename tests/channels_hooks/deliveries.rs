@@ -1,6 +1,7 @@
 //! What becomes of deliveries: tests, tries, the log, and sending again.
 
 use super::*;
+use crate::support::mail::{mail_server, mailing, unfolded};
 
 async fn log(shop: &Shop<'_>, id: &str, query: &str) -> Vec<Value> {
     let page = shop.get(&format!("/webhooks/{id}/deliveries{query}")).await.expect(200);
@@ -139,4 +140,30 @@ async fn what_is_rolled_back_is_not_told() {
         "RESOURCE_NOT_FOUND"
     );
     assert!(heard(&shop, &receiver).await.is_empty());
+}
+
+#[tokio::test]
+async fn who_is_in_charge_is_told_that_a_webhook_fails() {
+    let first = start().await;
+    let shop = Shop::open(&first).await;
+    let invited = json!({ "email": "boss@example.com", "role": "admin", "first_name": "Ann" });
+    let invited = shop.token.post("/workspace/invitations", invited).await.expect(200);
+    let link = invited["data"]["invitation_link"].as_str().expect("a link");
+    assert_eq!(Answer::of(first.http.post(link)).await.status.as_u16(), 200);
+    let receiver = Receiver::start().await;
+    hook(&shop, &receiver, json!(["channel.created"])).await;
+    receiver.usually(Reply::Status(500));
+    let mails = mail_server().await;
+    let app = first.replica_configured(mailing).await;
+    for token in ["1:a", "2:b", "3:c"] {
+        shop.channel("telegram", json!({ "botToken": token })).await;
+        app.run_jobs().await;
+        for wait in [6, 72, 360, 2160, 8640, 70] {
+            app.advance(wait).await;
+        }
+    }
+    let mail = unfolded(&mails.lock().expect("mails").join("\n"));
+    assert_eq!(mail.matches("A webhook of Bakery does not work").count(), 1, "{mail}");
+    assert!(mail.contains("To: boss@example.com") && mail.contains("channel.created"), "{mail}");
+    assert!(!mail.contains(&receiver.url()), "paths of addresses are often secrets: {mail}");
 }

@@ -58,7 +58,7 @@ async fn busy(shop: &Shop<'_>) -> String {
     let shown = json!({
         "data": resource(json!({
             "name": "", "channelType": "", "status": "",
-            "config": { "phoneNumberId": "", "businessAccountId": "" },
+            "config": { "phoneNumber": "", "phoneNumberId": "", "businessAccountId": "" },
             "webhookUrl": "", "webhookSecret": "", "createdAt": "",
         })),
         "meta": { "setupInstructions": "" },

@@ -76,11 +76,10 @@ pub(in crate::channel) async fn due(db: &impl ConnectionTrait, now: Timestamp, m
     Ok(due.order_by_asc(Column::LookAt).limit(most).all(db).await?)
 }
 
-/// Connected channels of these connectors that have settings and that nobody has looked at since `before`, the longest
-/// first.
+/// Connected channels of these connectors that have settings and that nobody has looked at since `before`.
 pub(in crate::channel) async fn unchecked_since(
     db: &impl ConnectionTrait,
-    connectors: Vec<ConnectorKind>,
+    connectors: &[ConnectorKind],
     before: Timestamp,
     most: u64,
 ) -> Result<Vec<channel::Model>> {
@@ -92,7 +91,7 @@ pub(in crate::channel) async fn unchecked_since(
         )
         .filter(channel::Column::State.eq(channel::State::Connected))
         .filter(channel::Column::DeletedAt.is_null())
-        .filter(channel::Column::Connector.is_in(connectors))
+        .filter(channel::Column::Connector.is_in(connectors.iter().copied()))
         .filter(is_due)
         .order_by_asc(Column::CheckedAt)
         .limit(most)

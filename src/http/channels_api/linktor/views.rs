@@ -79,13 +79,14 @@ enum Secrets {
 fn config_of(shown: &Shown, secrets: Secrets) -> BTreeMap<String, Value> {
     let mut config: BTreeMap<String, Value> = shown.config.clone().into_iter().collect();
     let mut found = |name: &str, value: Option<&str>| {
-        if let Some(value) = value.filter(|value| !value.is_empty()) {
+        if let Some(value) = value {
             config.entry(name.to_owned()).or_insert_with(|| value.into());
         }
     };
     match shown.network {
+        // Clients read both of every such channel; they are empty before they are known.
         Network::Whatsapp => {
-            found("phoneNumber", shown.phone.as_deref());
+            found("phoneNumber", Some(shown.phone.as_deref().unwrap_or_default()));
             found("businessName", Some(&shown.account_name));
         }
         Network::Telegram => {
@@ -156,7 +157,8 @@ struct Summary {
     channel_type: String,
     /// `active`, `inactive`, `error` or `pending`.
     status: String,
-    /// Its settings without the secret ones, and what its provider says of the account.
+    /// Its settings without the secret ones, and what its provider says of the account: `phoneNumber` and `businessName`
+    /// of WhatsApp are empty before they are known.
     config: BTreeMap<String, Value>,
     /// How much goes through it.
     stats: SummaryFigures,

@@ -302,14 +302,12 @@ pub(in crate::message::writer) async fn write_if_unchanged(
     period_start: Timestamp,
     now: Timestamp,
 ) -> Result<Vec<WorkspaceId>> {
-    /// Taken in the order in which everybody takes them. Whoever waits here sees what it waited for.
-    const UNCHANGED: &str = "SELECT q.workspace_id AS w, x.r, x.n, x.c, x.a FROM quota_periods q \
-        JOIN {rows} ON q.workspace_id = x.w WHERE q.period_start = $2 AND q.revision = x.v \
+    /// The rows come in the order in which everybody takes them. Whoever waits for one sees what it waited for.
+    const CHARGED: &str = "UPDATE quota_periods q SET recurring_used = q.recurring_used + x.r, \
+        non_recurring_used = q.non_recurring_used + x.n, revision = q.revision + 1 FROM {rows} \
+        WHERE q.workspace_id = x.w AND q.period_start = $2 AND q.revision = x.v \
         AND x.b = (SELECT w.balance FROM wallets w WHERE w.workspace_id = x.w) AND x.g = {routes} \
-        ORDER BY q.workspace_id FOR NO KEY UPDATE OF q";
-    const CHARGED: &str = "UPDATE quota_periods q SET recurring_used = q.recurring_used + u.r, \
-        non_recurring_used = q.non_recurring_used + u.n, revision = q.revision + 1 FROM unchanged u \
-        WHERE q.workspace_id = u.w AND q.period_start = $2::bigint RETURNING u.w, u.c, u.a";
+        RETURNING x.w, x.c, x.a";
     let (chats, queues) = (chats_part(messages), queues_part(messages));
     let (chat_counts, queue_counts) = (chats.rows.counts_of("w"), queues.rows.counts_of("w"));
     let counts = |counts: &BTreeMap<i64, i64>| {
@@ -317,8 +315,8 @@ pub(in crate::message::writer) async fn write_if_unchanged(
         Column::Numbers(workspaces.iter().map(count).collect())
     };
     let numbers = |of: fn(&(&Held, Taken)) -> i64| Column::Numbers(workspaces.iter().map(of).collect());
-    let unchanged = Part::new(
-        UNCHANGED,
+    let charged = Part::new(
+        CHARGED,
         vec![
             ("w", numbers(|one| one.0.workspace_id.0)),
             ("v", numbers(|one| one.0.revision)),
@@ -331,11 +329,10 @@ pub(in crate::message::writer) async fn write_if_unchanged(
         ],
     );
     let mut values = vec![now.0.into(), period_start.0.into()];
-    let unchanged = unchanged.on_postgres(&mut values, "");
-    let unchanged = unchanged.replace("{routes}", ROUTES_REVISION);
+    let charged = charged.on_postgres(&mut values, "").replace("{routes}", ROUTES_REVISION);
     let mut of_charged = |part: Part| part.on_postgres(&mut values, " JOIN charged ON charged.w = x.w");
     let taken: Vec<Taken> = workspaces.iter().map(|one| one.1).collect();
-    let mut steps = vec![format!("unchanged AS ({unchanged})"), format!("charged AS ({CHARGED})")];
+    let mut steps = vec![format!("charged AS ({charged})")];
     steps.push(format!("chats_changed AS ({})", of_charged(chats)));
     steps.push(format!("queues_changed AS ({})", of_charged(queues)));
     let others = [messages_part(messages), charges_part(entries)].into_iter().chain(wallets_part(&taken));
