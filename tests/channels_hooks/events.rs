@@ -3,6 +3,7 @@
 use quartermaster::channel::health;
 
 use super::*;
+use crate::support::visitor::Visitor;
 
 #[tokio::test]
 async fn the_life_of_a_channel_is_told() {
@@ -263,4 +264,25 @@ async fn an_account_that_another_workspace_has_is_reported() {
     assert_eq!(data_of(&received, "channel.connected")["duplicateAccount"], false, "another partner's is nobody's");
     other.post(&format!("/channels/{first}/disconnect"), json!(null)).await.expect(200);
     assert_eq!(shop.attributes(&same).await["health"]["duplicateAccount"], false);
+}
+
+#[tokio::test]
+async fn a_web_chat_is_told_of_when_its_first_visitor_comes() {
+    let app = start().await;
+    let shop = Shop::open(&app).await;
+    let receiver = Receiver::start().await;
+    let chat = shop.web_chat(json!({})).await;
+    hook(&shop, &receiver, json!(["*"])).await;
+    for _ in 0..2 {
+        Visitor::come(&app, &chat.token).await;
+    }
+    let received = heard(&shop, &receiver).await;
+    assert_eq!(names(&received), ["channel.activated", "channel.connected"], "once");
+    let activated = data_of(&received, "channel.activated");
+    assert_eq!((&activated["status"], &activated["reason"]), (&json!("active"), &json!("first visit")));
+    assert_eq!(data_of(&received, "channel.connected")["connected"], true);
+    shop.post(&format!("/channels/{}/widget-token", chat.id), json!(null)).await.expect(200);
+    let received = heard(&shop, &receiver).await;
+    assert_eq!(data_of(&received, "channel.updated")["changed"], json!(["widgetToken"]));
+    assert!(!received[0].body.contains("wgt_"), "{}", received[0].body);
 }

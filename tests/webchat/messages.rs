@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use crate::{
     ledger::audited,
     support::{
-        TestApp,
+        Setup, TestApp,
         channels::{Shop, word},
+        receiver::{Receiver, Reply},
         upload::png,
         visitor::Visitor,
     },
@@ -111,6 +112,31 @@ async fn a_conversation_is_begun_with_whoever_is_known_and_nobody_else() {
     let empty = word(&begin("").await, 400);
     assert_eq!(empty, "VALIDATION_ERROR");
     audited(&app).await;
+}
+
+#[tokio::test]
+async fn a_bot_answers_visitors_as_it_answers_anybody() {
+    let app = Setup::default().configured(|config| config.allow_private_targets = true).start().await;
+    let shop = Shop::open(&app).await;
+    let endpoint = Receiver::start().await;
+    endpoint.usually(Reply::Body(json!({ "reply": "We open at eight." }).to_string()));
+    let chat = shop.web_chat(json!({})).await;
+    let visitor = Visitor::come(&app, &chat.token).await;
+    visitor.write("Hello").await;
+    let config =
+        json!({ "endpoint": endpoint.url(), "signingSecret": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=" });
+    let bot = json!({ "name": "Night shift", "type": "http", "config": config });
+    let bot = shop.post("/agents", bot).await.expect(201)["data"]["id"].clone();
+    let attached = json!({ "defaultBotId": bot });
+    shop.linktor(Method::PUT, &format!("/channels/{}/agent", chat.id), attached).await.expect(200);
+    let path = format!("/chats/{}", shop.chats().await[0]["id"]);
+    shop.token.patch(&path, json!({ "chatgpt_autoresponse_enabled": true })).await.expect(200);
+    visitor.write("When do you open?").await;
+    for _ in 0..3 {
+        app.advance(3).await;
+    }
+    let window = visitor.window().await;
+    assert_eq!(window.last(), Some(&("workspace".to_owned(), "We open at eight.".to_owned())), "{window:?}");
 }
 
 #[tokio::test]
