@@ -95,6 +95,11 @@ async fn no_list_history_or_search_reads_a_whole_table() {
     let bakery = Conversations::start(&app, "acme", "+15550001111").await;
     let chat = bakery.chat("Ann", |row| row).await;
     bakery.message(chat, START, |row| row).await;
+    // Of few chats that have a label the ids are looked up before.
+    for number in 0..101 {
+        let labelled = bakery.chat(&format!("vip {number}"), |row| row).await;
+        bakery.label(labelled, "vip").await;
+    }
     let mut options = ConnectOptions::new(app.app.config.database_url.expose_secret());
     options.max_connections(1).sqlx_logging(false);
     let db = Database::connect(options).await.expect("the database");

@@ -32,6 +32,9 @@ use crate::{
 /// that hour, those before are counted, which costs as much as to find the page.
 const LEAD: u64 = 50;
 
+/// Labels that are on no more chats than this are looked up before, so that not every chat is asked whether it has one.
+const FEW: u64 = 100;
+
 /// One row more than the page holds: the newest messages first, by name among equals. What `db` reads must be of one
 /// moment.
 ///
@@ -43,7 +46,8 @@ pub async fn page(
     filter: &Filter,
     page: PageNumber,
 ) -> Result<Vec<Model>> {
-    let passing = Passing { workspace_id, filter, people: People::of(db, workspace_id, filter).await? };
+    let labelled = few_labelled(db, workspace_id, &filter.labels).await?;
+    let passing = Passing { workspace_id, filter, people: People::of(db, workspace_id, filter).await?, labelled };
     let lead = std::cmp::min(page.offset(), LEAD);
     let hours = hours(passing.query(), lead + PageNumber::SIZE + 1, page.offset() - lead, db).await?;
     let (before, hours) = hours.split_at_checked(usize::try_from(lead).unwrap_or(usize::MAX)).unwrap_or_default();
@@ -150,16 +154,34 @@ impl People {
     }
 }
 
+/// The chats that have one of these labels, if they are few.
+async fn few_labelled(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    labels: &[String],
+) -> Result<Option<Vec<ChatId>>> {
+    if labels.is_empty() {
+        return Ok(None);
+    }
+    let chats = chat_label::Entity::find().select_only().column(chat_label::Column::ChatId);
+    let chats = chats.filter(chat_label::Column::WorkspaceId.eq(workspace_id));
+    let chats = chats.filter(chat_label::Column::Label.is_in(labels)).limit(FEW + 1);
+    let found: Vec<ChatId> = chats.into_tuple().all(db).await?;
+    Ok(Some(found).filter(|found| u64::try_from(found.len()).is_ok_and(|count| count <= FEW)))
+}
+
 /// Chats that pass a filter.
 struct Passing<'a> {
     workspace_id: WorkspaceId,
     filter: &'a Filter,
     people: People,
+    /// Those that have one of the filter's labels, where they are few.
+    labelled: Option<Vec<ChatId>>,
 }
 
 impl Passing<'_> {
     fn query(&self) -> Select<Entity> {
-        let Self { workspace_id, filter, people } = self;
+        let Self { workspace_id, filter, people, labelled } = self;
         let query = about_itself(Entity::find().filter(Column::WorkspaceId.eq(*workspace_id)), filter);
         let query = query
             .apply_if(people.accounts.as_ref(), |query, ids| query.filter(Column::AccountId.is_in(ids.iter().copied())))
@@ -173,6 +195,9 @@ impl Passing<'_> {
         // Asked of one chat after the other, which ends with the page; a list of all that fit would not.
         let query =
             if filter.phones.is_empty() { query } else { query.filter(has_one_of(*workspace_id, &filter.phones)) };
+        if let Some(labelled) = labelled {
+            return query.filter(Column::Id.is_in(labelled.iter().copied()));
+        }
         if filter.labels.is_empty() {
             return query;
         }
