@@ -57,6 +57,28 @@ pub async fn keep(
     kept
 }
 
+/// Makes a file of what came from outside with a message, which goes again if no message carries it.
+///
+/// # Errors
+/// `invalid_request` if it is nothing that may be a file; as [`keep`]. Nothing is left of the content then.
+pub async fn keep_brought(
+    app: &App,
+    workspace: &workspace::Model,
+    stored: Stored,
+    filename: FileName,
+    declared: Option<&str>,
+) -> Result<FileId> {
+    let media = match stored.shape.decide(declared, Some(filename.as_str())) {
+        Ok(media) => media,
+        Err(error) => {
+            stored.discard(app).await;
+            return Err(error);
+        }
+    };
+    let new = NewFile { workspace, user_id: None, filename, media, kind: Kind::Media, is_provisional: true };
+    keep(app, &Origin::provider(), stored, &new, &Repeatable::never()).await
+}
+
 async fn keep_once(
     app: &App,
     origin: &Origin,

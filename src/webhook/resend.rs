@@ -1,12 +1,12 @@
 //! Sending an event again: a new delivery of the same event, with the same id and the same bytes.
 
-use entity::{delivery, id::DeliveryId};
+use entity::{delivery, id::DeliveryId, webhook_subscription};
 use sea_orm::DatabaseTransaction;
 
 use crate::{
     app::App,
     audit,
-    caller::{Origin, PartnerCaller},
+    caller::{Origin, PartnerCaller, WorkspaceCaller},
     db,
     error::{Error, Result},
     idempotency::Repeatable,
@@ -43,8 +43,28 @@ async fn resend_once(app: &App, caller: &PartnerCaller, id: DeliveryId, request:
     .await
 }
 
+/// Sends the event of a delivery to a workspace's own address again, noted as `action`.
+pub(super) async fn to_subscription(
+    app: &App,
+    tx: &DatabaseTransaction,
+    (caller, origin): (&WorkspaceCaller, &Origin),
+    action: &'static str,
+    row: &webhook_subscription::Model,
+    delivery_id: &str,
+) -> Result<Delivery> {
+    let owner = Owner::Subscription(row.id);
+    let first = find(tx, &owner, parse_id(delivery_id)?).await?;
+    if !row.enabled {
+        return Err(Error::WebhookDisabled("it was switched off".to_owned()));
+    }
+    let made = again(app, tx, &owner, &first).await?;
+    let entry = audit::Entry::in_workspace(action, &caller.workspace, row.id).before(first.id).after(made.id);
+    audit::record(app, tx, origin, entry).await?;
+    Ok(made)
+}
+
 /// Reads the id of a delivery as it stands in a path.
-pub(super) fn parse_id(text: &str) -> Result<DeliveryId> {
+fn parse_id(text: &str) -> Result<DeliveryId> {
     text.parse().map_err(|_| Error::DeliveryNotFound)
 }
 

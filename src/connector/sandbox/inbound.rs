@@ -3,25 +3,17 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use entity::{
-    file::Kind,
-    id::{AttemptId, ChannelId, FileId, MessageId, WorkspaceId},
-};
+use entity::id::{AttemptId, ChannelId, FileId, MessageId, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     app::App,
-    caller::Origin,
     channel as channels,
     chat::update::Name,
     connector::sandbox::{phones::Scope, store},
     db,
     error::{Error, Result},
-    file::{
-        FileName, delete,
-        keep::{self, NewFile},
-        upload::Upload,
-    },
+    file::{FileName, delete, keep, upload::Upload},
     idempotency::Repeatable,
     message::{
         Jid, Text,
@@ -164,23 +156,8 @@ async fn keep_everywhere(
             return Err(error);
         }
         let stored = upload.finish().await?;
-        let decided = stored.shape.decide(file.content_type.as_deref(), Some(file.filename.as_str()));
-        let media = match decided {
-            Ok(media) => media,
-            Err(error) => {
-                stored.discard(app).await;
-                return Err(error);
-            }
-        };
-        let new = NewFile {
-            workspace: &workspace,
-            user_id: None,
-            filename: file.filename.clone(),
-            media,
-            kind: Kind::Media,
-            is_provisional: true,
-        };
-        let id = keep::keep(app, &Origin::provider(), stored, &new, &Repeatable::never()).await?;
+        let (filename, declared) = (file.filename.clone(), file.content_type.as_deref());
+        let id = keep::keep_brought(app, &workspace, stored, filename, declared).await?;
         kept.insert(workspace.id, id);
     }
     Ok(kept)

@@ -1,27 +1,18 @@
 //! A visitor sends a file.
 
 use bytes::Bytes;
-use entity::{
-    file::Kind,
-    id::{FileId, VisitorId, WorkspaceId},
-};
+use entity::id::{FileId, VisitorId, WorkspaceId};
 use futures_util::{Stream, StreamExt};
 
 use crate::{
     app::App,
-    caller::Origin,
     channel::widget::Widget,
     connector::webchat::{
         history::Entry,
         inbound::{self, Write},
     },
     error::{Error, Result},
-    file::{
-        FileName, delete,
-        keep::{self, NewFile},
-        upload::Upload,
-    },
-    idempotency::Repeatable,
+    file::{FileName, delete, keep, upload::Upload},
     workspace as workspaces,
 };
 
@@ -77,22 +68,7 @@ async fn keep(
         return Err(error);
     }
     let stored = upload.finish().await?;
-    let media = match stored.shape.decide(None, Some(command.name.as_str())) {
-        Ok(media) => media,
-        Err(error) => {
-            stored.discard(app).await;
-            return Err(error);
-        }
-    };
-    let new = NewFile {
-        workspace: &workspace,
-        user_id: None,
-        filename: command.name.clone(),
-        media,
-        kind: Kind::Media,
-        is_provisional: true,
-    };
-    keep::keep(app, &Origin::provider(), stored, &new, &Repeatable::never()).await
+    keep::keep_brought(app, &workspace, stored, command.name.clone(), None).await
 }
 
 async fn take(

@@ -16,7 +16,7 @@ use crate::{
         hook::{
             Hook, HookEvent, KIND, LONGEST_ASKED_SECONDS, LONGEST_TIMEOUT_SECONDS, MOST, MOST_RETRIES, find, store,
         },
-        subscription::secret,
+        subscription::{create::blank, secret},
     },
     workspace,
 };
@@ -110,7 +110,7 @@ async fn create_once(
         if others.len() >= MOST {
             return Err(Error::WebhookLimitReached { limit: MOST });
         }
-        let mut row = blank(app, caller);
+        let mut row = blank(app, workspace.id, KIND.to_owned(), url);
         command.apply(&mut row);
         let mut row = store::insert(tx, &row).await?;
         // A secret is sealed for the number of its row, which a new one has only now.
@@ -123,31 +123,6 @@ async fn create_once(
         Ok(made)
     })
     .await
-}
-
-fn blank(app: &App, caller: &WorkspaceCaller) -> Model {
-    let now = app.clock.now();
-    Model {
-        id: SubscriptionId(0),
-        workspace_id: caller.workspace.id,
-        event_type: KIND.to_owned(),
-        url: String::new(),
-        url_digest: Vec::new(),
-        enabled: true,
-        errors_counter: 0,
-        numbered: false,
-        last_sequence: 0,
-        secret: None,
-        previous_secret: None,
-        previous_expires_at: None,
-        name: None,
-        events: None,
-        max_retries: None,
-        timeout_seconds: None,
-        created_at: now,
-        updated_at: now,
-        deleted_at: None,
-    }
 }
 
 /// Changes a webhook; what is absent stays.

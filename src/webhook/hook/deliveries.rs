@@ -109,15 +109,7 @@ async fn send_again_once(
             return Ok(done);
         }
         let hook = find(tx, caller.workspace.id, id).await?;
-        let owner = Owner::Subscription(hook.id);
-        let first = resend::find(tx, &owner, resend::parse_id(delivery_id)?).await?;
-        if !hook.enabled {
-            return Err(Error::WebhookDisabled("it was switched off".to_owned()));
-        }
-        let made = resend::again(app, tx, &owner, &first).await?;
-        let entry =
-            audit::Entry::in_workspace("hook.resend", &caller.workspace, hook.id).before(first.id).after(made.id);
-        audit::record(app, tx, origin, entry).await?;
+        let made = resend::to_subscription(app, tx, (caller, origin), "hook.resend", &hook, delivery_id).await?;
         request.finish(app, tx, &made).await?;
         Ok(made)
     })

@@ -10,7 +10,10 @@
 //! `enabled: false` makes a new one, or restores one, disabled; what is there it leaves as it is. Options of ours that
 //! are asked for are switched on where they were off.
 
-use entity::{id::SubscriptionId, webhook_subscription::Model};
+use entity::{
+    id::{SubscriptionId, WorkspaceId},
+    webhook_subscription::Model,
+};
 use sea_orm::DatabaseTransaction;
 use serde::Serialize;
 
@@ -122,19 +125,38 @@ async fn keep(
 async fn make(
     app: &App,
     tx: &DatabaseTransaction,
-    workspace_id: entity::id::WorkspaceId,
+    workspace_id: WorkspaceId,
     command: &CreateSubscription,
 ) -> Result<Written> {
     let now = app.clock.now();
     let event_type = command.topic.to_string();
     let deleted = store::deleted(tx, workspace_id, &event_type, &command.url).await?;
     let is_new = deleted.is_none();
-    let blank = Model {
+    let mut row = deleted.unwrap_or_else(|| blank(app, workspace_id, event_type, &command.url));
+    row.enabled = command.enabled != Some(false);
+    row.numbered = command.numbered == Some(true);
+    row.updated_at = now;
+    row.deleted_at = None;
+    if is_new {
+        row = store::insert(tx, &row).await?;
+    }
+    // A secret is sealed for the number of its row, which a new one has only now.
+    let shown = (command.signed == Some(true)).then(|| secret::renew(app, &mut row)).transpose()?;
+    if !is_new || shown.is_some() {
+        row = store::save(tx, &row, Counters::Reset).await?;
+    }
+    Ok((row, shown))
+}
+
+/// A row that nothing was asked for yet, enabled, before it is inserted.
+pub(in crate::webhook) fn blank(app: &App, workspace_id: WorkspaceId, event_type: String, url: &str) -> Model {
+    let now = app.clock.now();
+    Model {
         id: SubscriptionId(0),
         workspace_id,
         event_type,
-        url: command.url.clone(),
-        url_digest: digests::digest(&command.url),
+        url: url.to_owned(),
+        url_digest: digests::digest(url),
         enabled: true,
         errors_counter: 0,
         numbered: false,
@@ -149,19 +171,5 @@ async fn make(
         created_at: now,
         updated_at: now,
         deleted_at: None,
-    };
-    let mut row = deleted.unwrap_or(blank);
-    row.enabled = command.enabled != Some(false);
-    row.numbered = command.numbered == Some(true);
-    row.updated_at = now;
-    row.deleted_at = None;
-    if is_new {
-        row = store::insert(tx, &row).await?;
     }
-    // A secret is sealed for the number of its row, which a new one has only now.
-    let shown = (command.signed == Some(true)).then(|| secret::renew(app, &mut row)).transpose()?;
-    if !is_new || shown.is_some() {
-        row = store::save(tx, &row, Counters::Reset).await?;
-    }
-    Ok((row, shown))
 }

@@ -2,10 +2,9 @@
 
 use crate::{
     app::App,
-    audit,
     caller::{Origin, WorkspaceCaller},
     db,
-    error::{Error, Result},
+    error::Result,
     idempotency::Repeatable,
     page::Page,
     signal::Signal,
@@ -48,16 +47,9 @@ pub async fn send_again(
             return Ok(done);
         }
         let subscription = find(tx, caller.workspace.id, id).await?;
-        let owner = Owner::Subscription(subscription.id);
-        let first = resend::find(tx, &owner, resend::parse_id(delivery_id)?).await?;
-        if !subscription.enabled {
-            return Err(Error::WebhookDisabled("it was switched off".to_owned()));
-        }
-        let made = resend::again(app, tx, &owner, &first).await?;
-        let entry = audit::Entry::in_workspace("subscription.resend", &caller.workspace, subscription.id)
-            .before(first.id)
-            .after(made.id);
-        audit::record(app, tx, origin, entry).await?;
+        let made =
+            resend::to_subscription(app, tx, (caller, origin), "subscription.resend", &subscription, delivery_id)
+                .await?;
         request.finish(app, tx, &made).await?;
         Ok(made)
     })
