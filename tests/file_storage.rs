@@ -17,6 +17,7 @@ use crate::support::{
     Answer, PartnerClient, Setup, TestApp, TokenClient,
     bucket::Bucket,
     free_address,
+    moto::Moto,
     sender::Sender,
     upload::{self, Form, pdf, png},
 };
@@ -27,14 +28,20 @@ const MOST_GROWTH_KIB: u64 = 32 * 1024;
 
 /// An application with its files in this bucket.
 async fn in_bucket(bucket: &Bucket) -> TestApp {
-    // The configuration is changed by a plain function, so the address travels beside it.
-    thread_local!(static URL: RefCell<String> = RefCell::default());
-    URL.replace(bucket.url());
+    in_bucket_at(&bucket.url(), "AK", "secret").await
+}
+
+/// An application with its files in the bucket `files` of the service at this address, which it opens with this key.
+async fn in_bucket_at(url: &str, key_id: &str, secret: &str) -> TestApp {
+    // The configuration is changed by a plain function, so what it needs travels beside it.
+    thread_local!(static PLACE: RefCell<[String; 3]> = RefCell::default());
+    PLACE.replace([url, key_id, secret].map(str::to_owned));
     let change = |config: &mut quartermaster::config::Config| {
+        let [url, key_id, secret] = PLACE.with_borrow(Clone::clone);
         config.s3_bucket = Some("files".to_owned());
-        config.s3_endpoint = Some(URL.with_borrow(Clone::clone));
-        config.s3_access_key_id = Some("AK".to_owned());
-        config.s3_secret_access_key = Some("secret".to_owned().into());
+        config.s3_endpoint = Some(url);
+        config.s3_access_key_id = Some(key_id);
+        config.s3_secret_access_key = Some(secret.into());
     };
     Setup::default().configured(change).start().await
 }
@@ -152,11 +159,7 @@ async fn large_contents_go_in_parts() {
     let bucket = Bucket::start().await;
     let app = in_bucket(&bucket).await;
     let sender = Sender::with_credits(&app, 10).await;
-    let content: Vec<u8> = pdf(12 * MIB, 0)
-        .into_iter()
-        .enumerate()
-        .map(|(n, byte)| if n < 9 { byte } else { n.to_le_bytes()[1] })
-        .collect();
+    let content = large();
     bucket.requests();
     let form = Form::new().file("a.pdf", "application/pdf", &content);
     let made = sender.token.form("/files_upload", form).await.expect(200);
@@ -167,6 +170,61 @@ async fn large_contents_go_in_parts() {
     let refused = Form::new().file("a.png", "image/png", &png(17 * MIB, 0));
     sender.token.form("/files_upload", refused).await.expect(413);
     assert_eq!((traces(&app).await, bucket.holds()), ((1, 1, 0), (1, 0)), "nothing is left of what was refused");
+}
+
+/// 12 MiB whose parts are told from each other.
+fn large() -> Vec<u8> {
+    let bytes = pdf(12 * MIB + 1, 0).into_iter().enumerate();
+    bytes.map(|(n, byte)| if n < 9 { byte } else { n.to_le_bytes()[1] ^ n.to_le_bytes()[2] }).collect()
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_ours_takes_what_we_sign_and_send() {
+    let moto = Moto::start();
+    let app = in_bucket_at(&moto.url, &moto.key_id, &moto.secret).await;
+    let sender = Sender::with_credits(&app, 10).await;
+    let (small, large) = (png(100_000, 1), large());
+    let picture = sender.token.picture("a.png", &small).await;
+    let form = Form::new().file("a.pdf", "application/pdf", &large);
+    let made = sender.token.form("/files_upload", form).await.expect(200)["data"].clone();
+    let document = made["uid"].as_str().expect("a uid");
+    let (objects, uploads) = moto.holds();
+    assert_eq!((objects.len(), uploads, app.stored_objects()), (2, 0, 0));
+    assert!(read(&app, &sender.token, &picture).await == small);
+    assert!(read(&app, &sender.token, document).await == large, "the parts are in order");
+    let link = made["temporary_download_url"].as_str().expect("a link");
+    let (first, last) = (5 * MIB - 3, 10 * MIB + 3);
+    let part = app.http.get(link).header("Range", format!("bytes={first}-{last}")).send().await.expect("a part");
+    assert_eq!(part.status().as_u16(), 206);
+    assert!(part.bytes().await.expect("a body") == large[first..=last]);
+    let refused = Form::new().file("a.png", "image/png", &png(17 * MIB, 0));
+    sender.token.form("/files_upload", refused).await.expect(413);
+    assert_eq!((moto.holds().0.len(), moto.holds().1), (2, 0), "nothing is left of what was refused");
+    sender.token.delete(&format!("/files/{document}")).await;
+    assert_eq!(moto.holds().0.len(), 1);
+    app.clock.advance(Duration::from_secs(91 * 24 * 3600));
+    purge::sweep(&app.app).await.expect("a sweep");
+    assert_eq!((moto.holds(), traces(&app).await), ((Vec::new(), 0), (0, 0, 0)));
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_ours_refuses_a_wrong_key() {
+    let moto = Moto::start();
+    for (key_id, secret) in [(moto.key_id.as_str(), "wrong"), ("AKIAUNKNOWN000000000", moto.secret.as_str())] {
+        let app = in_bucket_at(&moto.url, key_id, secret).await;
+        let sender = Sender::with_credits(&app, 10).await;
+        for (name, size) in [("small", 1000), ("in parts", 6 * MIB)] {
+            let form = Form::new().file("a.pdf", "application/pdf", &pdf(size, 0));
+            let refused = sender.token.form("/files_upload", form).await.expect(503);
+            assert_eq!(
+                (&refused["status"], &refused["error_code"]),
+                (&json!("error"), &json!("internal_error")),
+                "{name}"
+            );
+        }
+        assert_eq!(sender.token.get("/files").await.expect(200)["data"], json!([]));
+        assert_eq!(moto.holds(), (Vec::new(), 0));
+    }
 }
 
 #[tokio::test]

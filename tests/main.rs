@@ -9,6 +9,7 @@ mod bots;
 mod channels_hooks;
 mod channels_linktor;
 mod channels_timely;
+mod chart;
 mod chat_changes;
 mod chats;
 mod cli;

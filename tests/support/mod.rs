@@ -24,6 +24,7 @@ pub(crate) mod evolution;
 pub(crate) mod explaining;
 pub(crate) mod mail;
 pub(crate) mod messages;
+pub(crate) mod moto;
 pub(crate) mod page;
 pub(crate) mod provider;
 pub(crate) mod proxy;
