@@ -1,9 +1,9 @@
 //! What the framework refuses comes out in the dialect of the surface that it was sent to.
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{Answer, Setup, TestApp};
+use crate::support::{Answer, Setup, TestApp, conversation::Conversations};
 
 #[tokio::test]
 async fn the_partner_api_speaks_its_dialect() {
@@ -66,6 +66,66 @@ async fn the_workspace_api_speaks_its_dialect() {
     check(Answer::of(app.http.get(url("/nowhere"))).await, 404, "not_found");
     check(Answer::of(app.http.get(url("/workspace/"))).await, 404, "not_found");
     check(Answer::of(app.http.delete(url("/workspace"))).await, 405, "not_supported");
+}
+
+/// What no client sends on purpose, with the field that the refusal names.
+#[tokio::test]
+async fn whatever_is_sent_to_the_workspace_api_is_refused_by_name() {
+    let app = TestApp::start().await;
+    let bakery = Conversations::start(&app, "acme", "+15550001111").await;
+    let chat = bakery.chat("Ann Lee", |row| row).await;
+    let refused = |answer: Answer, status: u16, field: Option<&str>, what: &str| {
+        let body = answer.expect(status);
+        assert_eq!((&body["status"], &body["error_code"]), (&json!("error"), &json!("validation_error")), "{what}");
+        let fields = field.map_or(Value::Null, |field| json!([field]));
+        assert_eq!(body["errors"][0]["fields"], fields, "{what}: {body}");
+        assert!(!answer.text.contains("struct") && !answer.text.contains("Request"), "{what}: {body}");
+    };
+    for page in ["0", "-1", "1000001", "9223372036854775807", "99999999999999999999", "1.5", "", "%00", "%ff"] {
+        for path in ["/chats", &format!("/chats/{chat}/messages"), "/v2/chats", "/chats/search?q=x"] {
+            let query = format!("{path}{}page={page}", if path.contains('?') { '&' } else { '?' });
+            refused(bakery.token.get(&query).await, 400, Some("page"), &query);
+        }
+    }
+    for name in ["label", "name", "responsible", "whatsapp_account_id", "created_after", "group", "with_msg"] {
+        refused(bakery.token.get(&format!("/chats?{name}=%00")).await, 400, Some(name), name);
+    }
+    let deep = format!("{{\"name\":{}", "[".repeat(100_000));
+    let ask = async |path: &str, kind: &str, body: Vec<u8>| {
+        let method = if path.ends_with("labels") { Method::PUT } else { Method::PATCH };
+        let method = if path.ends_with("notes") || path == "/messages" { Method::POST } else { method };
+        Answer::of(bakery.token.request(method, path).header("Content-Type", kind).body(body)).await
+    };
+    let of_chat = format!("/chats/{chat}");
+    let (labels, notes) = (format!("{of_chat}/labels"), format!("{of_chat}/notes"));
+    for (path, body, field) in [
+        (&of_chat, "{", None),
+        (&of_chat, "null", None),
+        (&of_chat, r#"["Taken in its order", null, null, null, null]"#, None),
+        (&of_chat, r#"{"name":"\u0000"}"#, Some("name")),
+        (&of_chat, r#"{"name":"\ud800"}"#, None),
+        (&of_chat, r#"{"name":7}"#, Some("name")),
+        (&of_chat, r#"{"closed":"true"}"#, Some("closed")),
+        (&of_chat, deep.as_str(), Some("name")),
+        (&labels, "{}", Some("labels")),
+        (&labels, r#"{"labels":[1]}"#, Some("labels[0]")),
+        (&labels, r#"{"labels":["\u0000"]}"#, Some("labels")),
+        (&notes, r#"{"text":"a\u0000"}"#, Some("text")),
+        (&"/messages".to_owned(), r#"{"text":"x"}"#, Some("phone")),
+        (&"/messages".to_owned(), r#"["+15550002222", null, "x"]"#, None),
+        (&"/messages".to_owned(), r#"{"phone":"+15550002222","text":"a\u0000"}"#, Some("text")),
+    ] {
+        let what = body.get(..40).unwrap_or(body);
+        refused(ask(path, "application/json", body.into()).await, 400, field, what);
+    }
+    refused(ask(&of_chat, "application/json", b"{\"name\":\"\xff\"}".to_vec()).await, 400, None, "no UTF-8");
+    refused(ask(&notes, "text/plain", vec![0xff, 0xfe]).await, 400, None, "no UTF-8");
+    for kind in ["text/plain", "application/xml", "application/x-www-form-urlencoded", "multipart/form-data"] {
+        refused(ask(&of_chat, kind, b"{\"closed\":true}".to_vec()).await, 415, None, kind);
+    }
+    let shown = bakery.token.get(&of_chat).await.expect(200)["data"].clone();
+    assert_eq!((&shown["name"], &shown["closed"], &shown["labels"]), (&json!("Ann Lee"), &json!(false), &json!([])));
+    assert_eq!(bakery.token.get(&format!("{of_chat}/messages")).await.expect(200)["data"]["messages"], json!([]));
 }
 
 #[tokio::test]

@@ -5,7 +5,8 @@
 //! spelled `{serial}`, `{uuid}`, `{bytes}` and `{text}` and filled in by `apply`. Text is compared and ordered by
 //! bytes on both. What only one of them has, such as its index of words, begins with `sqlite: ` or `postgres: `.
 //!
-//! A step is never edited once released, is safe while the previous release still runs, and has a way down.
+//! A step is never edited once released, loses nothing while the previous release still runs, and has a way down. What
+//! an older process cannot do any more after a step stands in `helm/README.md`.
 
 use sea_orm_migration::{
     MigrationName,

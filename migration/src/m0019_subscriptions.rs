@@ -49,6 +49,8 @@ pub(crate) const UP: &[&str] = &[
         status INTEGER,
         error {text}
     )",
+    // What the previous release stored between the copy and the end of the table would be lost.
+    "postgres: LOCK TABLE deliveries, delivery_attempts IN ACCESS EXCLUSIVE MODE",
     "INSERT INTO deliveries_next
         (id, event_id, partner_id, state, tries, due_at, lease, created_at, finished_at)
         SELECT id, event_id, partner_id, state, tries, due_at, lease, created_at, finished_at FROM deliveries",
@@ -98,6 +100,7 @@ pub(crate) const DOWN: &[&str] = &[
         status INTEGER,
         error {text}
     )",
+    "postgres: LOCK TABLE deliveries, delivery_attempts IN ACCESS EXCLUSIVE MODE",
     "INSERT INTO deliveries_next
         (id, event_id, partner_id, state, tries, due_at, lease, created_at, finished_at)
         SELECT id, event_id, partner_id, state, tries, due_at, lease, created_at, finished_at FROM deliveries
