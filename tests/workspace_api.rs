@@ -1,16 +1,23 @@
 //! The Workspace API that makes a token useful.
 
+use entity::{file, message, workspace};
 use quartermaster::{
     caller::Origin,
+    db,
     token::{
         Scopes,
         admin::{self, CreateToken},
     },
 };
+use sea_orm::{EntityTrait, PaginatorTrait, sea_query::Expr};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use crate::support::{PartnerClient, TestApp, TokenClient};
+use crate::support::{
+    PartnerClient, TestApp, TokenClient,
+    sender::Sender,
+    upload::{Form, png},
+};
 
 async fn token_of(app: &TestApp, acme: &PartnerClient, workspace: &str) -> TokenClient {
     let answer = acme.get(&format!("/workspaces/{workspace}/api-token")).await.expect(200);
@@ -98,6 +105,36 @@ async fn accounts_read_active_or_disconnected() {
     assert_eq!(token.get("/whatsapp_accounts").await.expect(200), account("active"));
     acme.post("/sandbox/logout", json!({ "phone": "+15550001111" })).await.expect(200);
     assert_eq!(token.get("/whatsapp_accounts").await.expect(200), account("disconnected"));
+}
+
+#[tokio::test]
+async fn the_token_of_a_suspended_workspace_is_told_so_and_does_nothing() {
+    let app = TestApp::start().await;
+    let sender = Sender::with_credits(&app, 10).await;
+    let change = Expr::value(workspace::Status::Suspended);
+    let suspended = db::write(&app.app.db, "test", async |tx| {
+        workspace::Entity::update_many().col_expr(workspace::Column::Status, change).exec(tx).await?;
+        Ok(())
+    });
+    suspended.await.expect("a commit");
+    // What a process remembers of tokens is younger than that.
+    let other = app.replica().await;
+    let token = other.token(sender.token.token());
+    let message = json!({ "phone": "+15550002222", "text": "hello" });
+    for answer in [
+        token.get("/workspace").await,
+        token.get("/chats").await,
+        token.post("/messages", message).await,
+        token.post("/webhooks", json!({})).await,
+        token.form("/files_upload", Form::new().file("a.png", "image/png", &png(100, 0))).await,
+    ] {
+        let told = json!({
+            "status": "error", "error_code": "permission_denied", "message": "The workspace is suspended",
+        });
+        assert_eq!(answer.expect(403), told);
+    }
+    assert_eq!(message::Entity::find().count(app.app.db.reader()).await.expect("a count"), 0);
+    assert_eq!(file::Entity::find().count(app.app.db.reader()).await.expect("a count"), 0);
 }
 
 #[tokio::test]
