@@ -129,7 +129,7 @@ async fn the_token_of_a_suspended_workspace_is_told_so_and_does_nothing() {
         token.form("/files_upload", Form::new().file("a.png", "image/png", &png(100, 0))).await,
     ] {
         let told = json!({
-            "status": "error", "error_code": "permission_denied", "message": "The workspace is suspended",
+            "status": "error", "error_code": "permission_denied", "message": "the workspace is suspended",
         });
         assert_eq!(answer.expect(403), told);
     }
