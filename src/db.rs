@@ -1,7 +1,7 @@
 //! The two databases behind one face.
 //!
-//! SQLite has one writer connection and several readers; PostgreSQL has one pool that is both. Transactions open in
-//! operations, through [`write()`], and nowhere else. Errors of the drivers become ours in [`From<DbErr>`].
+//! SQLite has one writer connection, one for batches, which take turns, and several readers; PostgreSQL has one pool that
+//! is all of them. Transactions open in operations, through [`write()`], and nowhere else. Errors of the drivers become ours in [`From<DbErr>`].
 
 use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path, time::Duration};
 
@@ -22,8 +22,10 @@ use tracing::Instrument;
 use crate::error::{Error, Result};
 
 mod rows;
+mod stepwise;
 
 pub(crate) use rows::{Column, Rows};
+pub(crate) use stepwise::Stepwise;
 
 const SQLITE_READERS: u32 = 4;
 /// The writer's connection keeps the pages that every batch changes, moves them into the file seldom, and keeps what a
@@ -48,6 +50,7 @@ pub struct Database {
     writer: DatabaseConnection,
     reader: DatabaseConnection,
     batches: DatabaseConnection,
+    stepwise: Option<Stepwise>,
 }
 
 impl Database {
@@ -66,14 +69,15 @@ impl Database {
             }
             let writer = open_sqlite(url, 1, WRITER_PRAGMAS).await?;
             let reader = open_sqlite(url, SQLITE_READERS, &[]).await?;
-            return Ok(Self { batches: writer.clone(), writer, reader });
+            let stepwise = Some(Stepwise::open(url, WRITER_PRAGMAS)?);
+            return Ok(Self { batches: writer.clone(), writer, reader, stepwise });
         }
         let pool = SeaDatabase::connect(postgres_options(url, pool_size, &[])).await?;
         // A batch's statements are long, and find all their rows by key however many there are: one plan is good for
         // ever, and making one takes longer than carrying it out.
         let settings = [("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off")];
         let batches = SeaDatabase::connect(postgres_options(url, BATCH_CONNECTIONS, &settings)).await?;
-        Ok(Self { writer: pool.clone(), reader: pool, batches })
+        Ok(Self { writer: pool.clone(), reader: pool, batches, stepwise: None })
     }
 
     /// For reads outside a transaction.
@@ -85,6 +89,11 @@ impl Database {
     /// For a batch that is one statement and a transaction by itself.
     pub(crate) fn batches(&self) -> &DatabaseConnection {
         &self.batches
+    }
+
+    /// For a batch of many small statements; on SQLite only.
+    pub(crate) fn stepwise(&self) -> Option<&Stepwise> {
+        self.stepwise.as_ref()
     }
 
     /// Whether this is the embedded store.
@@ -127,6 +136,9 @@ impl Database {
 
     /// Closes the connections.
     pub async fn close(self) {
+        if let Some(stepwise) = self.stepwise {
+            stepwise.close().await;
+        }
         for connection in [self.reader, self.writer, self.batches] {
             if let Err(error) = connection.close().await {
                 tracing::warn!(%error, "closing the database failed");
@@ -202,7 +214,7 @@ where
     F: for<'c> AsyncFnOnce(&'c DatabaseTransaction) -> Result<T> + Send,
     T: Send,
 {
-    write_over(&db.writer, name, work).await
+    write_over(db, &db.writer, name, work).await
 }
 
 /// [`write()`] for batches, whose connections they share with nothing else.
@@ -214,10 +226,10 @@ where
     F: for<'c> AsyncFnOnce(&'c DatabaseTransaction) -> Result<T> + Send,
     T: Send,
 {
-    write_over(&db.batches, name, work).await
+    write_over(db, &db.batches, name, work).await
 }
 
-async fn write_over<T, F>(db: &DatabaseConnection, name: &'static str, work: F) -> Result<T>
+async fn write_over<T, F>(db: &Database, over: &DatabaseConnection, name: &'static str, work: F) -> Result<T>
 where
     F: for<'c> AsyncFnOnce(&'c DatabaseTransaction) -> Result<T> + Send,
     T: Send,
@@ -226,7 +238,11 @@ where
         TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
     let span = tracing::debug_span!("transaction", name);
     async {
-        let tx = db.begin_with_options(options).await?;
+        let _turn = match &db.stepwise {
+            Some(stepwise) => Some(stepwise.turns().take().await?),
+            None => None,
+        };
+        let tx = over.begin_with_options(options).await?;
         match work(&tx).await {
             Ok(value) => {
                 tx.commit().await?;

@@ -52,6 +52,7 @@ mod m0039_duplicate_accounts;
 mod m0040_connector_checkpoints;
 mod m0041_channel_slots;
 mod m0042_webchat;
+mod m0043_routes_on_sqlite;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -98,6 +99,7 @@ impl MigratorTrait for Migrator {
             step("m0040_connector_checkpoints", m0040_connector_checkpoints::UP, m0040_connector_checkpoints::DOWN),
             step("m0041_channel_slots", m0041_channel_slots::UP, m0041_channel_slots::DOWN),
             step("m0042_webchat", m0042_webchat::UP, m0042_webchat::DOWN),
+            step("m0043_routes_on_sqlite", m0043_routes_on_sqlite::UP, m0043_routes_on_sqlite::DOWN),
         ]
     }
 }

@@ -47,6 +47,20 @@ pub(super) struct Taken {
     pub(super) non_recurring: Credits,
 }
 
+/// What is taken of a workspace if its rows are as they are remembered.
+pub(super) struct Charge {
+    pub(super) taken: Taken,
+    pub(super) revision: i64,
+    pub(super) balance: Credits,
+    pub(super) routes_revision: i64,
+}
+
+impl Charge {
+    pub(super) const fn of((held, taken): (&store::Held, Taken)) -> Self {
+        Self { taken, revision: held.revision, balance: held.balance, routes_revision: held.routes_revision }
+    }
+}
+
 /// A workspace's credits while a batch is worked out.
 struct Account {
     held: store::Held,

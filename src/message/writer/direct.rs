@@ -1,13 +1,14 @@
-//! The short way of a batch: one statement, which is a transaction by itself.
+//! The short way of a batch: one walk to the database and back, which is a transaction by itself.
 //!
 //! What the last commit left of a workspace is remembered, so where a message goes and what is left to charge it to is
-//! worked out without asking; the statement writes a workspace's messages only if everything is still as remembered.
+//! worked out without asking; a workspace's messages are written only if everything is still as remembered.
 //! It is for messages that need no other look into the database, and for commits that nobody is to be told of. All
 //! others go the long way, the same workspace's in the same batch among them, so that their order is kept.
-//!
-//! On SQLite a transaction is a matter of this process, and its steps cost little.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use entity::id::{MessageId, WorkspaceId};
 
@@ -19,10 +20,10 @@ use crate::{
         writer::{
             batch::{self, Accepted, Committed, Learnt},
             brought::Brought,
-            charge::Accounts,
+            charge::{Accounts, Charge},
             memory::Memory,
             resolve::{Chat, Places},
-            store::{self, NewMessage},
+            store::{self, Changes, NewMessage},
         },
     },
     quota::Period,
@@ -42,9 +43,6 @@ pub(super) struct Done {
 /// # Errors
 /// What the database says; nothing of it is stored then, unless the answer was lost.
 pub(super) async fn commit(app: &App, memory: &Memory, sendings: &[Sending], ids: &[MessageId]) -> Result<Done> {
-    if app.db.is_sqlite() {
-        return Ok(Done::default());
-    }
     let now = app.clock.now();
     let period = Period::containing(now)?;
     let mut accounts = Accounts::of(remembered(memory, sendings, period));
@@ -52,20 +50,19 @@ pub(super) async fn commit(app: &App, memory: &Memory, sendings: &[Sending], ids
     if accepted.is_empty() {
         return Ok(Done::default());
     }
-    let messages: Vec<NewMessage> = accepted.iter().filter_map(|(_, one)| message(one)).collect();
-    let workspaces = accounts.taken();
-    let charged =
-        store::write_if_unchanged(app.db.batches(), &messages, &accounts.entries, &workspaces, period.start, now);
-    let charged: HashSet<WorkspaceId> = charged.await?.into_iter().collect();
-    let changed: Vec<WorkspaceId> = workspaces.iter().map(|(held, _)| held.workspace_id).collect();
-    for id in changed.into_iter().filter(|id| !charged.contains(id)) {
+    let charges = accounts.taken().into_iter().map(Charge::of).collect();
+    let messages = accepted.iter().filter_map(|(_, one)| message(one)).collect();
+    let entries = std::mem::take(&mut accounts.entries);
+    let changes = Arc::new(Changes { messages, entries, charges, period_start: period.start, now });
+    let charged: HashSet<WorkspaceId> = store::write_if_unchanged(&app.db, &changes).await?.into_iter().collect();
+    for id in changes.workspaces().filter(|id| !charged.contains(id)) {
         memory.distrust(id);
         accounts.leave_out(id);
     }
     let is_charged = |one: &Accepted<'_>| charged.contains(&one.sending.caller.workspace.id);
-    let ((done, accepted), messages): ((HashSet<usize>, Vec<Accepted<'_>>), Vec<NewMessage>) =
-        accepted.into_iter().zip(messages).filter(|((_, one), _)| is_charged(one)).unzip();
-    Learnt::of(&accounts, &places, &accepted, &messages, period)?.keep(memory);
+    let done: HashSet<usize> = accepted.iter().filter(|(_, one)| is_charged(one)).map(|(index, _)| *index).collect();
+    // Their chats are known, so the messages teach nothing.
+    Learnt::of(&accounts, &places, &[], &[], period)?.keep(memory);
     let is_work = !done.is_empty();
     Ok(Done { committed: Committed { outcomes: Vec::new(), ledger: accounts.left(period)?, is_work }, done })
 }

@@ -21,8 +21,9 @@ use crate::{
 };
 
 mod changes;
+mod embedded;
 
-pub(super) use changes::{NewMessage, write, write_if_unchanged};
+pub(super) use changes::{Changes, NewMessage, write, write_if_unchanged};
 
 /// The accounts of the workspace `x.w` on PostgreSQL, as one text.
 const ACCOUNTS: &str = "SELECT json_agg(json_build_array(c.account_id, c.phone, c.connected_at, \
@@ -38,7 +39,7 @@ const ACCOUNTS_SQLITE: &str = "SELECT json_group_array(json_array(c.account_id, 
 const HAS_WEBHOOK: &str = "EXISTS (SELECT 1 FROM webhook_subscriptions s \
     WHERE s.workspace_id = x.w AND s.enabled AND s.deleted_at IS NULL AND s.events IS NULL)";
 
-/// How often either has changed, on PostgreSQL.
+/// How often either has changed.
 const ROUTES_REVISION: &str = "COALESCE((SELECT r.revision FROM workspace_routes r WHERE r.workspace_id = x.w), 0)";
 
 /// What a batch needs to know of a workspace, its period's row and its balance held for the transaction.
@@ -54,7 +55,7 @@ pub(super) struct Held {
     pub(super) channels: Option<String>,
     /// Whether it has a webhook.
     pub(super) is_subscribed: bool,
-    /// Counts changes of the last two on PostgreSQL.
+    /// Counts changes of the last two.
     pub(super) routes_revision: i64,
 }
 
@@ -91,11 +92,12 @@ pub(super) async fn hold(tx: &DatabaseTransaction, ids: &[WorkspaceId], period_s
         WHERE q.workspace_id {one_of} AND q.period_start = $1 ORDER BY q.workspace_id";
     let backend = tx.get_database_backend();
     let (one_of, list) = db::one_of(backend, "$2", ids);
-    let (accounts, routes, lock) = match backend {
-        DbBackend::Postgres => (ACCOUNTS, ROUTES_REVISION, " FOR NO KEY UPDATE OF q, w"),
-        _ => (ACCOUNTS_SQLITE, "0", ""),
+    let (accounts, lock) = match backend {
+        DbBackend::Postgres => (ACCOUNTS, " FOR NO KEY UPDATE OF q, w"),
+        _ => (ACCOUNTS_SQLITE, ""),
     };
-    let sql = SELECT.replace("{accounts}", accounts).replace("{has_webhook}", HAS_WEBHOOK).replace("{routes}", routes);
+    let sql = SELECT.replace("{accounts}", accounts).replace("{has_webhook}", HAS_WEBHOOK);
+    let sql = sql.replace("{routes}", ROUTES_REVISION);
     let sql = sql.replace("x.w", "q.workspace_id").replace("{one_of}", &one_of) + lock;
     let statement = Statement::from_sql_and_values(backend, sql, [period_start.0.into(), list.into()]);
     Ok(Held::find_by_statement(statement).all(tx).await?)

@@ -1,7 +1,7 @@
 //! What a batch changes. Each statement takes a whole batch as [`Rows`], so its text does not depend on the batch and is
 //! prepared once.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use entity::{
     credits::Credits,
@@ -12,11 +12,11 @@ use sea_orm::{ActiveEnum, ConnectionTrait, DatabaseTransaction, DbBackend, State
 
 use crate::{
     chat,
-    db::{Column, Rows},
+    db::{Column, Database, Rows},
     error::{Error, Result},
     message::writer::{
-        charge::{Entry, Taken},
-        store::{Held, ROUTES_REVISION},
+        charge::{Charge, Entry, Taken},
+        store::{ROUTES_REVISION, embedded},
     },
 };
 
@@ -33,6 +33,22 @@ pub(in crate::message::writer) struct NewMessage {
     pub(in crate::message::writer) reply_to: Option<MessageId>,
     pub(in crate::message::writer) label: Option<String>,
     pub(in crate::message::writer) chat_name: Option<String>,
+}
+
+/// What a batch changes if its workspaces are as they are remembered.
+pub(in crate::message::writer) struct Changes {
+    pub(in crate::message::writer) messages: Vec<NewMessage>,
+    pub(in crate::message::writer) entries: Vec<Entry>,
+    pub(in crate::message::writer) charges: Vec<Charge>,
+    pub(in crate::message::writer) period_start: Timestamp,
+    pub(in crate::message::writer) now: Timestamp,
+}
+
+impl Changes {
+    /// Whose messages they are.
+    pub(in crate::message::writer) fn workspaces(&self) -> impl Iterator<Item = WorkspaceId> {
+        self.charges.iter().map(|charge| charge.taken.workspace_id)
+    }
 }
 
 /// One change of a batch: a statement over rows. `{rows}` stands for them, `$1` for now, `$2` for the period. The rows
@@ -292,16 +308,17 @@ async fn write_in_turn(tx: &DatabaseTransaction, parts: Vec<Part>, mut values: V
     expect_rows(i64::try_from(changed).unwrap_or(-1), expected)
 }
 
-/// Writes a batch on PostgreSQL in one statement that is a transaction by itself: for each of these workspaces
-/// everything if its rows are still as they are remembered, else nothing. Returns those that it was done for.
+/// Writes a batch in a transaction by itself: for each of its workspaces everything if its rows are still as they are
+/// remembered, else nothing. Returns those that it was done for.
 pub(in crate::message::writer) async fn write_if_unchanged(
-    db: &impl ConnectionTrait,
-    messages: &[NewMessage],
-    entries: &[Entry],
-    workspaces: &[(&Held, Taken)],
-    period_start: Timestamp,
-    now: Timestamp,
+    db: &Database,
+    changes: &Arc<Changes>,
 ) -> Result<Vec<WorkspaceId>> {
+    if let Some(stepwise) = db.stepwise() {
+        let changes = Arc::clone(changes);
+        return stepwise.write(move |connection| embedded::write_if_unchanged(connection, &changes)).await;
+    }
+    let Changes { messages, entries, charges, period_start, now } = &**changes;
     /// The rows come in the order in which everybody takes them. Whoever waits for one sees what it waited for.
     const CHARGED: &str = "UPDATE quota_periods q SET recurring_used = q.recurring_used + x.r, \
         non_recurring_used = q.non_recurring_used + x.n, revision = q.revision + 1 FROM {rows} \
@@ -311,19 +328,19 @@ pub(in crate::message::writer) async fn write_if_unchanged(
     let (chats, queues) = (chats_part(messages), queues_part(messages));
     let (chat_counts, queue_counts) = (chats.rows.counts_of("w"), queues.rows.counts_of("w"));
     let counts = |counts: &BTreeMap<i64, i64>| {
-        let count = |(held, _): &(&Held, Taken)| counts.get(&held.workspace_id.0).copied().unwrap_or(0);
-        Column::Numbers(workspaces.iter().map(count).collect())
+        let count = |charge: &Charge| counts.get(&charge.taken.workspace_id.0).copied().unwrap_or(0);
+        Column::Numbers(charges.iter().map(count).collect())
     };
-    let numbers = |of: fn(&(&Held, Taken)) -> i64| Column::Numbers(workspaces.iter().map(of).collect());
+    let numbers = |of: fn(&Charge) -> i64| Column::Numbers(charges.iter().map(of).collect());
     let charged = Part::new(
         CHARGED,
         vec![
-            ("w", numbers(|one| one.0.workspace_id.0)),
-            ("v", numbers(|one| one.0.revision)),
-            ("b", numbers(|one| one.0.balance.0)),
-            ("g", numbers(|one| one.0.routes_revision)),
-            ("r", numbers(|one| one.1.recurring.0)),
-            ("n", numbers(|one| one.1.non_recurring.0)),
+            ("w", numbers(|one| one.taken.workspace_id.0)),
+            ("v", numbers(|one| one.revision)),
+            ("b", numbers(|one| one.balance.0)),
+            ("g", numbers(|one| one.routes_revision)),
+            ("r", numbers(|one| one.taken.recurring.0)),
+            ("n", numbers(|one| one.taken.non_recurring.0)),
             ("c", counts(&chat_counts)),
             ("a", counts(&queue_counts)),
         ],
@@ -331,7 +348,7 @@ pub(in crate::message::writer) async fn write_if_unchanged(
     let mut values = vec![now.0.into(), period_start.0.into()];
     let charged = charged.on_postgres(&mut values, "").replace("{routes}", ROUTES_REVISION);
     let mut of_charged = |part: Part| part.on_postgres(&mut values, " JOIN charged ON charged.w = x.w");
-    let taken: Vec<Taken> = workspaces.iter().map(|one| one.1).collect();
+    let taken: Vec<Taken> = charges.iter().map(|one| one.taken).collect();
     let mut steps = vec![format!("charged AS ({charged})")];
     steps.push(format!("chats_changed AS ({})", of_charged(chats)));
     steps.push(format!("queues_changed AS ({})", of_charged(queues)));
@@ -344,7 +361,7 @@ pub(in crate::message::writer) async fn write_if_unchanged(
          (SELECT count(*) FROM queues_changed) = (SELECT COALESCE(sum(a), 0) FROM charged))::int AS fits",
         steps.join(", ")
     );
-    let row = db.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
+    let row = db.batches().query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
     let row = row.ok_or_else(|| Error::Internal("a batch says nothing".to_owned()))?;
     let charged: Option<String> = row.try_get("", "charged")?;
     let id = |text: &str| text.parse().map(WorkspaceId);
