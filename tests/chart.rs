@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 
 use crate::support::tools;
 
+/// By kind and name.
+type Objects = BTreeMap<(String, String), Value>;
+
 /// Prints the documents of a YAML file as one JSON array; a key that stands twice in a mapping is an error.
 const READ: &str = r"
 import json, sys, yaml
@@ -80,8 +83,8 @@ fn helm(values: &Value) -> Option<Output> {
     Some(command.args(["template", "shop", "helm", "--values"]).arg(file).output().expect("helm"))
 }
 
-/// The objects that the chart makes of these values, by kind and name.
-fn rendered(values: &Value) -> Option<BTreeMap<(String, String), Value>> {
+/// The objects that the chart makes of these values.
+fn rendered(values: &Value) -> Option<Objects> {
     let output = helm(values)?;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let folder = tempfile::tempdir().expect("a folder");
@@ -113,12 +116,12 @@ fn selects(selector: &Value, labels: &Value) -> bool {
     selector.iter().all(|(name, value)| labels[name] == *value)
 }
 
-fn of_kind<'a>(objects: &'a BTreeMap<(String, String), Value>, kind: &str) -> Vec<&'a Value> {
+fn of_kind<'a>(objects: &'a Objects, kind: &str) -> Vec<&'a Value> {
     objects.iter().filter(|((of, _), _)| of == kind).map(|(_, object)| object).collect()
 }
 
 /// What runs containers: deployments and the job.
-fn running(objects: &BTreeMap<(String, String), Value>) -> Vec<&Value> {
+fn running(objects: &Objects) -> Vec<&Value> {
     [of_kind(objects, "Deployment"), of_kind(objects, "Job")].concat()
 }
 
@@ -155,7 +158,7 @@ fn environment(container: &Value) -> BTreeMap<String, String> {
     all
 }
 
-fn check_objects(objects: &BTreeMap<(String, String), Value>) {
+fn check_objects(objects: &Objects) {
     for ((kind, name), object) in objects {
         let version = match kind.as_str() {
             "Deployment" => "apps/v1",
@@ -186,7 +189,7 @@ fn pod_labels(object: &Value) -> Value {
     object["spec"]["template"]["metadata"]["labels"].clone()
 }
 
-fn check_pod(object: &Value, objects: &BTreeMap<(String, String), Value>) {
+fn check_pod(object: &Value, objects: &Objects) {
     let pod = &object["spec"]["template"]["spec"];
     let container = container(object);
     if object["kind"] == "Deployment" {
@@ -225,7 +228,7 @@ fn check_pod(object: &Value, objects: &BTreeMap<(String, String), Value>) {
 }
 
 /// The Service finds the replicas that answer HTTP and nothing else, and the Ingress finds the Service.
-fn check_way_in(objects: &BTreeMap<(String, String), Value>) {
+fn check_way_in(objects: &Objects) {
     let services = of_kind(objects, "Service");
     assert_eq!(services.len(), 1);
     let service = services[0];
@@ -344,7 +347,7 @@ fn the_keys_of_the_secret_are_those_that_the_readme_names() {
     let mut values = everything();
     values["existingSecret"] = least()["existingSecret"].clone();
     let (Some(few), Some(all)) = (rendered(&least()), rendered(&values)) else { return };
-    let keys = |objects: &BTreeMap<(String, String), Value>| -> BTreeSet<String> {
+    let keys = |objects: &Objects| -> BTreeSet<String> {
         let variables = running(objects).into_iter().flat_map(|object| list(&container(object)["env"])).cloned();
         let keys = variables.filter_map(|variable| {
             let source = &variable["valueFrom"]["secretKeyRef"];

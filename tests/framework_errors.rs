@@ -1,9 +1,10 @@
 //! What the framework refuses comes out in the dialect of the surface that it was sent to.
 
+use quartermaster::{caller::Origin, plan};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Setup, TestApp, conversation::Conversations};
+use crate::support::{Answer, Setup, TestApp, conversation::Conversations, sender::unlimited};
 
 #[tokio::test]
 async fn the_partner_api_speaks_its_dialect() {
@@ -72,6 +73,7 @@ async fn the_workspace_api_speaks_its_dialect() {
 #[tokio::test]
 async fn whatever_is_sent_to_the_workspace_api_is_refused_by_name() {
     let app = TestApp::start().await;
+    plan::set(&app.app, &Origin::operator(), &unlimited()).await.expect("a plan");
     let bakery = Conversations::start(&app, "acme", "+15550001111").await;
     let chat = bakery.chat("Ann Lee", |row| row).await;
     let refused = |answer: Answer, status: u16, field: Option<&str>, what: &str| {
