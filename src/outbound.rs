@@ -54,7 +54,7 @@ impl Outbound {
         self.timeout_ms.store(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Reads an address: `http(s)`, without credentials, at most 4096 bytes, and not one that is written as a private
+    /// Reads an address: `http(s)`, without credentials and control characters, at most 4096 bytes, and not one that is written as a private
     /// address.
     ///
     /// # Errors
@@ -62,6 +62,9 @@ impl Outbound {
     pub fn parse(&self, text: &str) -> Result<Url> {
         if text.len() > MAX_URL_BYTES {
             return Err(refused(format!("must be at most {MAX_URL_BYTES} bytes")));
+        }
+        if text.chars().any(char::is_control) {
+            return Err(refused("must not contain control characters"));
         }
         let url: Url = text.parse().map_err(|_| refused("is not a URL"))?;
         if !matches!(url.scheme(), "http" | "https") {

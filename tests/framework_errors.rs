@@ -120,6 +120,19 @@ async fn whatever_is_sent_to_the_workspace_api_is_refused_by_name() {
         let what = body.get(..40).unwrap_or(body);
         refused(ask(path, "application/json", body.into()).await, 400, field, what);
     }
+    // What is looked for and cannot be there, on either database.
+    for (answer, status) in [
+        (bakery.token.patch(&of_chat, json!({ "responsible": "a\u{0}@example.com" })).await, 404),
+        (bakery.token.post("/messages/to_chat_name", json!({ "chat_name": "\u{0}", "text": "x" })).await, 400),
+        (bakery.token.post("/messages/to_jid", json!({ "jid": "\u{0}@g.us", "text": "x" })).await, 400),
+        (bakery.token.post("/workspace/invitations", json!({ "email": "a\u{0}@example.com" })).await, 400),
+        (bakery.token.post("/templates", json!({ "name": "a", "text": "b", "team_title": "\u{0}" })).await, 404),
+        (bakery.token.post("/webhooks", json!({ "event_type": "message:new", "url": "https://a.b/\u{0}" })).await, 400),
+        (bakery.token.post("/files", json!({ "download_url": "https://a.b/\u{0}" })).await, 400),
+    ] {
+        answer.expect(status);
+    }
+    assert_eq!(bakery.token.get("/files?filename=%00").await.expect(200)["data"], json!([]));
     refused(ask(&of_chat, "application/json", b"{\"name\":\"\xff\"}".to_vec()).await, 400, None, "no UTF-8");
     refused(ask(&notes, "text/plain", vec![0xff, 0xfe]).await, 400, None, "no UTF-8");
     for kind in ["text/plain", "application/xml", "application/x-www-form-urlencoded", "multipart/form-data"] {

@@ -22,6 +22,10 @@ use crate::{
 pub async fn list(app: &App, workspace_id: WorkspaceId, needle: Option<&str>) -> Result<Vec<FileDetails>> {
     let db = app.db.reader();
     let needle = needle.filter(|needle| !needle.is_empty()).map(workspaces::fold);
+    // No name has it, and PostgreSQL refuses to look for it.
+    if needle.as_ref().is_some_and(|needle| needle.contains('\0')) {
+        return Ok(Vec::new());
+    }
     let files = store::list(db, workspace_id, needle.as_deref(), MAX_LISTED).await?;
     let users = users::by_ids(db, workspace_id, files.iter().filter_map(|file| file.user_id)).await?;
     let with_uploader = |file: Model| {

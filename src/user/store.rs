@@ -88,6 +88,10 @@ pub(crate) async fn by_email(
     workspace_id: WorkspaceId,
     email: &str,
 ) -> Result<Option<Model>> {
+    // No text that is stored has it, and PostgreSQL refuses to look for it.
+    if email.contains('\0') {
+        return Ok(None);
+    }
     Ok(Entity::find().filter(Column::WorkspaceId.eq(workspace_id)).filter(Column::Email.eq(email)).one(db).await?)
 }
 
@@ -153,11 +157,9 @@ pub(crate) async fn group_of_title(
     workspace_id: WorkspaceId,
     title: &str,
 ) -> Result<group::Model> {
-    let found = group::Entity::find()
-        .filter(group::Column::WorkspaceId.eq(workspace_id))
-        .filter(group::Column::Name.eq(title))
-        .one(db)
-        .await?;
+    let query =
+        group::Entity::find().filter(group::Column::WorkspaceId.eq(workspace_id)).filter(group::Column::Name.eq(title));
+    let found = if title.contains('\0') { None } else { query.one(db).await? };
     found.ok_or_else(|| Error::TeamNotFound(title.to_owned()))
 }
 
