@@ -11,6 +11,10 @@
   // Some browsers tell which of the origins the parent has; in others each is tried.
   const parentOrigin = location.ancestorOrigins && location.ancestorOrigins[0];
   const addressees = origins.filter((origin) => !parentOrigin || origin === parentOrigin);
+  const network = root.dataset.network;
+  // Whether accounts of the network sign in here, in place of a phone that scans.
+  const asksForLogin = "login" in root.dataset;
+  const hasPairing = network === "WhatsApp";
   const finalStates = new Set(["connected", "used", "revoked", "link_expired"]);
 
   let shown = { state: root.dataset.state, attempts_left: 0, pairing_codes_left: 0 };
@@ -23,12 +27,28 @@
   const posted = { qr: null, code: null, failure: null };
 
   const announcements = {
-    connecting: "Getting a code.",
-    awaiting_scan: "The code is ready. Scan it with WhatsApp, or link with the phone number.",
-    connected: "WhatsApp is connected.",
+    connecting: asksForLogin ? "Signing in." : "Getting a code.",
+    awaiting_scan: `The code is ready. Scan it with ${network}${hasPairing ? ", or link with the phone number" : ""}.`,
+    connected: `${network} is connected.`,
     used: "This link has been used.",
     revoked: "This link was taken back.",
     link_expired: "This link has expired.",
+  };
+
+  // What is said of each kind of question, and what its field is for; none where there is nothing to be typed.
+  const questions = {
+    "2FA": { title: "Two-factor code", text: "Enter the code of your authenticator app.", field: "Code", resend: true },
+    OTP: { title: "Check your messages", text: `Enter the code that ${network} has sent you.`, field: "Code", resend: true },
+    IN_APP_VALIDATION: {
+      title: "Approve the sign-in",
+      text: `Open ${network} on your phone and confirm that it is you. This page goes on by itself.`,
+    },
+    PHONE_REGISTER: {
+      title: "Phone number",
+      text: `Enter the phone number of your ${network} account, with its country code.`,
+      field: "Phone number",
+    },
+    OTHER: { title: `${network} asks for more`, text: `Enter what ${network} asks for.`, field: "Answer" },
   };
 
   function post(message) {
@@ -45,8 +65,16 @@
     if (text && element("announcement").textContent !== text) element("announcement").textContent = text;
   }
 
-  function show(next) {
+  // What could not sign in is asked for again at once, with what was wrong.
+  function placed(next) {
+    const isRefused = next.state === "failed" && next.error && next.error.code === "login_refused";
+    return asksForLogin && isRefused && next.attempts_left > 0 ? { ...next, state: "sign_in" } : next;
+  }
+
+  function show(state) {
+    const next = placed(state);
     const before = shown.state;
+    const asked = shown.question && shown.question.seq;
     const focused = document.activeElement;
     shown = next;
     root.dataset.state = next.state;
@@ -56,9 +84,12 @@
     showQr(next.qr);
     showPairing(next.pairing);
     showFailure(next);
+    showLogin(next, before);
+    showQuestion(next.question, asked);
     if (next.state !== before) announce(announcements[next.state] || (next.error && next.error.message));
     // The keyboard's place is not lost with what was hidden.
-    if (focused !== document.body && focused.getClientRects().length === 0) root.focus();
+    const isLost = focused !== document.body && focused.getClientRects().length === 0;
+    if (isLost && [focused, document.body].includes(document.activeElement)) root.focus();
     tellParent(next);
     if (finalStates.has(next.state)) close();
   }
@@ -80,7 +111,7 @@
 
   function showPairing(pairing) {
     element("pairing-code").hidden = !pairing;
-    element("pairing").hidden = shown.pairing_codes_left < 1;
+    element("pairing").hidden = !hasPairing || shown.pairing_codes_left < 1;
     const summary = element("pairing").querySelector("summary");
     summary.textContent = pairing ? "Get another code" : "Link with phone number instead";
     if (!pairing) return;
@@ -98,6 +129,46 @@
     element("failure").textContent = next.error ? next.error.message : "";
     element("retry").parentElement.hidden = next.attempts_left < 1;
     element("no-retry").hidden = next.attempts_left > 0;
+  }
+
+  function showLogin(next, before) {
+    if (!asksForLogin) return;
+    if (next.state !== "sign_in") {
+      // Nobody finds it in the page after it has been sent.
+      element("password").value = "";
+      return;
+    }
+    if (before === "sign_in" && !next.error) return;
+    tell("login-error", ["username", "password"], next.error && next.error.message);
+    if (before !== "sign_in" && before !== "ready") element(next.error ? "password" : "username").focus();
+  }
+
+  function showQuestion(question, asked) {
+    if (!question) {
+      element("answer").value = "";
+      return;
+    }
+    if (question.seq === asked) return;
+    const kind = questions[question.kind] || questions.OTHER;
+    element("question-title").textContent = kind.title;
+    element("question").textContent = kind.text;
+    element("approval").hidden = question.kind !== "IN_APP_VALIDATION";
+    element("answer-form").hidden = !kind.field;
+    element("resend").hidden = !kind.resend;
+    element("resent").textContent = "";
+    element("answer-label").textContent = kind.field || "";
+    element("answer").value = "";
+    element("answer").inputMode = kind.field === "Code" ? "numeric" : kind.field === "Phone number" ? "tel" : "text";
+    tell("answer-error", ["answer"], null);
+    announce(`${kind.title}. ${kind.text}`);
+    if (kind.field) element("answer").focus();
+  }
+
+  // Says what is wrong with what was typed, or that nothing is.
+  function tell(id, fields, text) {
+    element(id).hidden = !text;
+    element(id).textContent = text || "";
+    for (const field of fields) element(field).setAttribute("aria-invalid", text ? "true" : "false");
   }
 
   function tellParent(next) {
@@ -155,11 +226,11 @@
     button.setAttribute("aria-disabled", "false");
   }
 
-  async function start() {
+  async function start(login) {
     posted.failure = null;
-    show({ ...shown, state: "connecting", qr: null, pairing: null, error: null });
+    show({ ...shown, state: "connecting", qr: null, pairing: null, question: null, error: null });
     try {
-      showUnlessOlder(await call("/attempts"));
+      showUnlessOlder(await call("/attempts", login));
       listen();
     } catch (failure) {
       // What ended the link meanwhile is told by the stream, with a page of its own.
@@ -171,6 +242,8 @@
   // Answers and events come by two ways; news that the other way overtook is old.
   function showUnlessOlder(state) {
     if (state.order < newest) return;
+    // Whoever types already is not told again why the last try failed.
+    if (state.order === newest && shown.state === "sign_in" && state.state !== "sign_in") return;
     newest = state.order;
     show(state);
   }
@@ -182,6 +255,7 @@
       state: "failed",
       qr: null,
       pairing: null,
+      question: null,
       error: { code, message: failure.message },
       attempts_left: code === "attempts_spent" ? 0 : Math.max(1, shown.attempts_left),
     });
@@ -205,6 +279,69 @@
     error.textContent = text || "";
     element("phone").setAttribute("aria-invalid", text ? "true" : "false");
     if (text) element("pairing").open = true;
+  }
+
+  async function signIn() {
+    const [username, password] = [element("username").value.trim(), element("password").value];
+    if (!username || !password) {
+      tell("login-error", [username ? "password" : "username"], "Please enter the user name and the password.");
+      element(username ? "password" : "username").focus();
+      return;
+    }
+    tell("login-error", ["username", "password"], null);
+    await start({ username, password });
+  }
+
+  const answerTroubles = {
+    challenge_wrong: "That is not the right code. Please try again.",
+    challenge_expired: "The code has come too late. Please sign in again.",
+    nothing_asked: "This question has been answered already.",
+    busy: "The last answer is still on its way. Please wait a moment.",
+    too_many_requests: "Too many tries at once. Please wait a moment.",
+    provider_unavailable: `${network} could not be reached. Please try again in a moment.`,
+    resend_too_soon: "A code was sent a moment ago. Please wait half a minute.",
+    resend_not_offered: `${network} does not send this code again.`,
+  };
+
+  async function answer() {
+    const code = element("answer").value.trim();
+    if (!code || !shown.question) {
+      tell("answer-error", ["answer"], "Please enter the code.");
+      element("answer").focus();
+      return;
+    }
+    tell("answer-error", ["answer"], null);
+    element("resent").textContent = "";
+    try {
+      showUnlessOlder(await call("/answer", { question: shown.question.seq, code }));
+    } catch (failure) {
+      tellAnswerTrouble(failure);
+      if (failure.code === "challenge_wrong") element("answer").select();
+      element("answer").focus();
+    }
+  }
+
+  async function askAgain() {
+    tell("answer-error", ["answer"], null);
+    element("resent").textContent = "";
+    try {
+      showUnlessOlder(await call("/answer/resend"));
+      element("resent").textContent = "The code has been sent again.";
+    } catch (failure) {
+      tellAnswerTrouble(failure);
+    }
+  }
+
+  function tellAnswerTrouble(failure) {
+    const text = answerTroubles[failure.code] || failure.message;
+    tell("answer-error", ["answer"], text);
+    postFailure(failure.code || "network", text);
+  }
+
+  // Whoever signs in anew gets an empty form.
+  async function restart() {
+    if (asksForLogin) show({ ...shown, state: "sign_in", qr: null, pairing: null, question: null, error: null });
+    else await start();
   }
 
   function listen() {
@@ -254,14 +391,25 @@
   }
 
   function canStart() {
-    return ["ready", "expired", "failed"].includes(shown.state);
+    return !asksForLogin && ["ready", "expired", "failed"].includes(shown.state);
   }
 
-  element("retry").addEventListener("click", (event) => busy(event.currentTarget, start));
+  element("retry").addEventListener("click", (event) => busy(event.currentTarget, restart));
   element("pairing-form").addEventListener("submit", (event) => {
     event.preventDefault();
     busy(event.currentTarget.querySelector("button"), () => askForPairing(element("phone").value));
   });
+  if (asksForLogin) {
+    element("login-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      busy(event.currentTarget.querySelector("button"), signIn);
+    });
+  }
+  element("answer-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    busy(event.currentTarget.querySelector("button"), answer);
+  });
+  element("resend").addEventListener("click", (event) => busy(event.currentTarget, askAgain));
   if (isEmbedded) window.addEventListener("message", heardFromParent);
   const logo = element("logo");
   if (logo) {

@@ -7,6 +7,7 @@
   const isFramed = window.parent !== window && website !== '';
   const key = `chat:${api}`;
   const CALM = [1000, 2000, 5000, 10000];
+  const FRESH = 14 * 60000;
   const state = {
     token: null, identity: null, isOpen: !isFramed, isOnline: !('offline' in chat.dataset), begun: null,
     needsEmail: 'needsEmail' in chat.dataset, last: 0, oldest: null, read: 0, delivered: 0, unread: 0, tries: 0,
@@ -114,12 +115,16 @@
   // Puts a message into the window, once.
   function put(message, before = null) {
     state.last = Math.max(state.last, message.number);
-    if (state.lists.has(message.number)) return null;
+    const known = state.lists.get(message.number);
+    if (known) {
+      if (message.file) known.querySelector('a')?.replaceWith(link(message.file, message.number));
+      return null;
+    }
     let item = message.from === 'visitor' ? pendingWith(message.text) : null;
     if (item) item.classList.remove('pending', 'failed');
     else item = bubble(message.from, message.text);
     item.querySelectorAll('small').forEach((line) => line.remove());
-    if (message.file) item.append(link(message.file));
+    if (message.file) item.append(link(message.file, message.number));
     const line = document.createElement('small');
     const at = document.createElement('time');
     at.dateTime = message.sent_at;
@@ -143,8 +148,24 @@
     return [...id('messages').querySelectorAll('.pending')].find((item) => item.querySelector('p').textContent === text);
   }
 
-  function link(file) {
+  // The address of a file is good for a quarter of an hour: an older one is renewed before it is followed.
+  function link(file, number) {
     const anchor = document.createElement('a');
+    let since = Date.now();
+    anchor.addEventListener('click', async (event) => {
+      if (Date.now() - since < FRESH) return;
+      event.preventDefault();
+      const tab = window.open('', '_blank');
+      if (tab) tab.opener = null;
+      try {
+        const page = await (await call('GET', `/messages?limit=1&before=${number + 1}`)).json();
+        [anchor.href, since] = [page.messages[0].file.url, Date.now()];
+        if (tab) tab.location.replace(anchor.href);
+      } catch {
+        if (tab) tab.close();
+        say('The file is not available any more.');
+      }
+    });
     anchor.href = file.url;
     anchor.target = '_blank';
     anchor.rel = 'noopener noreferrer';

@@ -38,6 +38,24 @@ pub(crate) trait Provider: Sized {
     /// Starts it and makes it the choice of the partner.
     async fn set_up(app: &TestApp, partner: &PartnerId) -> Self;
 
+    /// Links an account, from the link to the channel; one that no phone links is made in its own way.
+    async fn connect(scene: &Scene<Self>) -> channel::Model {
+        let page = scene.page().await;
+        page.start().await;
+        let code = scene.provider.show_code(&scene.app, &page).await;
+        scene.provider.link(&scene.app, &code).await;
+        scene.app.run_jobs().await;
+        assert_eq!(page.now_or_used().await, "connected");
+        let account = scene.account().await;
+        assert_eq!((&account["phone_number_e164"], &account["connected"]), (&OURS.into(), &true.into()));
+        scene.channel().await
+    }
+
+    /// Sends a text to whoever writes in [`Provider::write`].
+    async fn answer(scene: &Scene<Self>, text: &str) -> MessageId {
+        scene.send(THEIRS, text).await
+    }
+
     /// The session that was started last shows its next code, which is returned.
     async fn show_code(&self, app: &TestApp, page: &Page) -> String;
 
@@ -102,13 +120,7 @@ impl<P: Provider> Scene<P> {
 
     /// Links the account, from link to channel.
     pub(crate) async fn link(&self) -> channel::Model {
-        let page = self.page().await;
-        page.start().await;
-        let code = self.provider.show_code(&self.app, &page).await;
-        self.provider.link(&self.app, &code).await;
-        self.app.run_jobs().await;
-        assert_eq!(page.now_or_used().await, "connected");
-        self.channel().await
+        P::connect(self).await
     }
 
     pub(crate) async fn channel(&self) -> channel::Model {
@@ -333,6 +345,11 @@ pub(crate) trait Remote: Provider {
     /// Accepts no key any more, or again.
     fn refuse_key(&self, refuses: bool);
 
+    /// Where it calls back for all accounts of its key, if it does.
+    fn address_of_key(&self) -> Option<String> {
+        None
+    }
+
     /// What the next question meets that is not about a message.
     fn trouble_asking(&self, trouble: Trouble);
 
@@ -421,6 +438,24 @@ pub(crate) enum Signature {
     Missing,
 }
 
+/// The cases that a connector passes whose conversations are ours. All others are about a phone that links and removes,
+/// a provider that limits, refuses, is away or loses its answer, its key, its callbacks or its sessions: there is none of
+/// these here. What comes again, out of order, or from somebody else is asked in [`webchat`] and in the tests of the
+/// widget, as a visitor's browser brings it.
+macro_rules! every_connector_of_ours {
+    ($name:ident, $provider:ty) => {
+        mod $name {
+            use crate::conformance::sending;
+
+            #[tokio::test]
+            async fn from_link_to_answer() {
+                sending::from_link_to_answer::<$provider>().await;
+            }
+        }
+    };
+}
+
+every_connector_of_ours!(webchat_connector, crate::conformance::webchat::WebChats);
 every_connector!(sandbox_connector, crate::conformance::sandbox::Sandbox);
 every_connector!(waha_connector, crate::support::waha::Waha);
 every_remote_connector!(waha_over_the_network, crate::support::waha::Waha);

@@ -136,7 +136,7 @@ async fn the_instagram_examples_go_round_as_often_as_they_are_asked() {
     let first = post(&shop, "/instagram/connect", login).await.expect(200);
     assert_eq!((&first["success"], &first["data"]["requires_2fa"]), (&json!(true), &json!(true)));
     assert_eq!(first["data"]["checkpoint_type"], "2FA");
-    let message = "A verification code has been sent. Submit it to POST /channels/instagram/2fa.";
+    let message = "Instagram asks for a code. Send it to POST /channels/instagram/2fa.";
     assert_eq!(first["message"], message);
     assert_eq!((&first["data"]["expires_in_ms"], &first["data"]["next_poll_ms"]), (&json!(300_000), &json!(3000)));
     let id = text(&first["data"], "account_id").to_owned();
@@ -156,9 +156,9 @@ async fn the_instagram_examples_go_round_as_often_as_they_are_asked() {
     assert_eq!(soon.header(RETRY_AFTER.as_str()), "30");
     app.advance(30).await;
     let resent = resend().await.expect(200);
-    assert_eq!(resent, json!({ "success": true, "message": "Verification code resent successfully." }));
+    assert_eq!(resent, json!({ "success": true, "message": "Instagram sends its code again." }));
     let done = solve(" 123456 ").await.expect(200);
-    assert_eq!(done["message"], "Instagram connected successfully. Account is syncing.");
+    assert_eq!(done["message"], "Instagram has let the account in; it is being set up.");
     let data = &done["data"];
     assert_eq!((&data["is_connected"], &data["sync_status"]), (&json!(true), &json!("CONNECTING")));
     assert_eq!((&data["type"], &data["username"]), (&json!("instagram"), &json!("my_brand")));

@@ -69,6 +69,14 @@ async fn no_secret_reaches_a_log_or_a_file() {
     let listed = Answer::of(http.get(format!("{base}/v1/channels")).bearer_auth(&second)).await.expect(200);
     let answers = format!("{asked}{solved}{listed}");
     assert!(!answers.contains(password) && !answers.contains(code), "{answers}");
+    let (page_password, page_code) = ("leaky-password-of-a-page_otp", "leaky-code-of-a-page");
+    let sign_in = Page::open(&http, &acme.link_on(&workspace, owner, "instagram").await);
+    let asked = sign_in.sign_in("page_brand", page_password).await;
+    sign_in.answer(1, "000000").await.expect(400);
+    let connected = sign_in.answer(1, page_code).await;
+    assert_eq!(connected.expect(200)["state"], "connected");
+    let answers = format!("{}{}", asked.text, connected.text);
+    assert!(!answers.contains(page_password) && !answers.contains(page_code), "{answers}");
     let jwt = acme.jwt();
     drop(Answer::of(http.get(format!("{base}/partner/api/v1/workspaces")).bearer_auth(&jwt)).await);
     let id = server.id().to_string();
@@ -91,6 +99,8 @@ async fn no_secret_reaches_a_log_or_a_file() {
             ("JWT", &jwt),
             ("password", password),
             ("verification code", code),
+            ("password of a page", page_password),
+            ("code of a page", page_code),
             ("master key", master_key.trim()),
         ] {
             let is_its_place = name == "master key" && path.ends_with("master.key");

@@ -16,7 +16,7 @@ async fn a_link_lives_as_long_as_was_asked() {
     let token = link.strip_prefix(&format!("{}/qr/", app.base)).expect("our address");
     assert_eq!(token.len(), 43, "256 bits");
     let expected = json!({
-        "workspace_id": "bakery", "user_id": user, "qr_link": link, "expires_at": "2026-09-11T08:00:00Z",
+        "workspace_id": "bakery", "user_id": user, "network": "whatsapp", "qr_link": link, "expires_at": "2026-09-11T08:00:00Z",
         "whatsapp_disconnected": false, "previous_qr_revoked": false,
     });
     assert_eq!(usual, expected);
@@ -27,7 +27,7 @@ async fn a_link_lives_as_long_as_was_asked() {
         acme.post(&path, json!({ "expires_in_hours": bad })).await.expect_error(400, "invalid_request");
     }
     let shown = acme.get(&format!("/workspaces/{workspace}/qr-links")).await.expect(200);
-    let rows = json!([{ "qr_link": longest["qr_link"], "user_id": user, "expires_at": longest["expires_at"] }]);
+    let rows = json!([{ "qr_link": longest["qr_link"], "user_id": user, "network": "whatsapp", "expires_at": longest["expires_at"] }]);
     assert_eq!(shown, json!({ "qr_links": rows }), "the refused requests took nothing back");
 }
 

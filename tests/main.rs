@@ -55,6 +55,8 @@ mod send_faults;
 mod sending;
 mod server;
 mod short_way;
+mod sign_in;
+mod slow_providers;
 mod subscriptions;
 mod support;
 mod templates;

@@ -6,6 +6,7 @@
 mod access;
 mod embedded;
 mod invitation;
+mod networks;
 mod pictures;
 mod portal;
 mod scene;

@@ -123,7 +123,7 @@ async fn the_overview_shows_everything_of_a_workspace() {
             "whatsapp_account_id": account, "user_id": users[0], "phone_number_e164": "+15550001111",
             "connected": true, "connection_status": "connected", "connected_at": "2026-09-10T08:00:00Z",
         }],
-        "qr_links": [{ "qr_link": link, "user_id": users[1], "expires_at": "2026-09-11T08:00:00Z" }],
+        "qr_links": [{ "qr_link": link, "user_id": users[1], "network": "whatsapp", "expires_at": "2026-09-11T08:00:00Z" }],
     });
     assert_eq!(overview, expected);
 }

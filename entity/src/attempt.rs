@@ -19,7 +19,7 @@ use crate::{
 pub enum State {
     /// The connector has been asked for a session.
     Connecting,
-    /// A QR code (and perhaps a pairing code) waits for a phone.
+    /// A QR code (and perhaps a pairing code) waits for a phone, or a question of the network's for an answer.
     AwaitingScan,
     /// An account is connected.
     Connected,
@@ -61,6 +61,10 @@ pub enum Failure {
     LoginRefused,
     /// Nobody answered what the network asked before it stopped waiting.
     ChallengeExpired,
+    /// The network asks something that can be answered in its own app only, such as a picture to be read.
+    ChallengeUnsupported,
+    /// What the network asked was answered wrongly too often.
+    TooManyAnswers,
 }
 
 /// One try to link a channel.
@@ -88,6 +92,16 @@ pub struct Model {
     pub pairing_code: Option<String>,
     /// When the pairing code stops working.
     pub pairing_expires_at: Option<Timestamp>,
+    /// What the network asks before it lets the account in, while it does, as the connector wrote it.
+    pub checkpoint: Option<String>,
+    /// When the network stops waiting for the answer.
+    pub checkpoint_expires_at: Option<Timestamp>,
+    /// How many questions there have been.
+    pub question_seq: i32,
+    /// How many answers were wrong.
+    pub wrong_answers: i32,
+    /// Until when an answer that is on its way keeps others from being given.
+    pub answering_until: Option<Timestamp>,
     /// When the attempt ends by itself at the latest.
     pub expires_at: Timestamp,
     /// When a worker looks at it next; absent once it has ended.

@@ -53,6 +53,7 @@ mod m0040_connector_checkpoints;
 mod m0041_channel_slots;
 mod m0042_webchat;
 mod m0043_routes_on_sqlite;
+mod m0046_page_questions;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -100,6 +101,7 @@ impl MigratorTrait for Migrator {
             step("m0041_channel_slots", m0041_channel_slots::UP, m0041_channel_slots::DOWN),
             step("m0042_webchat", m0042_webchat::UP, m0042_webchat::DOWN),
             step("m0043_routes_on_sqlite", m0043_routes_on_sqlite::UP, m0043_routes_on_sqlite::DOWN),
+            step("m0046_page_questions", m0046_page_questions::UP, m0046_page_questions::DOWN),
         ]
     }
 }

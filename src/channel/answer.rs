@@ -33,6 +33,10 @@ impl Answer {
         let fits = !text.is_empty() && text.chars().count() <= MAX_ANSWER_CHARS && !text.contains(char::is_control);
         if fits { Ok(Self(text.to_owned())) } else { Err(Error::field("code", "must be 1 to 200 characters")) }
     }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Answers; the network may ask something else then.

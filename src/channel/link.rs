@@ -173,21 +173,42 @@ pub(crate) async fn session_changed(app: &App, connector: ConnectorKind, session
 /// # Errors
 /// What the database says; a connector's failure is logged and its session looked at again after the lease.
 pub async fn advance_due(app: &App) -> Result<usize> {
+    let taken = take_due(app, |_, _| true).await?;
+    for (connector, session) in &taken {
+        look(app, *connector, *session).await;
+    }
+    Ok(taken.len())
+}
+
+/// Takes the sessions that are due and wanted, to be looked at within the lease.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn take_due(
+    app: &App,
+    is_wanted: impl Fn(ConnectorKind, AttemptId) -> bool,
+) -> Result<Vec<(ConnectorKind, AttemptId)>> {
     let now = app.clock.now();
-    let mut taken = 0;
+    let mut taken = Vec::new();
     for row in settings::due(app.db.reader(), now, DUE_AT_ONCE).await? {
-        let lease = now.plus_seconds(LEASE_SECONDS);
-        if !db::write(&app.db, "channel.lease", async |tx| settings::lease(tx, &row, lease).await).await? {
+        let found = store::by_ids(app.db.reader(), row.workspace_id, [row.account_id]).await?;
+        let session = found.get(&row.account_id).map(|channel| (channel.connector, channel.session));
+        if session.is_some_and(|(connector, session)| !is_wanted(connector, session)) {
             continue;
         }
-        taken += 1;
-        let found = store::by_ids(app.db.reader(), row.workspace_id, [row.account_id]).await?;
-        let Some(channel) = found.get(&row.account_id) else { continue };
-        if let Err(error) = session_changed(app, channel.connector, channel.session).await {
-            tracing::warn!(%error, channel.id = %channel.id, "a session is looked at again later");
+        let lease = now.plus_seconds(LEASE_SECONDS);
+        if db::write(&app.db, "channel.lease", async |tx| settings::lease(tx, &row, lease).await).await? {
+            taken.extend(session);
         }
     }
     Ok(taken)
+}
+
+/// Looks at a session that was taken.
+pub(crate) async fn look(app: &App, connector: ConnectorKind, session: AttemptId) {
+    if let Err(error) = session_changed(app, connector, session).await {
+        tracing::warn!(%error, session.id = %session, "a session is looked at again later");
+    }
 }
 
 /// When the next one is due.
@@ -265,7 +286,7 @@ pub(super) fn target_of(
         partner_id: workspace.partner_id.clone(),
         network: channel.network,
         config,
-        callback_url: callback::address(app, channel.connector, channel.id, channel.session),
+        callback_url: callback::address(app, channel.connector, channel.id, channel.session, None),
     };
     (target, channel.connector)
 }

@@ -6,7 +6,7 @@ use entity::{
     bot,
     channel::{ConnectorKind, Model, Network, State},
     channel_settings::{self, Health},
-    id::{AccountId, AttemptId, BotId, ChannelId, WorkspaceId},
+    id::{AccountId, AttemptId, BotId, ChannelId, CredentialId, WorkspaceId},
     timestamp::Timestamp,
 };
 use sea_orm::ConnectionTrait;
@@ -26,6 +26,7 @@ use crate::{
         },
         traffic::{self, Figures},
     },
+    connector::callback,
     error::Result,
 };
 
@@ -81,6 +82,9 @@ pub struct Shown {
     /// Its session at the connector.
     #[serde(default)]
     pub session: Option<AttemptId>,
+    /// The key at whose address its provider calls back, where it does so for all accounts of one.
+    #[serde(default)]
+    pub callback_key: Option<CredentialId>,
     /// Its settings without the secret ones.
     pub config: Map<String, Value>,
     /// Names of the secret settings that are there.
@@ -131,6 +135,7 @@ struct Around {
     figures: HashMap<AccountId, Figures>,
     conversations: HashMap<AccountId, Conversations>,
     duplicates: HashSet<AccountId>,
+    callback_keys: HashMap<AttemptId, CredentialId>,
 }
 
 /// Whether the names of secret settings are told, for which they have to be opened.
@@ -167,7 +172,9 @@ pub(super) async fn describe(
 ) -> Result<Vec<Shown>> {
     let Some(workspace_id) = channels.first().map(|channel| channel.workspace_id) else { return Ok(Vec::new()) };
     let ids: Vec<AccountId> = channels.iter().map(|channel| channel.account_id).collect();
+    let sessions: Vec<_> = channels.iter().map(|channel| (channel.connector, channel.session)).collect();
     let around = Around {
+        callback_keys: callback::keys(app, db, workspace_id, &sessions).await?,
         settings,
         bots: bots::bots_of(db, workspace_id, &ids).await?,
         figures: traffic::figures(app, db, &ids).await?,
@@ -256,6 +263,7 @@ impl Around {
             updated_at: settings.map_or(channel.updated_at, |row| row.updated_at.max(channel.updated_at)),
             id: channel.id,
             session: Some(channel.session),
+            callback_key: self.callback_keys.get(&channel.session).copied(),
             account_id: id,
             network: channel.network,
             connector: channel.connector,

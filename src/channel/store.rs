@@ -97,6 +97,25 @@ pub(super) async fn connected_of_user(
         .await?)
 }
 
+/// The account that a user's pages linked last on a network, connected or not.
+pub(crate) async fn last_of_user(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    user_id: UserId,
+    network: Network,
+) -> Result<Option<Model>> {
+    Ok(Entity::find()
+        .filter(Column::WorkspaceId.eq(workspace_id))
+        .filter(Column::UserId.eq(user_id))
+        .filter(Column::Network.eq(network))
+        .filter(Column::Standalone.eq(false))
+        .filter(Column::DeletedAt.is_null())
+        .order_by_desc(Column::ConnectedAt)
+        .order_by_desc(Column::AccountId)
+        .one(db)
+        .await?)
+}
+
 /// The channel of this number, which a change has just been made to.
 pub(super) async fn by_account_id(db: &impl ConnectionTrait, id: AccountId) -> Result<Option<Model>> {
     Ok(Entity::find_by_id(id).one(db).await?)

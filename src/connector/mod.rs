@@ -42,7 +42,7 @@ use crate::{
         bridge::{Bridge, Bridged},
         call::Patience,
         checkpoint::Asked,
-        target::{Check, SignIn, Target},
+        target::{Check, Login, SignIn, Target},
     },
     error::{Error, Result},
     file::Attachment,
@@ -95,6 +95,18 @@ impl Account {
     pub fn whatsapp(phone: Phone, name: String) -> Self {
         Self { external_id: phone.whatsapp_id(), phone: Some(phone), username: None, name }
     }
+}
+
+/// A session that is to be started.
+pub struct Start<'a> {
+    /// The session.
+    pub session: AttemptId,
+    /// Whose workspace it is for.
+    pub partner_id: &'a PartnerId,
+    /// The network that it is on.
+    pub network: Network,
+    /// What the account signs in with; it waits for a phone where absent.
+    pub login: Option<&'a Login>,
 }
 
 /// What a session looks like now.
@@ -194,7 +206,7 @@ pub trait Connector: Send + Sync {
     ///
     /// # Errors
     /// `provider_unavailable`, or what the database says.
-    async fn start(&self, app: &App, session: AttemptId, partner_id: &PartnerId) -> Result<Observation>;
+    async fn start(&self, app: &App, start: &Start<'_>) -> Result<Observation>;
 
     /// Looks at a session.
     ///
@@ -214,7 +226,9 @@ pub trait Connector: Send + Sync {
     /// # Errors
     /// As [`Connector::start`].
     async fn sign_in(&self, app: &App, target: &Target) -> Result<SignIn> {
-        self.start(app, target.session, &target.partner_id).await.map(SignIn::from)
+        let Target { session, network, .. } = *target;
+        let start = Start { session, partner_id: &target.partner_id, network, login: None };
+        self.start(app, &start).await.map(SignIn::from)
     }
 
     /// Looks at a channel part by part, with calls that change nothing.

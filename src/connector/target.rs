@@ -6,6 +6,7 @@ use entity::{
     id::{AttemptId, ChannelId, PartnerId},
     timestamp::Timestamp,
 };
+use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use crate::connector::{Account, Observation, Qr, checkpoint::Asked};
@@ -32,6 +33,16 @@ impl Target {
     pub fn text(&self, name: &str) -> Option<&str> {
         self.config.get(name).and_then(Value::as_str)
     }
+}
+
+/// What an account signs in with.
+pub struct Login {
+    /// Its name or address on the network.
+    pub username: String,
+    /// Its password.
+    pub password: SecretString,
+    /// Where it seems to come from, ISO 3166-1 alpha-2; the provider chooses where absent.
+    pub country: Option<String>,
 }
 
 /// What came of signing in.

@@ -1,7 +1,9 @@
 //! The worker: runs stored work and looks at attempts that are due, on any number of replicas without a leader.
 //!
 //! Everything here starts from the state in the database, so a worker that dies loses nothing: its leases end and
-//! another goes on. Signals make it prompt; a look every second makes it sure.
+//! another goes on. Signals make it prompt; a look every second makes it sure. What may have to wait for a provider is
+//! done in turns of its own: one session at a time and in order, many sessions at once, and of one provider no more than
+//! leave room for others.
 //!
 //! | what | how often | what it does |
 //! |---|---|---|
@@ -25,6 +27,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use entity::{channel::ConnectorKind, id::AttemptId};
 use tokio::sync::{broadcast, watch};
 
 use crate::{
@@ -35,6 +38,7 @@ use crate::{
     error::Result,
     file::purge,
     idempotency,
+    job::turns::{Lane, Place, Turns},
     message::{dispatch, status},
     onboarding::advance,
     quota::close,
@@ -46,9 +50,14 @@ use crate::{
 
 mod run;
 mod store;
+mod turns;
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// How long a worker waits for all that it has begun before it looks for more.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// How often a worker looks again, unasked, while something that it has begun takes long.
+const LOOK_WHILE_BUSY: Duration = Duration::from_millis(200);
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// Works until `stop` says so; what was begun is finished first. No loop waits for another.
@@ -60,8 +69,9 @@ pub async fn work(app: Arc<App>, stop: watch::Receiver<bool>) {
     tokio::join!(Box::pin(do_jobs(&app, stop)), dispatching, delivering, indexing, answering);
 }
 
-async fn do_jobs(app: &App, mut stop: watch::Receiver<bool>) {
+async fn do_jobs(app: &Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut signals = app.signals.subscribe();
+    let mut turns = Turns::default();
     let mut swept = app.clock.stopwatch();
     let mut is_first = true;
     while !*stop.borrow() {
@@ -69,9 +79,14 @@ async fn do_jobs(app: &App, mut stop: watch::Receiver<bool>) {
             (is_first, swept) = (false, app.clock.stopwatch());
             sweep(app).await;
         }
-        let pause = match run_due(app).await {
-            Ok(0) => until_next(app).await,
-            Ok(_) => continue,
+        let pause = match begin_due(app, &mut turns).await {
+            Ok(0) if turns.is_empty() => until_next(app).await,
+            // What is due next may have to wait for what has begun.
+            Ok(0) => until_next(app).await.max(LOOK_WHILE_BUSY),
+            Ok(_) => {
+                turns.all_ended(PATIENCE).await;
+                continue;
+            }
             Err(error) => {
                 tracing::warn!(error = %error, "the worker could not look for work");
                 PAUSE_AFTER_FAILURE
@@ -80,12 +95,46 @@ async fn do_jobs(app: &App, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = heard_of_work(&mut signals) => {}
+            () = turns.one_ended() => {}
             _ = stop.changed() => {}
         }
     }
+    turns.finish().await;
 }
 
-/// Does all that is due now but deliveries; returns how much that was.
+/// Begins all that is due now; returns how much that was. What waits for a provider holds up nothing else.
+async fn begin_due(app: &Arc<App>, turns: &mut Turns) -> Result<usize> {
+    let mut begun = 0;
+    let has_room = |connector, session| turns.has_room(Place { lane: Lane::Session(session), connector });
+    for (connector, session) in advance::take_due(app, has_room).await? {
+        let app = Arc::clone(app);
+        begun += begin(turns, connector, session, async move { advance::look(&app, session).await });
+    }
+    let has_room =
+        |connector, session| turns.has_room(Place { lane: Lane::Session(session), connector: Some(connector) });
+    for (connector, session) in link::take_due(app, has_room).await? {
+        let app = Arc::clone(app);
+        begun += begin(turns, Some(connector), session, async move { link::look(&app, connector, session).await });
+    }
+    Ok(begun + run::begin_due(app, turns).await? + status::give_up_unknown(app).await?)
+}
+
+/// Begins to look at a session; one that finds no room any more is looked at when its lease is over.
+fn begin(
+    turns: &mut Turns,
+    connector: Option<ConnectorKind>,
+    session: AttemptId,
+    turn: impl Future<Output = ()> + Send + 'static,
+) -> usize {
+    let place = Place { lane: Lane::Session(session), connector };
+    let has_room = turns.has_room(place);
+    if has_room {
+        turns.begin(place, turn);
+    }
+    usize::from(has_room)
+}
+
+/// Does all that is due now but deliveries, one after the other, for tests; returns how much that was.
 ///
 /// # Errors
 /// What the database says. Work that fails is kept for later and is no error here.

@@ -1,5 +1,7 @@
 //! Taking stored work and doing it.
 
+use std::{collections::HashMap, sync::Arc};
+
 use entity::job;
 
 use crate::{
@@ -8,7 +10,10 @@ use crate::{
     db,
     error::{Error, Result},
     invitation,
-    job::store,
+    job::{
+        store,
+        turns::{Lane, Place, Turns},
+    },
     message::{reaction, status},
     onboarding,
     queue::Work,
@@ -17,22 +22,88 @@ use crate::{
 };
 
 const AT_ONCE: u64 = 50;
+/// How many are looked through for some that need not wait for what has begun.
+const LOOKED_THROUGH: u64 = 1000;
 const LEASE_SECONDS: i64 = 30;
 const LONGEST_BACKOFF_SECONDS: i64 = 300;
 const MOST_TRIES: i32 = 300;
 
+/// Does what is due, one after the other; returns how much that was.
 pub(super) async fn run_due(app: &App) -> Result<usize> {
     let mut done = 0;
     for job in store::due(app.db.reader(), app.clock.now(), AT_ONCE).await? {
-        let lease = app.clock.now().plus_seconds(LEASE_SECONDS);
-        let is_ours = db::write(&app.db, "job.lease", async |tx| store::lease(tx, &job, lease).await).await?;
-        if is_ours {
+        if run(app, &job).await? {
             done += 1;
-            let outcome = perform(app, &job).await;
-            settle(app, &job, outcome).await?;
         }
     }
     Ok(done)
+}
+
+/// Begins what is due and need not wait for what has begun, each lane by itself and in its order; returns how many lanes
+/// that were.
+pub(super) async fn begin_due(app: &Arc<App>, turns: &mut Turns) -> Result<usize> {
+    let limit = if turns.is_empty() { AT_ONCE } else { LOOKED_THROUGH };
+    let mut lanes: Vec<(Place, Vec<job::Model>)> = Vec::new();
+    let mut known: HashMap<Lane, usize> = HashMap::new();
+    for job in store::due(app.db.reader(), app.clock.now(), limit).await? {
+        let place = place_of(&job);
+        if let Some(index) = known.get(&place.lane) {
+            lanes[*index].1.push(job);
+        } else if turns.has_room(place) {
+            known.insert(place.lane, lanes.len());
+            lanes.push((place, vec![job]));
+        }
+    }
+    let begun = lanes.len();
+    for (place, jobs) in lanes {
+        let app = Arc::clone(app);
+        // It may have become full meanwhile: what is left is still due.
+        if turns.has_room(place) {
+            turns.begin(place, async move { run_in_order(&app, &jobs).await });
+        }
+    }
+    Ok(begun)
+}
+
+/// Does work of one lane. What another worker has taken, or what failed, leaves the rest for later.
+async fn run_in_order(app: &App, jobs: &[job::Model]) {
+    for job in jobs {
+        match run(app, job).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                tracing::warn!(%error, job.id = %job.id, "what came of a job could not be written down");
+                return;
+            }
+        }
+    }
+}
+
+/// Does a job, unless another worker has it; tells whether it was ours.
+async fn run(app: &App, job: &job::Model) -> Result<bool> {
+    let lease = app.clock.now().plus_seconds(LEASE_SECONDS);
+    let is_ours = db::write(&app.db, "job.lease", async |tx| store::lease(tx, job, lease).await).await?;
+    if is_ours {
+        let outcome = perform(app, job).await;
+        settle(app, job, outcome).await?;
+    }
+    Ok(is_ours)
+}
+
+/// Where a job stands in line.
+fn place_of(job: &job::Model) -> Place {
+    let own = Place { lane: Lane::Own(job.id), connector: None };
+    let Ok(work) = serde_json::from_str(&job.work) else { return own };
+    match work {
+        Work::EndSession { connector, session }
+        | Work::SessionChanged { connector, session }
+        | Work::ProviderEvent { connector, session, .. } => {
+            Place { lane: Lane::Session(session), connector: Some(connector) }
+        }
+        Work::MessageStatus { receipt } => Place { lane: Lane::Account(receipt.account_id), connector: None },
+        Work::SendReaction { message, .. } => Place { lane: Lane::Message(message), connector: None },
+        Work::PlanChanged { .. } | Work::SendInvitation { .. } | Work::WarnOfWebhook { .. } => own,
+    }
 }
 
 async fn perform(app: &App, job: &job::Model) -> Result<()> {

@@ -5,6 +5,7 @@
 
 use entity::{
     attempt::{self, Failure},
+    channel::{ConnectorKind, Network},
     id::{AttemptId, LinkId},
     link,
     timestamp::Timestamp,
@@ -16,11 +17,11 @@ use crate::{
     audit,
     caller::Origin,
     channel::connect::{self, Connected},
-    connector::{Account, Observation, checkpoint::Asked},
+    connector::{Account, Observation, Start, checkpoint::Kind, target::Login},
     db,
     error::{Error, Result},
     onboarding::{
-        end_of, open,
+        asks_for_login, end_of, open,
         state::{self, Event},
         store,
     },
@@ -33,7 +34,19 @@ use crate::{
 pub(super) const ATTEMPT_SECONDS: i64 = 300;
 /// How long whoever looks at an attempt has it for itself, in seconds.
 pub(super) const LEASE_SECONDS: i64 = 10;
+/// How long whoever signs an account in, or answers for it, has it for itself, in seconds: longer than any provider is
+/// waited for.
+pub(super) const SIGN_IN_SECONDS: i64 = 60;
 const DUE_AT_ONCE: u64 = 100;
+
+/// What an observation follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    /// Somebody has looked.
+    Look,
+    /// The last question was answered: what is asked now is another one.
+    Answer,
+}
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,19 +62,38 @@ pub enum Advanced {
 /// # Errors
 /// What the database says; a connector's failure is logged and its attempt looked at again after the lease.
 pub async fn advance_due(app: &App) -> Result<usize> {
-    let due = store::due(app.db.reader(), app.clock.now(), DUE_AT_ONCE).await?;
-    let mut taken = 0;
+    let taken = take_due(app, |_, _| true).await?;
+    for (_, attempt) in &taken {
+        look(app, *attempt).await;
+    }
+    Ok(taken.len())
+}
+
+/// Takes the attempts that are due and wanted, to be looked at within the lease: whose they are, and which.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn take_due(
+    app: &App,
+    is_wanted: impl Fn(Option<ConnectorKind>, AttemptId) -> bool,
+) -> Result<Vec<(Option<ConnectorKind>, AttemptId)>> {
+    let mut due = store::due(app.db.reader(), app.clock.now(), DUE_AT_ONCE).await?;
+    due.retain(|attempt| is_wanted(attempt.connector, attempt.id));
+    let mut taken = Vec::new();
     for attempt in due {
         let lease = app.clock.now().plus_seconds(LEASE_SECONDS);
-        let is_ours = db::write(&app.db, "attempt.lease", async |tx| store::lease(tx, &attempt, lease).await).await?;
-        if is_ours {
-            taken += 1;
-            if let Err(error) = advance(app, attempt.id).await {
-                tracing::warn!(%error, attempt.id = %attempt.id, "an attempt is looked at again later");
-            }
+        if db::write(&app.db, "attempt.lease", async |tx| store::lease(tx, &attempt, lease).await).await? {
+            taken.push((attempt.connector, attempt.id));
         }
     }
     Ok(taken)
+}
+
+/// Moves an attempt on that was taken.
+pub(crate) async fn look(app: &App, id: AttemptId) {
+    if let Err(error) = advance(app, id).await {
+        tracing::warn!(%error, attempt.id = %id, "an attempt is looked at again later");
+    }
 }
 
 /// When the next attempt is due.
@@ -81,18 +113,40 @@ pub async fn advance(app: &App, id: AttemptId) -> Result<Advanced> {
         return Ok(Advanced::NotLive);
     };
     let observation = observe(app, &attempt).await?;
-    let changed = db::retried(|| apply_once(app, &attempt, &observation)).await?;
-    if let Some(link_id) = changed {
+    apply(app, &attempt, &observation, After::Look).await?;
+    Ok(Advanced::Looked)
+}
+
+/// Begins an attempt with what its account signs in with, which is forgotten then: an attempt whose provider does not
+/// answer fails.
+pub(super) async fn sign_in(app: &App, id: AttemptId, login: &Login) -> Result<()> {
+    let Some(attempt) = store::attempt(app.db.reader(), id).await?.filter(|found| state::is_live(found.state)) else {
+        return Ok(());
+    };
+    let observation = match begin(app, &attempt, Some(login)).await {
+        Ok(observation) => observation,
+        Err(error) => {
+            tracing::warn!(%error, attempt.id = %attempt.id, "an account could not be signed in");
+            Observation::Ended(Failure::ProviderUnavailable)
+        }
+    };
+    apply(app, &attempt, &observation, After::Look).await
+}
+
+/// Writes down what follows, and tells pages and workers of it.
+pub(super) async fn apply(app: &App, attempt: &attempt::Model, observation: &Observation, after: After) -> Result<()> {
+    if let Some(link_id) = db::retried(|| apply_once(app, attempt, observation, after)).await? {
         app.signals.publish(Signal::Link(link_id));
         app.signals.publish(Signal::Work);
     }
-    Ok(Advanced::Looked)
+    Ok(())
 }
 
 async fn observe(app: &App, attempt: &attempt::Model) -> Result<Observation> {
     let is_over = attempt.expires_at <= app.clock.now();
     match ask(app, attempt).await {
-        Ok(Observation::Waiting { .. } | Observation::Asking(_) | Observation::Starting { .. }) if is_over => {
+        Ok(Observation::Asking(_)) if is_over => Ok(Observation::Ended(Failure::ChallengeExpired)),
+        Ok(Observation::Waiting { .. } | Observation::Starting { .. }) if is_over => {
             Ok(Observation::Ended(Failure::QrExpired))
         }
         Err(error) if is_over => {
@@ -105,16 +159,32 @@ async fn observe(app: &App, attempt: &attempt::Model) -> Result<Observation> {
 
 async fn ask(app: &App, attempt: &attempt::Model) -> Result<Observation> {
     let Some(kind) = attempt.connector else { return Ok(Observation::Ended(Failure::NoConnector)) };
-    let connector = app.connectors.get(kind);
     if attempt.state != attempt::State::Connecting {
+        return app.connectors.get(kind).observe(app, attempt.id).await;
+    }
+    begin(app, attempt, None).await
+}
+
+/// Starts the session of an attempt. One that has to be signed in can only be looked at by who does not know with what.
+async fn begin(app: &App, attempt: &attempt::Model, login: Option<&Login>) -> Result<Observation> {
+    let Some(kind) = attempt.connector else { return Ok(Observation::Ended(Failure::NoConnector)) };
+    let connector = app.connectors.get(kind);
+    let link = store::by_id(app.db.reader(), attempt.link_id).await?.ok_or(Error::LinkNotFound)?;
+    if login.is_none() && asks_for_login(link.network) {
         return connector.observe(app, attempt.id).await;
     }
     let workspace = super::workspace_of(app.db.reader(), attempt.workspace_id).await?;
-    connector.start(app, attempt.id, &workspace.partner_id).await
+    let start = Start { session: attempt.id, partner_id: &workspace.partner_id, network: link.network, login };
+    connector.start(app, &start).await
 }
 
 /// Writes down what follows; tells the link if anything changed.
-async fn apply_once(app: &App, seen: &attempt::Model, observation: &Observation) -> Result<Option<LinkId>> {
+async fn apply_once(
+    app: &App,
+    seen: &attempt::Model,
+    observation: &Observation,
+    after: After,
+) -> Result<Option<LinkId>> {
     db::write(&app.db, "attempt.advance", async |tx| {
         let link = store::lock(tx, seen.link_id).await?.ok_or(Error::LinkNotFound)?;
         let Some(attempt) = store::live_attempt(tx, link.id).await?.filter(|alive| alive.id == seen.id) else {
@@ -127,8 +197,16 @@ async fn apply_once(app: &App, seen: &attempt::Model, observation: &Observation)
                 let is_news = store::set_waiting(app, tx, &attempt, state, qr.as_ref(), due_at).await?;
                 return Ok(is_news.then_some(link.id));
             }
-            // Pages ask for nothing but a phone: whoever is asked something else answers elsewhere.
-            Observation::Asking(Asked { look_again_at, .. }) | Observation::Starting { look_again_at } => {
+            // A picture comes with a script of somebody else's, which no page of ours loads.
+            Observation::Asking(asked) if asked.checkpoint.kind == Kind::Captcha => {
+                ended(app, tx, &link, &attempt, Failure::ChallengeUnsupported).await?;
+            }
+            Observation::Asking(asked) => {
+                let Some(state) = state::next(attempt.state, Event::Waits) else { return Ok(None) };
+                let is_news = store::set_asking(app, tx, &attempt, state, asked, after).await?;
+                return Ok(is_news.then_some(link.id));
+            }
+            Observation::Starting { look_again_at } => {
                 store::look_again(tx, &attempt, (*look_again_at).min(attempt.expires_at)).await?;
                 return Ok(None);
             }
@@ -171,13 +249,16 @@ async fn connected(
     let entry = audit::Entry::in_workspace("channel.connect", &workspace, channel.id)
         .after(serde_json::json!({ "account_id": channel.account_id, "user_id": channel.user_id }));
     audit::record(app, tx, &Origin::provider(), entry).await?;
+    if channel.network != Network::Whatsapp {
+        return Ok(());
+    }
     let told = EventBody::AccountConnected((&channel).into());
     webhook::emit(app, tx, &NewEvent::in_workspace(&workspace, told)).await?;
     tell::account(app, tx, Topic::AccountConnected, &channel).await
 }
 
 /// Ends an attempt that did not connect, and its session with it.
-async fn ended(
+pub(super) async fn ended(
     app: &App,
     tx: &DatabaseTransaction,
     link: &link::Model,

@@ -2,7 +2,7 @@
 //! user's connected account and takes the user's open link back.
 
 use entity::{
-    channel::{self, DisconnectReason},
+    channel::{DisconnectReason, Network},
     id::{LinkId, UserId},
     timestamp::Timestamp,
     user,
@@ -48,11 +48,34 @@ impl Default for Hours {
     }
 }
 
+/// How a link is wanted.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct CreateLink {
+    /// The network that it links an account of.
+    pub network: Network,
+    /// How long it works.
+    pub hours: Hours,
+}
+
+/// A network whose accounts a page links: `whatsapp`, `telegram` or `instagram`.
+///
+/// # Errors
+/// `invalid_request` naming `network`.
+pub fn parse_network(word: &str) -> Result<Network> {
+    match word.parse() {
+        Ok(network @ (Network::Whatsapp | Network::Telegram | Network::Instagram)) => Ok(network),
+        _ => Err(Error::field("network", "must be whatsapp, telegram or instagram")),
+    }
+}
+
 /// What was made. It holds the link's address, so it is stored sealed only.
 #[derive(Serialize, Deserialize)]
 pub struct Created {
     /// Whose account the link connects.
     pub user_id: UserId,
+    /// The network that it is on.
+    #[serde(default = "whatsapp")]
+    pub network: Network,
     /// The page's address.
     pub url: String,
     /// When it stops working.
@@ -65,6 +88,11 @@ pub struct Created {
     revoked: Vec<LinkId>,
 }
 
+/// What links were for before they said so.
+const fn whatsapp() -> Network {
+    Network::Whatsapp
+}
+
 /// Makes a link for a user.
 ///
 /// # Errors
@@ -74,10 +102,10 @@ pub async fn create(
     caller: &PartnerCaller,
     slug: &str,
     user_id: UserId,
-    hours: Hours,
+    command: CreateLink,
     request: &Repeatable,
 ) -> Result<Created> {
-    let created = db::retried(|| create_once(app, caller, slug, user_id, hours, request)).await?;
+    let created = db::retried(|| create_once(app, caller, slug, user_id, command, request)).await?;
     for link in &created.revoked {
         app.signals.publish(Signal::Link(*link));
     }
@@ -90,7 +118,7 @@ async fn create_once(
     caller: &PartnerCaller,
     slug: &str,
     user_id: UserId,
-    hours: Hours,
+    CreateLink { network, hours }: CreateLink,
     request: &Repeatable,
 ) -> Result<Created> {
     let token = secret::generate(&app.clock, "");
@@ -113,14 +141,14 @@ async fn create_once(
         let ended =
             channels::disconnect::of_user(app, tx, &origin, &workspace, user_id, DisconnectReason::NewLink).await?;
         let expires_at = now.plus_seconds(hours.0 * 3600);
-        let network = channel::Network::Whatsapp;
         let new = store::NewLink { id, user_id, network, digest, sealed, expires_at };
         store::insert(app, tx, workspace.id, new).await?;
         let entry = audit::Entry::in_workspace("link.create", &workspace, id)
-            .after(serde_json::json!({ "user_id": user_id, "expires_at": expires_at }));
+            .after(serde_json::json!({ "user_id": user_id, "network": network, "expires_at": expires_at }));
         audit::record(app, tx, &origin, entry).await?;
         let created = Created {
             user_id,
+            network,
             url: url(app, &token).expose_secret().to_owned(),
             expires_at,
             account_disconnected: ended.is_some(),

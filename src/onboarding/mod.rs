@@ -3,10 +3,14 @@
 //! One link per user is active, one attempt per link is alive, and a link connects at most once; each is a unique
 //! index or a locked row. Opening a link starts nothing. Every function that changes a link or an attempt locks the
 //! link's row first, so that revoking, retrying and connecting never cross.
+//!
+//! Where a network links accounts with user name and password, an attempt begins with them. They go to the connector
+//! and are forgotten: nothing of them is stored, so an attempt whose process dies meanwhile fails.
 
 use entity::{
+    channel::Network,
     id::{LinkId, UserId, WorkspaceId},
-    link,
+    link::{self, Model},
     timestamp::Timestamp,
     workspace,
 };
@@ -20,6 +24,7 @@ use crate::{
 };
 
 pub mod advance;
+pub mod answer;
 pub mod create_link;
 pub mod open;
 pub mod pairing;
@@ -35,6 +40,14 @@ pub(crate) use revoke::revoke_of_user;
 pub const MAX_ATTEMPTS: i32 = 5;
 /// Most pairing codes on one link.
 pub const MAX_PAIRING_CODES: i32 = 3;
+/// Most wrong answers to what the network asks of one attempt.
+pub const MAX_WRONG_ANSWERS: i32 = 5;
+
+/// Whether an account of this network is linked with its user name and password, which the page asks for then.
+#[must_use]
+pub const fn asks_for_login(network: Network) -> bool {
+    matches!(network, Network::Instagram)
+}
 
 /// A link that can still be opened, with its address.
 pub struct ActiveLink {
@@ -44,6 +57,8 @@ pub struct ActiveLink {
     pub url: SecretString,
     /// Whose account it connects.
     pub user_id: UserId,
+    /// The network that it is on.
+    pub network: Network,
     /// When it stops working.
     pub expires_at: Timestamp,
 }
@@ -89,7 +104,8 @@ pub async fn list(
 
 fn with_url(app: &App, row: &link::Model) -> Result<ActiveLink> {
     let token = app.vault.open_text(&purpose(row.id), &row.sealed)?;
-    Ok(ActiveLink { id: row.id, url: url(app, &token), user_id: row.user_id, expires_at: row.expires_at })
+    let Model { id, user_id, network, expires_at, .. } = *row;
+    Ok(ActiveLink { id, url: url(app, &token), user_id, network, expires_at })
 }
 
 fn url(app: &App, token: &SecretString) -> SecretString {

@@ -1,6 +1,6 @@
 //! Opening a link: who it is for, whose brand it carries, and how it stands. Changes nothing.
 
-use entity::{attempt, id::LinkId, link, partner, user, workspace};
+use entity::{attempt, channel::Network, id::LinkId, link, partner, user, workspace};
 
 use crate::{
     app::App,
@@ -24,6 +24,8 @@ pub struct Opened {
 /// How a link and its last attempt stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
+    /// The network that it links an account of.
+    pub network: Network,
     /// Why it opens nothing any more; `None` while it does.
     pub end: Option<LinkEnd>,
     /// The last attempt.
@@ -58,6 +60,7 @@ pub async fn standing(app: &App, id: LinkId) -> Result<Standing> {
     let link = store::by_id(db, id).await?.ok_or(Error::LinkNotFound)?;
     let attempt = store::last_attempt(db, id).await?;
     Ok(Standing {
+        network: link.network,
         end: end_of(&link, app.clock.now()),
         attempt,
         attempts_left: MAX_ATTEMPTS - link.attempts_used,

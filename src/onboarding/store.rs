@@ -15,8 +15,9 @@ use sea_orm::{
 
 use crate::{
     app::App,
-    connector::{PairingCode, Qr},
+    connector::{PairingCode, Qr, checkpoint::Asked},
     error::Result,
+    onboarding::advance::After,
 };
 
 /// A link to be written.
@@ -147,6 +148,11 @@ pub(super) async fn insert_attempt(
         qr_expires_at: Set(None),
         pairing_code: Set(None),
         pairing_expires_at: Set(None),
+        checkpoint: Set(None),
+        checkpoint_expires_at: Set(None),
+        question_seq: Set(0),
+        wrong_answers: Set(0),
+        answering_until: Set(None),
         expires_at: Set(new.expires_at),
         due_at: Set(new.due_at),
         error_code: Set(new.error_code),
@@ -224,17 +230,77 @@ pub(super) async fn set_waiting(
     due_at: Timestamp,
 ) -> Result<bool> {
     let mut row = attempt::ActiveModel { id: Unchanged(attempt.id), due_at: Set(Some(due_at)), ..Default::default() };
-    let is_news = attempt.state != state || attempt.qr_payload.as_deref() != qr.map(|qr| &*qr.payload);
+    let is_other_code = attempt.qr_payload.as_deref() != qr.map(|qr| &*qr.payload);
+    let is_news = attempt.state != state || is_other_code || attempt.checkpoint.is_some();
     if is_news {
         row.state = Set(state);
         row.qr_payload = Set(qr.map(|qr| qr.payload.clone()));
         row.qr_seq = Set(qr.map_or(attempt.qr_seq, |qr| qr.seq));
         row.qr_expires_at = Set(qr.map(|qr| qr.expires_at));
+        row.checkpoint = Set(None);
+        row.checkpoint_expires_at = Set(None);
         row.updated_at = Set(app.clock.now());
         row.revision = Set(attempt.revision + 1);
     }
     row.update(tx).await?;
     Ok(is_news)
+}
+
+/// Shows what the network asks; tells whether that is news to the page.
+pub(super) async fn set_asking(
+    app: &App,
+    tx: &DatabaseTransaction,
+    attempt: &attempt::Model,
+    state: State,
+    asked: &Asked,
+    after: After,
+) -> Result<bool> {
+    let question = asked.checkpoint.stored()?;
+    let due_at = asked.look_again_at.min(attempt.expires_at);
+    let mut row = attempt::ActiveModel { id: Unchanged(attempt.id), due_at: Set(Some(due_at)), ..Default::default() };
+    let is_news = after == After::Answer || attempt.checkpoint.as_ref() != Some(&question);
+    if is_news {
+        row.state = Set(state);
+        row.qr_payload = Set(None);
+        row.qr_expires_at = Set(None);
+        row.checkpoint = Set(Some(question));
+        row.checkpoint_expires_at = Set(Some(asked.expires_at.min(attempt.expires_at)));
+        row.question_seq = Set(attempt.question_seq + 1);
+        row.answering_until = Set(None);
+        row.updated_at = Set(app.clock.now());
+        row.revision = Set(attempt.revision + 1);
+    }
+    row.update(tx).await?;
+    Ok(is_news)
+}
+
+/// Keeps others from answering, while an answer is on its way.
+pub(super) async fn take_answer(
+    tx: &DatabaseTransaction,
+    attempt: &attempt::Model,
+    until: Timestamp,
+) -> Result<attempt::Model> {
+    let row =
+        attempt::ActiveModel { id: Unchanged(attempt.id), answering_until: Set(Some(until)), ..Default::default() };
+    Ok(row.update(tx).await?)
+}
+
+/// Lets others answer again; a wrong answer is counted.
+pub(super) async fn release_answer(
+    app: &App,
+    tx: &DatabaseTransaction,
+    attempt: &attempt::Model,
+    wrong_answers: i32,
+) -> Result<attempt::Model> {
+    let row = attempt::ActiveModel {
+        id: Unchanged(attempt.id),
+        answering_until: Set(None),
+        wrong_answers: Set(wrong_answers),
+        updated_at: Set(app.clock.now()),
+        revision: Set(attempt.revision + 1),
+        ..Default::default()
+    };
+    Ok(row.update(tx).await?)
 }
 
 /// Shows a pairing code, and lets the attempt live as long as it.
@@ -274,6 +340,9 @@ pub(super) async fn end_attempt(
         qr_expires_at: Set(None),
         pairing_code: Set(None),
         pairing_expires_at: Set(None),
+        checkpoint: Set(None),
+        checkpoint_expires_at: Set(None),
+        answering_until: Set(None),
         due_at: Set(None),
         error_code: Set(error_code),
         account_id: Set(account_id),

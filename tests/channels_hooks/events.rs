@@ -286,3 +286,30 @@ async fn a_web_chat_is_told_of_when_its_first_visitor_comes() {
     assert_eq!(data_of(&received, "channel.updated")["changed"], json!(["widgetToken"]));
     assert!(!received[0].body.contains("wgt_"), "{}", received[0].body);
 }
+
+#[tokio::test]
+async fn an_attempt_on_a_page_names_the_account_that_its_user_had() {
+    let app = start().await;
+    let shop = Shop::open(&app).await;
+    let receiver = Receiver::start().await;
+    hook(&shop, &receiver, json!(["channel.link_expired"])).await;
+    let user = shop.partner.users(&shop.workspace, 1).await[0];
+    let expired = async || {
+        shop.partner.page(&shop.workspace, user).await.start().await;
+        for _ in 0..5 {
+            app.advance(20).await;
+        }
+        data_of(&heard(&shop, &receiver).await, "channel.link_expired")
+    };
+    let first = expired().await;
+    let expected = json!({
+        "channelId": null, "channelType": "whatsapp", "connected": false, "userId": user,
+        "attemptId": first["attemptId"], "reason": "qr_expired",
+    });
+    assert_eq!(first, expected);
+    shop.partner.connect(&shop.workspace, user, "+15550001111").await;
+    let id = shop.get("/channels").await.expect(200)["data"][0]["id"].clone();
+    let second = expired().await;
+    assert_eq!(second["channelId"], id);
+    assert_ne!(second["attemptId"], first["attemptId"]);
+}

@@ -1,6 +1,6 @@
 //! Messages that go out: once, or never and for nothing.
 
-use entity::message::Status;
+use entity::{channel, message::Status};
 
 use crate::{
     conformance::{Provider, Remote, Scene, THEIRS},
@@ -10,9 +10,8 @@ use crate::{
 
 pub(crate) async fn from_link_to_answer<P: Provider>() {
     let scene = Scene::<P>::linked().await;
-    let account = scene.account().await;
-    assert_eq!((&account["phone_number_e164"], &account["connected"]), (&"+15550001111".into(), &true.into()));
-    let id = scene.send(THEIRS, "Your bread is ready.").await;
+    assert_eq!(scene.channel().await.state, channel::State::Connected);
+    let id = P::answer(&scene, "Your bread is ready.").await;
     let message = scene.app.message(id).await;
     assert_eq!((message.status, message.tries), (Status::Sent, 1));
     assert_eq!(scene.provider.taken(&scene.app, "Your bread is ready.").await, 1);
@@ -23,7 +22,10 @@ pub(crate) async fn from_link_to_answer<P: Provider>() {
     scene.provider.write(&scene.app, THEIRS, "I am on my way!").await;
     let token = scene.token().await;
     let chat = token.get("/chats").await.expect(200)["data"]["chats"][0].clone();
-    assert_eq!((&chat["phone"], &chat["read"]), (&THEIRS.into(), &false.into()));
+    assert_eq!(chat["read"], false);
+    if scene.channel().await.network.has_numbers() {
+        assert_eq!(chat["phone"], THEIRS);
+    }
     let messages = token.get(&format!("/chats/{}/messages", chat["id"])).await.expect(200);
     let texts: Vec<&str> = messages["data"]["messages"]
         .as_array()
@@ -31,8 +33,9 @@ pub(crate) async fn from_link_to_answer<P: Provider>() {
         .iter()
         .filter_map(|message| message["text"].as_str())
         .collect();
-    assert_eq!(texts.len(), 2, "{messages}");
-    assert!(texts.contains(&"I am on my way!"));
+    for text in ["Your bread is ready.", "I am on my way!"] {
+        assert_eq!(texts.iter().filter(|found| **found == text).count(), 1, "{messages}");
+    }
     assert_eq!(scene.used().await, 1);
     audited(&scene.app).await;
 }

@@ -183,6 +183,13 @@ impl Remote for Unipile {
         Posted { session: self.newest(), body: body.to_string() }
     }
 
+    fn address_of_key(&self) -> Option<String> {
+        let addresses: Vec<Value> = self.webhooks().iter().map(|webhook| webhook["request_url"].clone()).collect();
+        let first = addresses.first()?.as_str()?.to_owned();
+        assert!(addresses.iter().all(|address| *address == first), "{addresses:?}");
+        Some(first)
+    }
+
     async fn post(&self, posted: &Posted, signature: Signature) -> u16 {
         let proof = match signature {
             Signature::Genuine => None,

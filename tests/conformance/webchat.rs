@@ -1,43 +1,104 @@
-//! Web chats, which no phone links and no provider brings: what the suite asks of every connector about sending,
-//! receiving, receipts and repetition, asked of a visitor.
+//! Web chats, which no phone links and no provider brings, played by a visitor; and what the suite asks of other
+//! connectors about repetition and receipts, asked of them.
 
 use entity::{
-    channel::ConnectorKind,
+    channel::{self, ConnectorKind, Network},
     id::{AttemptId, MessageId, PartnerId},
     message::Status,
 };
 use quartermaster::{
-    connector::{Delivery, Observation, Outgoing},
+    connector::{Delivery, Observation, Outgoing, Start},
     message::Jid,
 };
 use serde_json::json;
+use tokio::sync::OnceCell;
 
 use crate::{
-    ledger::audited,
-    support::{TestApp, channels::Shop, visitor::Visitor},
+    conformance::{Provider, Scene, uid},
+    support::{
+        Answer, TestApp,
+        channels::Shop,
+        page::Page,
+        provider::Trouble,
+        visitor::{Visitor, WEBSITE},
+    },
 };
 
-#[tokio::test]
-async fn from_visit_to_answer() {
-    let app = TestApp::start().await;
-    let shop = Shop::open(&app).await;
-    let chat = shop.web_chat(json!({})).await;
-    let visitor = Visitor::come(&app, &chat.token).await;
-    visitor.write("Is my bread ready?").await;
-    let held = shop.chats().await[0].clone();
-    assert_eq!(held["read"], false);
-    let id = shop.answer(&held, "Your bread is ready.").await;
-    let message = app.message(id).await;
-    assert_eq!((message.status, message.tries), (Status::Sent, 1));
-    assert_eq!(visitor.window().await.len(), 2);
-    visitor.tell(&app, 2, 0).await;
-    visitor.tell(&app, 2, 2).await;
-    let steps: Vec<Status> = app.history(id).await.into_iter().map(|(status, _)| status).collect();
-    assert_eq!(steps, [Status::Sent, Status::Delivered, Status::Read]);
-    let messages = shop.token.get(&format!("/chats/{}/messages", held["id"])).await.expect(200);
-    assert_eq!(messages["data"]["messages"].as_array().map(Vec::len), Some(2), "{messages}");
-    assert_eq!(shop.token.credits().await.0, 1);
-    audited(&app).await;
+/// Web chats, played by a visitor of the website.
+pub(crate) struct WebChats {
+    visitor: OnceCell<Visitor>,
+}
+
+impl WebChats {
+    fn visitor(&self) -> &Visitor {
+        self.visitor.get().expect("a visitor")
+    }
+}
+
+impl Provider for WebChats {
+    async fn set_up(_: &TestApp, _: &PartnerId) -> Self {
+        Self { visitor: OnceCell::new() }
+    }
+
+    async fn connect(scene: &Scene<Self>) -> channel::Model {
+        let token = scene.token().await;
+        let body = json!({ "name": "Website", "type": "webchat", "config": { "allowedOrigins": [WEBSITE] } });
+        let request = scene.app.http.post(format!("{}/v1/channels", scene.app.base));
+        let made = Answer::of(request.bearer_auth(token.token()).json(&body)).await.expect(201);
+        let widget = made["data"]["attributes"]["widgetToken"].as_str().expect("a token");
+        let visitor = Visitor::come(&scene.app, widget).await;
+        visitor.write("Is my bread ready?").await;
+        scene.app.run_jobs().await;
+        assert!(scene.provider.visitor.set(visitor).is_ok(), "it is linked once");
+        scene.channel().await
+    }
+
+    async fn answer(scene: &Scene<Self>, text: &str) -> MessageId {
+        let token = scene.token().await;
+        let chat = token.get("/chats").await.expect(200)["data"]["chats"][0]["id"].clone();
+        let sent = token.post(&format!("/chats/{chat}/messages"), json!({ "text": text })).await.expect(200);
+        scene.app.run_jobs().await;
+        uid(&sent)
+    }
+
+    async fn show_code(&self, _: &TestApp, _: &Page) -> String {
+        unreachable!("no phone links a web chat")
+    }
+
+    async fn run_out(&self, _: &TestApp) {
+        unreachable!("no phone links a web chat")
+    }
+
+    async fn link(&self, _: &TestApp, _: &str) {
+        unreachable!("no phone links a web chat")
+    }
+
+    fn trouble(&self, _: Trouble) -> String {
+        unreachable!("no provider stands between")
+    }
+
+    async fn taken(&self, _: &TestApp, text: &str) -> usize {
+        self.visitor().window().await.iter().filter(|(_, found)| found == text).count()
+    }
+
+    async fn read(&self, app: &TestApp, _: &str) {
+        let last = i64::try_from(self.visitor().window().await.len()).expect("a count");
+        self.visitor().tell(app, last, 0).await;
+        self.visitor().tell(app, last, last).await;
+    }
+
+    async fn write(&self, app: &TestApp, _: &str, text: &str) {
+        self.visitor().write(text).await;
+        app.run_jobs().await;
+    }
+
+    async fn log_out(&self, _: &TestApp) {
+        unreachable!("no phone removes a web chat")
+    }
+
+    async fn is_gone(&self, _: &TestApp, _: AttemptId) -> bool {
+        unreachable!("no provider keeps a session of it")
+    }
 }
 
 #[tokio::test]
@@ -66,8 +127,9 @@ async fn what_is_repeated_after_a_crash_changes_nothing() {
     let nobody = connector.send(&app.app, &outgoing(id, "01930000-0000-7000-8000-000000000001")).await;
     assert_eq!(nobody, Delivery::Rejected { reason: "no_such_visitor".to_owned() });
     let acme = PartnerId::parse("acme").expect("an id");
+    let start = Start { session: channel.session, partner_id: &acme, network: Network::Webchat, login: None };
     for _ in 0..2 {
-        let started = connector.start(&app.app, channel.session, &acme).await.expect("a session");
+        let started = connector.start(&app.app, &start).await.expect("a session");
         assert!(matches!(&started, Observation::Connected(account) if account.external_id == channel.id.to_string()));
         connector.end(&app.app, channel.session).await.expect("the end");
     }

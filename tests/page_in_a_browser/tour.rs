@@ -72,11 +72,40 @@ pub(super) async fn tour(scene: &mut Scene, visit: impl AsyncFn(&Scene, &'static
     scene.until("link_expired").await;
     visit(scene, "link_expired").await;
 
+    networks(scene, &visit).await;
+
     scene.replace_link().await;
     scene.show_code().await;
     scene.app.app.stop.send_replace(true);
     scene.browser.until("document.getElementById('offline').checkVisibility()").await;
     visit(scene, "offline").await;
+}
+
+async fn networks(scene: &mut Scene, visit: &impl AsyncFn(&Scene, &'static str)) {
+    scene.renew_on("telegram").await;
+    scene.show_code().await;
+    visit(scene, "telegram").await;
+    scene.renew_on("instagram").await;
+    scene.browser.open(&scene.url).await;
+    scene.until("sign_in").await;
+    visit(scene, "sign_in").await;
+    scene.sign_in("my_brand", "wrong_401").await;
+    scene.browser.until("document.getElementById('login-error').checkVisibility()").await;
+    visit(scene, "sign_in_refused").await;
+    scene.sign_in("my_brand", "right_2fa").await;
+    scene.until_asked("Two-factor code").await;
+    visit(scene, "asking").await;
+    scene.reply("000000").await;
+    scene.browser.until("document.getElementById('answer-error').checkVisibility()").await;
+    visit(scene, "wrong_code").await;
+    scene.app.advance(301).await;
+    scene.until("failed").await;
+    visit(scene, "sign_in_over").await;
+    scene.browser.click("#retry").await;
+    scene.until("sign_in").await;
+    scene.sign_in("my_brand", "right_app").await;
+    scene.until_asked("Approve the sign-in").await;
+    visit(scene, "approval").await;
 }
 
 async fn embedded(scene: &mut Scene, visit: &impl AsyncFn(&Scene, &'static str)) {

@@ -194,6 +194,21 @@ async fn a_visitor_attaches_a_file() {
     let held = visit.shop.chats().await[0].clone();
     let messages = visit.shop.token.get(&format!("/chats/{}/messages", held["id"])).await.expect(200);
     assert_eq!(messages["data"]["messages"][0]["attachment_filename"], "bread.png", "{messages}");
+    // Its address is good for a quarter of an hour; an old one is renewed when it is followed.
+    let first = visit.browser.run("return document.querySelector('#messages a').href").await;
+    let fetched = async |url: &Value| {
+        let url = url.as_str().expect("an address");
+        app.http.get(url).send().await.expect("an answer").status().as_u16()
+    };
+    assert_eq!(fetched(&first).await, 200);
+    app.clock.advance(std::time::Duration::from_secs(16 * 60));
+    assert_ne!(fetched(&first).await, 200);
+    visit.browser.run("const now = Date.now; Date.now = () => now() + 16 * 60000; window.open = () => null").await;
+    visit.browser.click("#messages a").await;
+    let renewed =
+        "document.querySelector('#messages a').href !== ARGUMENT && document.querySelector('#messages a').href";
+    let renewed = visit.browser.until(&renewed.replace("ARGUMENT", &first.to_string())).await;
+    assert_eq!(fetched(&renewed).await, 200);
     // What is no picture says why it was not sent.
     visit.browser.run_with(attach, &[json!("bread.exe"), json!(vec![77; 500])]).await;
     visit.browser.until("document.querySelector('.failed small')?.textContent.includes('Not sent: files are')").await;

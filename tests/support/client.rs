@@ -136,6 +136,14 @@ impl PartnerClient {
         created["qr_link"].as_str().expect("an address").to_owned()
     }
 
+    /// Address of a new link for a user's account on a network.
+    pub(crate) async fn link_on(&self, workspace: &str, user: i64, network: &str) -> String {
+        let path = format!("/workspaces/{workspace}/users/{user}/qr");
+        let created = self.post(&path, serde_json::json!({ "network": network })).await.expect(200);
+        assert_eq!(created["network"], network);
+        created["qr_link"].as_str().expect("an address").to_owned()
+    }
+
     /// The page of a new link for a user.
     pub(crate) async fn page(&self, workspace: &str, user: i64) -> Page {
         Page::open(&self.http, &self.link(workspace, user).await)

@@ -37,6 +37,22 @@ impl Page {
         Shown(self.try_start().await.expect(200))
     }
 
+    /// Starts with what an account signs in with.
+    pub(crate) async fn sign_in(&self, username: &str, password: &str) -> Answer {
+        let login = json!({ "username": username, "password": password });
+        Answer::of(self.http.post(format!("{}/attempts", self.url)).json(&login)).await
+    }
+
+    /// Answers the question with this number.
+    pub(crate) async fn answer(&self, question: i64, code: &str) -> Answer {
+        let body = json!({ "question": question, "code": code });
+        Answer::of(self.http.post(format!("{}/answer", self.url)).json(&body)).await
+    }
+
+    pub(crate) async fn ask_again(&self) -> Answer {
+        Answer::of(self.http.post(format!("{}/answer/resend", self.url))).await
+    }
+
     pub(crate) async fn try_pair(&self, phone: &str) -> Answer {
         Answer::of(self.http.post(format!("{}/pairing-code", self.url)).json(&json!({ "phone": phone }))).await
     }

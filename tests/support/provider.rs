@@ -216,6 +216,11 @@ impl Troubles {
         self.0.lock().expect("a lock").push_back(trouble);
     }
 
+    /// How many there are.
+    pub(crate) fn left(&self) -> usize {
+        self.0.lock().expect("a lock").len()
+    }
+
     pub(crate) fn next(&self) -> Option<Trouble> {
         self.0.lock().expect("a lock").pop_front()
     }

@@ -3,7 +3,12 @@
 use hmac_sha256::HMAC;
 use serde_json::{Value, json};
 
-use crate::support::{TestApp, channels::Shop, visitor::Visitor};
+use crate::support::{
+    Setup, TestApp,
+    channels::Shop,
+    receiver::{Received, Receiver},
+    visitor::Visitor,
+};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -112,4 +117,36 @@ async fn who_only_looks_leaves_nothing() {
     visitor.tell(&app, 9, 9).await;
     let visitors = entity::webchat_visitor::Entity::find().count(app.app.db.reader()).await.expect("a count");
     assert_eq!((visitors, shop.chats().await.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn the_first_thing_that_is_told_of_a_visitor_has_their_name() {
+    let app = Setup::default().configured(|config| config.allow_private_targets = true).start().await;
+    let shop = Shop::open(&app).await;
+    let chat = shop.web_chat(json!({})).await;
+    let receiver = Receiver::start().await;
+    for event_type in ["chat:new", "message:received:new"] {
+        let body = json!({ "event_type": event_type, "url": receiver.url(), "enabled": true });
+        shop.token.post("/webhooks", body).await.expect(200);
+    }
+    let ann = Visitor::at(&app, &chat.token).begin(json!({ "name": "Ann" })).await;
+    ann.write("Hello").await;
+    app.run_jobs().await;
+    let called = |body: &Value| {
+        ["full_name", "name"].into_iter().find_map(|field| body["chat"][field].as_str().map(str::to_owned))
+    };
+    let told: Vec<Value> = receiver.received().iter().map(Received::json).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    for body in &told {
+        assert_eq!(called(body).as_deref(), Some("Ann"), "{body}");
+    }
+    receiver.forget();
+    // Of somebody who has not said it, the id stands for it.
+    let nobody = Visitor::come(&app, &chat.token).await;
+    nobody.write("Hello").await;
+    app.run_jobs().await;
+    let id = format!("{}@webchat", nobody.id);
+    let told: Vec<Value> = receiver.received().iter().map(Received::json).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.iter().all(|body| called(body).as_deref() == Some(id.as_str())), "{told:?}");
 }

@@ -7,7 +7,7 @@ use entity::{
     workspace,
 };
 use sea_orm::DatabaseTransaction;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
 
 use crate::{
@@ -24,6 +24,7 @@ use crate::{
         store::settings,
         switch, update,
     },
+    connector::target::Login,
     db,
     error::{Error, Result},
     partner as partners,
@@ -31,16 +32,6 @@ use crate::{
     signal::Signal,
     workspace as workspaces,
 };
-
-/// What an account signs in with.
-pub struct Login {
-    /// Its name or address on the network.
-    pub username: String,
-    /// Its password.
-    pub password: SecretString,
-    /// Where it seems to come from, ISO 3166-1 alpha-2.
-    pub country: String,
-}
 
 /// What becomes of a channel that is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,7 +189,9 @@ fn config_of(command: &Connect, connector: &str) -> Result<Map<String, Value>> {
     if let Some(login) = &command.login {
         config.insert("username".to_owned(), login.username.as_str().into());
         config.insert("password".to_owned(), login.password.expose_secret().into());
-        config.insert("country".to_owned(), login.country.as_str().into());
+        if let Some(country) = &login.country {
+            config.insert("country".to_owned(), country.as_str().into());
+        }
     }
     Ok(config)
 }

@@ -31,7 +31,7 @@ mod look;
 mod store_slots;
 
 pub use campaign::{campaign, set_campaign};
-pub use connect::{Connect, Connected, Force, Login, answer, connect};
+pub use connect::{Connect, Connected, Force, answer, connect};
 pub use disconnect::disconnect;
 pub use look::{refresh, status};
 

@@ -13,11 +13,12 @@ use entity::{
     timestamp::Timestamp,
 };
 use reqwest::RequestBuilder;
+use secrecy::ExposeSecret;
 
 use crate::{
     app::App,
     connector::{
-        Account, Connector, Delivery, Observation, Outgoing, OutgoingReaction, PairingCode,
+        Account, Connector, Delivery, Observation, Outgoing, OutgoingReaction, PairingCode, Start,
         callback::{Callback, Heard},
         checkpoint::Checkpoint,
         refusal::{Class, Refusal},
@@ -44,11 +45,11 @@ const LIMITED_SECONDS: i64 = 5;
 pub(super) struct Wanted<'a> {
     pub(super) network: Network,
     /// What the account signs in with; it waits for a phone where absent.
-    pub(super) login: Option<Login<'a>>,
+    pub(super) login: Option<Credentials<'a>>,
 }
 
 /// What an account signs in with.
-pub(super) struct Login<'a> {
+pub(super) struct Credentials<'a> {
     pub(super) username: &'a str,
     pub(super) password: &'a str,
     /// Where it seems to come from, ISO 3166-1 alpha-2.
@@ -56,14 +57,19 @@ pub(super) struct Login<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    const fn phone(network: Network) -> Self {
-        Self { network, login: None }
+    fn of_start(start: &'a Start<'a>) -> Self {
+        let login = start.login.map(|login| Credentials {
+            username: &login.username,
+            password: login.password.expose_secret(),
+            country: login.country.as_deref(),
+        });
+        Self { network: start.network, login }
     }
 
     fn of(target: &'a Target) -> Self {
         let login = target.text("username").zip(target.text("password"));
         let country = target.text("country");
-        let login = login.map(|(username, password)| Login { username, password, country });
+        let login = login.map(|(username, password)| Credentials { username, password, country });
         Self { network: target.network, login }
     }
 }
@@ -177,6 +183,11 @@ pub(super) trait Bridge: Send + Sync {
     /// Whether a callback is the provider's.
     fn is_genuine(&self, app: &App, session: &Session, callback: &Callback) -> bool;
 
+    /// Whether it calls back at an address of each session, as most do, and not at one of its key.
+    fn has_own_addresses(&self) -> bool {
+        true
+    }
+
     /// Whether a callback that comes to the address of a key is the provider's, by the secret of that key. Most
     /// providers have an address for each session.
     fn is_genuine_for_all(&self, _secret: &str, _callback: &Callback) -> bool {
@@ -209,8 +220,8 @@ pub(super) struct Bridged<B>(pub(super) B);
 
 #[async_trait]
 impl<B: Bridge> Connector for Bridged<B> {
-    async fn start(&self, app: &App, session: AttemptId, partner_id: &PartnerId) -> Result<Observation> {
-        self.begin(app, session, partner_id, &Wanted::phone(Network::Whatsapp)).await
+    async fn start(&self, app: &App, start: &Start<'_>) -> Result<Observation> {
+        self.begin(app, start.session, start.partner_id, &Wanted::of_start(start)).await
     }
 
     async fn sign_in(&self, app: &App, target: &Target) -> Result<SignIn> {

@@ -9,10 +9,10 @@ use std::collections::HashMap;
 
 use entity::{
     channel::ConnectorKind,
-    id::{AttemptId, ChannelId, CredentialId},
+    id::{AttemptId, ChannelId, CredentialId, WorkspaceId},
     timestamp::Timestamp,
 };
-use sea_orm::DatabaseTransaction;
+use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,7 @@ use crate::{
     queue::{self, Work},
     secret,
     signal::Signal,
+    workspace as workspaces,
 };
 
 pub mod direct;
@@ -135,14 +136,51 @@ impl Event {
     }
 }
 
-/// Where the provider of a channel brings what comes to it: what its session was told, or where nothing was told to
-/// anybody, an address of the channel's own.
+/// Where the provider of a channel brings what comes to it: what its session was told, or its key, if there is one
+/// ([`keys`]); or where nothing was told to anybody, an address of the channel's own.
 #[must_use]
-pub fn address(app: &App, connector: ConnectorKind, channel: ChannelId, session: AttemptId) -> String {
-    match app.connectors.bridge(connector) {
-        Some(_) => session_address(app, connector, session),
-        None => format!("{}/callbacks/ch_{channel}", app.config.public_url),
+pub fn address(
+    app: &App,
+    connector: ConnectorKind,
+    channel: ChannelId,
+    session: AttemptId,
+    key: Option<CredentialId>,
+) -> String {
+    match (app.connectors.bridge(connector), key) {
+        (None, _) => format!("{}/callbacks/ch_{channel}", app.config.public_url),
+        (Some(bridge), Some(key)) if !bridge.has_own_addresses() => key_address(app, connector, key),
+        (Some(_), _) => session_address(app, connector, session),
     }
+}
+
+/// The keys of these sessions, all of one workspace, whose providers call back at an address of their key: that with
+/// which a session was begun, else the one with which it would be.
+pub(crate) async fn keys(
+    app: &App,
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    sessions: &[(ConnectorKind, AttemptId)],
+) -> Result<HashMap<AttemptId, CredentialId>> {
+    let is_shared = |kind| app.connectors.bridge(kind).is_some_and(|bridge| !bridge.has_own_addresses());
+    let sessions: Vec<_> = sessions.iter().copied().filter(|(kind, _)| is_shared(*kind)).collect();
+    if sessions.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut keys = session::credentials(db, sessions.iter().map(|(_, session)| *session)).await?;
+    for (kind, session) in sessions {
+        if !keys.contains_key(&session)
+            && let Some(workspace) = workspaces::by_id(db, workspace_id).await?
+            && let Some(key) = registry::credential_of(db, kind, &workspace.partner_id).await?
+        {
+            keys.insert(session, key);
+        }
+    }
+    Ok(keys)
+}
+
+/// Where a provider tells us of all accounts of a key.
+pub(super) fn key_address(app: &App, connector: ConnectorKind, key: CredentialId) -> String {
+    format!("{}/callbacks/app/{connector}/{key}", app.config.public_url)
 }
 
 /// Where a provider tells us of a session.

@@ -116,6 +116,20 @@ pub(super) async fn choose(
     Ok((partner.sandbox || app.config.sandbox).then_some(ConnectorKind::Sandbox))
 }
 
+/// The credentials that open a connector for a partner, if any do.
+pub(super) async fn credential_of(
+    db: &impl ConnectionTrait,
+    connector: ConnectorKind,
+    partner_id: &PartnerId,
+) -> Result<Option<CredentialId>> {
+    for owner in [Some(partner_id), None] {
+        if let Some(row) = store::credentials_of(db, owner, connector).await? {
+            return Ok(Some(row.id));
+        }
+    }
+    Ok(None)
+}
+
 /// What opens a connector for a partner, if anything does.
 pub(super) async fn access_of(app: &App, connector: ConnectorKind, partner_id: &PartnerId) -> Result<Option<Access>> {
     for owner in [Some(partner_id), None] {

@@ -6,17 +6,19 @@
 use entity::{
     attempt::Failure,
     channel::Network,
+    id::ChannelId,
     sandbox_session::{Model, State},
 };
-use serde_json::json;
+use secrecy::ExposeSecret;
+use serde_json::{Map, json};
 
 use crate::{
     app::App,
     channel::config::bot_id,
     connector::{
-        Account, Observation,
+        Account, Observation, Start,
         sandbox::{self, checkpoints, store},
-        target::{Check, SignIn, Target},
+        target::{Check, Login, SignIn, Target},
     },
     db,
     error::{Error, Result},
@@ -83,6 +85,29 @@ pub(super) async fn sign_in(app: &App, target: &Target) -> Result<SignIn> {
     }
     db::write(&app.db, "sandbox.sign_in", async |tx| store::insert_signed_in(app, tx, target, &account).await).await?;
     Ok(SignIn::Connected(account))
+}
+
+/// Signs an account in that nothing is stored of yet.
+pub(super) async fn log_in(app: &App, start: &Start<'_>, login: &Login) -> Result<Observation> {
+    let mut config = Map::new();
+    config.insert("username".to_owned(), login.username.as_str().into());
+    config.insert("password".to_owned(), login.password.expose_secret().into());
+    let target = Target {
+        // There is no channel before the account is in.
+        channel_id: ChannelId(start.session.0),
+        session: start.session,
+        partner_id: start.partner_id.clone(),
+        network: start.network,
+        config,
+        callback_url: String::new(),
+    };
+    Ok(match sign_in(app, &target).await? {
+        SignIn::Connected(account) => Observation::Connected(account),
+        SignIn::Waiting { qr, look_again_at } => Observation::Waiting { qr, look_again_at },
+        SignIn::Asking(asked) => Observation::Asking(asked),
+        SignIn::Ended(failure) => Observation::Ended(failure),
+        SignIn::Refused(_) => Observation::Ended(Failure::LoginRefused),
+    })
 }
 
 /// The account that a session is signed in to.

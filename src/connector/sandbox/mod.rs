@@ -68,7 +68,7 @@ use entity::{
 use crate::{
     app::App,
     connector::{
-        Connector, Delivery, Observation, Outgoing, OutgoingReaction, PairingCode, Qr,
+        Connector, Delivery, Observation, Outgoing, OutgoingReaction, PairingCode, Qr, Start,
         target::{Check, SignIn, Target},
     },
     db,
@@ -99,8 +99,11 @@ pub struct Sandbox;
 
 #[async_trait]
 impl Connector for Sandbox {
-    async fn start(&self, app: &App, session: AttemptId, partner_id: &PartnerId) -> Result<Observation> {
-        self.wait_for_phone(app, session, partner_id, Network::Whatsapp).await
+    async fn start(&self, app: &App, start: &Start<'_>) -> Result<Observation> {
+        match start.login {
+            Some(login) => accounts::log_in(app, start, login).await,
+            None => self.wait_for_phone(app, start.session, start.partner_id, start.network).await,
+        }
     }
 
     async fn sign_in(&self, app: &App, target: &Target) -> Result<SignIn> {

@@ -27,7 +27,9 @@ use crate::{
 
 mod store;
 
-pub(super) use store::{Taken, end, forget_callbacks, is_overtaken, mend, show_code, take_callback, take_repair};
+pub(super) use store::{
+    Taken, credentials, end, forget_callbacks, is_overtaken, mend, show_code, take_callback, take_repair,
+};
 
 /// How long a session is believed to work without being asked, in seconds.
 pub const PROBE_SECONDS: i64 = 300;

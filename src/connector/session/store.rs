@@ -1,5 +1,7 @@
 //! SQL of sessions at real providers and of the callbacks about them.
 
+use std::collections::HashMap;
+
 use entity::{
     channel::ConnectorKind,
     connector_callback,
@@ -37,6 +39,15 @@ pub(crate) struct Taken {
 
 pub(super) async fn find(db: &impl ConnectionTrait, id: AttemptId) -> Result<Option<Model>> {
     Ok(Entity::find_by_id(id).one(db).await?)
+}
+
+/// With which credentials these sessions were begun, ended or not.
+pub(crate) async fn credentials(
+    db: &impl ConnectionTrait,
+    ids: impl IntoIterator<Item = AttemptId>,
+) -> Result<HashMap<AttemptId, CredentialId>> {
+    let rows = Entity::find().filter(Column::Id.is_in(ids)).all(db).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.credential_id)).collect())
 }
 
 /// Writes a session; one that is there stays as it is.

@@ -26,7 +26,7 @@ use crate::{
         Outgoing, OutgoingReaction,
         bridge::{self, Bridge, Look, Made, Packing, Source, Wanted},
         call::{Answer, Patience, Server},
-        callback::{Callback, Heard},
+        callback::{self, Callback, Heard},
         checkpoint::Checkpoint,
         refusal::{Class, Refusal},
         registry,
@@ -219,6 +219,10 @@ impl Bridge for Unipile {
         Ok(Source { request, packing: Packing::Plain })
     }
 
+    fn has_own_addresses(&self) -> bool {
+        false
+    }
+
     /// It calls back at the address of its key only.
     fn is_genuine(&self, _app: &App, _session: &Session, _callback: &Callback) -> bool {
         false
@@ -250,7 +254,7 @@ fn made(answer: &Answer) -> Result<Made, Refusal> {
 /// Has the server tell us of the accounts of its key, unless it does.
 async fn register(app: &App, session: &Session) -> Result<(), Refusal> {
     let id = session.access.credential_id;
-    let url = format!("{}/callbacks/app/{}/{id}", app.config.public_url, session.row.connector);
+    let url = callback::key_address(app, session.row.connector, id);
     let unread = |_| Refusal::of(Class::ProviderUnavailable);
     let standing = registry::callbacks(app, id).await.map_err(unread)?;
     if standing.registered_at.as_deref() == Some(&*url) {

@@ -76,6 +76,7 @@ pub async fn write(app: &App, widget: &Widget, id: VisitorId, command: &Write) -
         session: widget.channel.session,
         from: visitor::jid(id)?,
         author: None,
+        // What they are called is read with them.
         author_name: None,
         text: command.text.clone(),
         file: command.file,
@@ -97,7 +98,8 @@ async fn write_once(app: &App, widget: &Widget, id: VisitorId, incoming: &Incomi
         // The visitor before their chat, here as everywhere.
         let visitor = store::find_or_insert(app, tx, widget, id).await?;
         require_told(widget, &visitor)?;
-        let received = receive::store_incoming(app, tx, incoming).await?;
+        let named = Incoming { author_name: visitor::label(&visitor).map(str::to_owned), ..incoming.clone() };
+        let received = receive::store_incoming(app, tx, &named).await?;
         if received.is_new {
             store::push(app, tx, id, received.message_id).await?;
             if let Some(name) = visitor::label(&visitor) {

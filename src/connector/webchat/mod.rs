@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use entity::{
     attempt::Failure,
     channel::{self, State},
-    id::{AttemptId, ChannelId, PartnerId, VisitorId},
+    id::{AttemptId, ChannelId, VisitorId},
 };
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ use crate::{
     app::App,
     channel as channels,
     connector::{
-        Account, Connector, Delivery, Observation, Outgoing, PairingCode,
+        Account, Connector, Delivery, Observation, Outgoing, PairingCode, Start,
         target::{Check, SignIn, Target},
     },
     db,
@@ -59,8 +59,8 @@ fn visitor_of(jid: &Jid) -> Option<VisitorId> {
 
 #[async_trait]
 impl Connector for Webchat {
-    async fn start(&self, app: &App, session: AttemptId, _: &PartnerId) -> Result<Observation> {
-        self.observe(app, session).await
+    async fn start(&self, app: &App, start: &Start<'_>) -> Result<Observation> {
+        self.observe(app, start.session).await
     }
 
     async fn sign_in(&self, _: &App, target: &Target) -> Result<SignIn> {

@@ -74,6 +74,6 @@ impl InstagramApi {
         let id = caller.understand(Scope::ChannelsWrite, parsed).await?;
         let admitted = caller.admit(Scope::ChannelsWrite).await?;
         answer::ask_again(&self.app, admitted, &Named::Id(id)).await?;
-        Ok(Json(DoneAnswer::said("Verification code resent successfully.")))
+        Ok(Json(DoneAnswer::said("Instagram sends its code again.")))
     }
 }

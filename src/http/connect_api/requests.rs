@@ -8,8 +8,9 @@ use serde::Deserialize;
 use crate::{
     channel::{
         answer::Answer,
-        slot::{Connect, Force, Login},
+        slot::{Connect, Force},
     },
+    connector::target::Login,
     error::{Error, Result},
     http::connect_api::channel_of,
     phone::Phone,
@@ -92,7 +93,7 @@ impl ConnectInstagramRequest {
         let login = Login {
             username: required(self.username, "username")?,
             password: SecretString::from(required(self.password, "password")?),
-            country: self.country.unwrap_or_else(|| DEFAULT_COUNTRY.to_owned()),
+            country: Some(self.country.unwrap_or_else(|| DEFAULT_COUNTRY.to_owned())),
         };
         Ok(Connect { network: Network::Instagram, login: Some(login), pairing: None, force: forced(self.force) })
     }

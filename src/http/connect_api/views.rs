@@ -298,9 +298,9 @@ impl OutcomeAnswer {
                         "Approve the login in the Instagram app, and ask for the status.".to_owned()
                     }
                     Kind::Otp | Kind::TwoFactor => {
-                        "A verification code has been sent. Submit it to POST /channels/instagram/2fa.".to_owned()
+                        "Instagram asks for a code. Send it to POST /channels/instagram/2fa.".to_owned()
                     }
-                    _ => "Instagram asks for more. Submit the answer to POST /channels/instagram/2fa.".to_owned(),
+                    _ => "Instagram asks for more. Send the answer to POST /channels/instagram/2fa.".to_owned(),
                 };
                 Self::said(OutcomeView::Challenge(ChallengeView::of(standing, asked, now)), Some(hint))
             }
@@ -312,14 +312,14 @@ impl OutcomeAnswer {
     pub(super) fn of_answer(standing: &Standing, now: Timestamp) -> Self {
         match &standing.step {
             Step::Answer(asked) => {
-                let hint = "Additional verification required. Submit your code again.";
+                let hint = "Instagram asks for one more code. Send that one too.";
                 Self::said(OutcomeView::Challenge(ChallengeView::of(standing, asked, now)), Some(hint.to_owned()))
             }
             _ => {
                 let name = title(standing.channel.network);
                 let hint = match standing.sync {
-                    Sync::Connecting => format!("{name} connected successfully. Account is syncing."),
-                    _ => format!("{name} connected successfully."),
+                    Sync::Connecting => format!("{name} has let the account in; it is being set up."),
+                    _ => format!("{name} is connected."),
                 };
                 Self::said(OutcomeView::Channel(ChannelView::of(standing, now)), Some(hint))
             }
@@ -333,12 +333,11 @@ impl OutcomeAnswer {
 
 fn scan_hint(standing: &Standing) -> String {
     if standing.pairing.is_some() {
-        return "Pairing code generated. Type it into WhatsApp under Linked devices, Link with phone number."
-            .to_owned();
+        return "Type the pairing code into WhatsApp: Linked devices, Link with phone number.".to_owned();
     }
     match prefix(standing.channel.network) {
-        "tg_" => "QR code generated. In Telegram open Settings, Devices, Link Desktop Device, and scan it.".to_owned(),
-        _ => "QR code generated. Scan it with WhatsApp under Linked devices.".to_owned(),
+        "tg_" => "Draw the code and scan it in Telegram: Settings, Devices, Link Desktop Device.".to_owned(),
+        _ => "Draw the code and scan it in WhatsApp: Linked devices.".to_owned(),
     }
 }
 

@@ -3,13 +3,18 @@
 //! | address | what it does |
 //! |---|---|
 //! | `GET /qr/{token}` | the page; starts nothing, so link previews are harmless |
-//! | `POST /qr/{token}/attempts` | starts an attempt, or finds the one that is alive |
+//! | `POST /qr/{token}/attempts` | starts an attempt, or finds the one that is alive; with user name and password where the network wants them |
+//! | `POST /qr/{token}/answer` | answers what the network asks |
+//! | `POST /qr/{token}/answer/resend` | has the network send its code again |
 //! | `GET /qr/{token}/events` | server-sent events: the state of the link, again on every change |
 //! | `POST /qr/{token}/pairing-code` | asks for a code to type into the phone |
 //! | `GET /qr/{token}/logo` | the partner's logo |
 //!
 //! The page starts an attempt by itself when it is opened in a browser, embedded or not; a parent page that sends
 //! `TIMELINES_START_QR` gets the codes posted besides.
+//!
+//! Where accounts of the network are linked with user name and password, the page waits for them, and for what the
+//! network asks after. They come in bodies only, go to the connector, and are forgotten.
 //!
 //! The token is the credential; it is in the address, so nothing here is cached, referred or logged with it. Errors
 //! are problems, except for the page itself, which says them in words.
@@ -72,6 +77,8 @@ pub(super) fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use
     let routes = Route::new()
         .at("/:token", get(page::show_page))
         .at("/:token/attempts", post(actions::start_attempt))
+        .at("/:token/answer", post(actions::answer_question))
+        .at("/:token/answer/resend", post(actions::ask_again))
         .at("/:token/pairing-code", post(actions::request_pairing_code))
         .at("/:token/events", get(events::events))
         .at("/:token/logo", get(page::show_logo))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use base64::{Engine, prelude::BASE64_STANDARD};
+use entity::channel::Network;
 use poem::{
     IntoResponse, Response, handler,
     http::{StatusCode, header},
@@ -17,10 +18,10 @@ use crate::{
         assets,
         onboarding_page::{
             Shared,
-            view::{PageState, Shown},
+            view::{PageState, Shown, name_of},
         },
     },
-    onboarding::open,
+    onboarding::{asks_for_login, open},
     partner::{self, brand},
 };
 
@@ -35,6 +36,10 @@ struct PageQuery {
 #[template(path = "onboarding.html")]
 struct OnboardingPage<'a> {
     brand_name: &'a str,
+    network: &'static str,
+    asks_for_login: bool,
+    is_whatsapp: bool,
+    is_telegram: bool,
     brand_color: &'a str,
     brand_ink: &'static str,
     has_logo: bool,
@@ -84,7 +89,12 @@ async fn show(shared: &Shared, token: &str, query: &PageQuery) -> Result<Respons
     };
     let nonce = BASE64_STANDARD.encode(app.clock.random::<16>());
     let color = opened.partner.brand_color.as_deref().unwrap_or(DEFAULT_COLOR);
+    let network = opened.link.network;
     let page = OnboardingPage {
+        network: name_of(network),
+        asks_for_login: asks_for_login(network),
+        is_whatsapp: network == Network::Whatsapp,
+        is_telegram: network == Network::Telegram,
         brand_name: opened.partner.brand_name.as_deref().unwrap_or(&opened.partner.name),
         brand_color: color,
         brand_ink: ink_on(color),

@@ -2,14 +2,16 @@
 
 use entity::{
     attempt::{Failure, Model, State},
+    channel::Network,
     timestamp::Timestamp,
 };
 use serde::Serialize;
 
 use crate::{
+    connector::checkpoint::Checkpoint,
     error::{LinkEnd, Result},
     http::onboarding_page::qr_image,
-    onboarding::{MAX_ATTEMPTS, open::Standing},
+    onboarding::{self, MAX_ATTEMPTS, MAX_WRONG_ANSWERS, open::Standing},
 };
 
 /// More than an attempt can have: it lives for minutes.
@@ -26,6 +28,8 @@ pub(super) struct PageState {
     pub(super) qr: Option<QrView>,
     /// The code to type.
     pub(super) pairing: Option<PairingView>,
+    /// What the network asks.
+    question: Option<QuestionView>,
     /// Why the last attempt did not connect.
     pub(super) error: Option<ErrorView>,
     /// Attempts left on the link.
@@ -41,10 +45,14 @@ pub(super) struct PageState {
 pub(super) enum Shown {
     /// Nothing has been started.
     Ready,
+    /// Nothing has been started, and user name and password are needed for it.
+    SignIn,
     /// The provider has been asked for a code.
     Connecting,
     /// A code waits for a phone.
     AwaitingScan,
+    /// The network asks something.
+    Asking,
     /// An account is connected.
     Connected,
     /// The codes have run out.
@@ -86,13 +94,26 @@ pub(super) struct PairingView {
     expires_in_ms: i64,
 }
 
+/// What the network asks before it lets the account in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct QuestionView {
+    /// `2FA`, `OTP`, `IN_APP_VALIDATION`, `PHONE_REGISTER` or `OTHER`.
+    kind: String,
+    /// Its place in the row of questions; an answer names it.
+    seq: i32,
+    /// How many wrong answers end the attempt.
+    tries_left: i32,
+    /// How long the network waits.
+    expires_in_ms: i64,
+}
+
 /// Why an attempt did not connect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct ErrorView {
     /// Stable word.
     code: String,
     /// Sentence for the person in front of the page.
-    message: &'static str,
+    message: String,
 }
 
 impl PageState {
@@ -100,7 +121,7 @@ impl PageState {
     pub(super) fn of(standing: &Standing, now: Timestamp) -> Result<Self> {
         let attempt = standing.attempt.as_ref();
         let state = shown(standing);
-        let is_live = matches!(state, Shown::Connecting | Shown::AwaitingScan);
+        let is_live = matches!(state, Shown::Connecting | Shown::AwaitingScan | Shown::Asking);
         let live = attempt.filter(|_| is_live);
         let failure = attempt.filter(|_| matches!(state, Shown::Expired | Shown::Failed)).and_then(|a| a.error_code);
         Ok(Self {
@@ -108,7 +129,9 @@ impl PageState {
             order: order(standing, state),
             qr: live.map(|attempt| qr(attempt, now)).transpose()?.flatten(),
             pairing: live.and_then(|attempt| pairing(attempt, now)),
-            error: failure.map(|failure| ErrorView { code: failure.to_string(), message: message(failure) }),
+            question: live.and_then(|attempt| question(attempt, now)),
+            error: failure
+                .map(|failure| ErrorView { code: failure.to_string(), message: message(failure, standing.network) }),
             attempts_left: standing.attempts_left,
             pairing_codes_left: standing.pairing_codes_left,
         })
@@ -126,13 +149,16 @@ fn order(standing: &Standing, state: Shown) -> i64 {
 
 fn shown(standing: &Standing) -> Shown {
     let attempt = standing.attempt.as_ref().map(|attempt| attempt.state);
+    let is_asked = standing.attempt.as_ref().is_some_and(|attempt| attempt.checkpoint.is_some());
     match (standing.end, attempt) {
         (Some(LinkEnd::Used), Some(State::Connected)) => Shown::Connected,
         (Some(LinkEnd::Used), _) => Shown::Used,
         (Some(LinkEnd::Revoked), _) => Shown::Revoked,
         (Some(LinkEnd::Expired), _) => Shown::LinkExpired,
+        (None, None | Some(State::Cancelled)) if onboarding::asks_for_login(standing.network) => Shown::SignIn,
         (None, None | Some(State::Cancelled)) => Shown::Ready,
         (None, Some(State::Connecting)) => Shown::Connecting,
+        (None, Some(State::AwaitingScan)) if is_asked => Shown::Asking,
         (None, Some(State::AwaitingScan)) => Shown::AwaitingScan,
         (None, Some(State::Connected)) => Shown::Connected,
         (None, Some(State::Expired)) => Shown::Expired,
@@ -154,19 +180,57 @@ fn pairing(attempt: &Model, now: Timestamp) -> Option<PairingView> {
     (expires_at > now).then(|| PairingView { code, expires_in_ms: now.millis_until(expires_at) })
 }
 
-const fn message(failure: Failure) -> &'static str {
+fn question(attempt: &Model, now: Timestamp) -> Option<QuestionView> {
+    let checkpoint = Checkpoint::from_stored(attempt.checkpoint.as_deref()?);
+    Some(QuestionView {
+        kind: checkpoint.kind.to_string(),
+        seq: attempt.question_seq,
+        tries_left: (MAX_WRONG_ANSWERS - attempt.wrong_answers).max(0),
+        expires_in_ms: now.millis_until(attempt.checkpoint_expires_at?),
+    })
+}
+
+/// The network as its people know it.
+pub(super) const fn name_of(network: Network) -> &'static str {
+    match network {
+        Network::Telegram => "Telegram",
+        Network::Instagram => "Instagram",
+        _ => "WhatsApp",
+    }
+}
+
+fn message(failure: Failure, network: Network) -> String {
+    let name = name_of(network);
+    // Of other networks it is no number that is linked.
+    let account = if network.has_numbers() { "number" } else { "account" };
     match failure {
-        Failure::QrExpired => "The code was not scanned in time.",
-        Failure::NoConnector => "This service is not set up for WhatsApp yet. Please tell whoever sent you the link.",
-        Failure::Banned => "WhatsApp has banned this number.",
-        Failure::PaymentRequired => "WhatsApp asks for a payment before this number can be linked.",
-        Failure::DuplicateAccount => "This number is connected here already. Use another number.",
-        Failure::ProviderUnavailable => "WhatsApp could not be reached. Please try again in a moment.",
-        Failure::NotActive => "This service is not active any more. Please tell whoever sent you the link.",
-        Failure::LoggedOut => "The phone removed the linked device. Please try again.",
-        Failure::AuthInvalid => "This service is not set up correctly. Please tell whoever sent you the link.",
-        Failure::PasskeyRequired => "WhatsApp asks for a passkey of this number, which cannot be given here.",
-        Failure::LoginRefused => "The user name or the password is wrong.",
-        Failure::ChallengeExpired => "The question was not answered in time. Please try again.",
+        Failure::QrExpired if onboarding::asks_for_login(network) => format!("{name} took too long. Please try again."),
+        Failure::QrExpired => "The code was not scanned in time.".to_owned(),
+        Failure::NoConnector => {
+            format!("This service is not set up for {name} yet. Please tell whoever sent you the link.")
+        }
+        Failure::Banned => format!("{name} has banned this {account}."),
+        Failure::PaymentRequired => format!("{name} asks for a payment before this {account} can be linked."),
+        Failure::DuplicateAccount => {
+            format!("This {account} is connected here already. Use another {account}.")
+        }
+        Failure::ProviderUnavailable => format!("{name} could not be reached. Please try again in a moment."),
+        Failure::NotActive => "This service is not active any more. Please tell whoever sent you the link.".to_owned(),
+        Failure::LoggedOut => "The phone removed the linked device. Please try again.".to_owned(),
+        Failure::AuthInvalid => {
+            "This service is not set up correctly. Please tell whoever sent you the link.".to_owned()
+        }
+        Failure::PasskeyRequired => {
+            format!("{name} asks for a passkey of this {account}, which cannot be given here.")
+        }
+        Failure::LoginRefused => "The user name or the password is wrong.".to_owned(),
+        Failure::ChallengeExpired => {
+            format!("{name} has stopped waiting for the code. Please sign in again.")
+        }
+        Failure::ChallengeUnsupported => format!(
+            "{name} asks for a check that cannot be given here. Sign in to {name} on your phone, confirm that it is you, \
+             and then try again."
+        ),
+        Failure::TooManyAnswers => "Too many wrong codes. Please sign in again.".to_owned(),
     }
 }

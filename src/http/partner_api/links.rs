@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entity::id::UserId;
+use entity::{channel::Network, id::UserId};
 use poem_openapi::{
     Object, OpenApi,
     param::{Header, Path, Query},
@@ -20,7 +20,7 @@ use crate::{
     },
     onboarding::{
         self,
-        create_link::{self, Hours},
+        create_link::{self, CreateLink, Hours},
     },
     page::PageRequest,
 };
@@ -34,6 +34,9 @@ pub(super) struct LinksApi {
 struct CreateLinkRequest {
     /// Life of the link, 1 to 168 hours; 24 where absent.
     expires_in_hours: Option<i64>,
+    /// The network that the page links an account of (extension): `whatsapp`, `telegram` or `instagram`; `whatsapp`
+    /// where absent.
+    network: Option<String>,
 }
 
 /// A link.
@@ -43,6 +46,8 @@ struct CreateLinkResponse {
     workspace_id: String,
     /// Whose account it connects.
     user_id: i64,
+    /// The network that the page links an account of (extension).
+    network: String,
     /// The page's address: give it to the user, or embed it with `?display_mode=embedding`.
     qr_link: String,
     /// When it stops working.
@@ -79,7 +84,8 @@ impl LinksApi {
     /// Create an onboarding link
     ///
     /// Destructive: a connected account of the user is disconnected and an open link is taken back first. 409
-    /// `user_not_active` for a user without a seat.
+    /// `user_not_active` for a user without a seat. The page shows a code to scan, or for `instagram` asks for user name
+    /// and password and for the codes that the network sends; neither is kept.
     #[oai(path = "/workspaces/:workspace_id/users/:user_id/qr", method = "post", operation_id = "create_qr_link")]
     async fn create(
         &self,
@@ -94,12 +100,15 @@ impl LinksApi {
         body: JsonBody<CreateLinkRequest>,
     ) -> Result<Json<CreateLinkResponse>, PartnerFailure> {
         let hours = body.0.expires_in_hours.map_or_else(|| Ok(Hours::default()), Hours::parse)?;
-        let command = (&workspace_id.0, user_id.0, hours);
-        let request = caller.repeatable(key.0.as_deref(), "create_qr_link", &command)?;
-        let created = create_link::create(&self.app, &caller.0, &workspace_id.0, user_id.0, hours, &request).await?;
+        let network = body.0.network.as_deref().map_or(Ok(Network::Whatsapp), create_link::parse_network)?;
+        let command = CreateLink { network, hours };
+        let repeated = (&workspace_id.0, user_id.0, command);
+        let request = caller.repeatable(key.0.as_deref(), "create_qr_link", &repeated)?;
+        let created = create_link::create(&self.app, &caller.0, &workspace_id.0, user_id.0, command, &request).await?;
         Ok(Json(CreateLinkResponse {
             workspace_id: workspace_id.0,
             user_id: created.user_id.0,
+            network: created.network.to_string(),
             qr_link: created.url,
             expires_at: created.expires_at.into(),
             whatsapp_disconnected: created.account_disconnected,

@@ -191,6 +191,8 @@ pub(super) struct LinkView {
     qr_link: String,
     /// Whose account it connects.
     user_id: i64,
+    /// The network that it is on (extension).
+    network: String,
     /// When it stops working.
     expires_at: IsoTime,
 }
@@ -201,6 +203,7 @@ impl From<&ActiveLink> for LinkView {
         Self {
             qr_link: link.url.expose_secret().to_owned(),
             user_id: link.user_id.0,
+            network: link.network.to_string(),
             expires_at: link.expires_at.into(),
         }
     }

@@ -33,7 +33,8 @@ pub struct Incoming {
     pub from: Jid,
     /// Who writes in a group, where that is known; a direct conversation is with whoever writes.
     pub author: Option<Phone>,
-    /// What who writes in a group is called, where the provider tells it.
+    /// What who writes is called, where the provider tells it: whoever writes in a group, or the one with whom a direct
+    /// conversation begins.
     pub author_name: Option<String>,
     /// What is written; absent only where there is a file.
     pub text: Option<Text>,
@@ -82,7 +83,11 @@ pub(crate) async fn store_incoming(app: &App, tx: &DatabaseTransaction, incoming
     {
         return Err(Error::FileNotFound(id.to_string()));
     }
-    let (chat, is_new_chat) = store::open_chat(app, tx, &channel, &incoming.from).await?;
+    let (mut chat, is_new_chat) = store::open_chat(app, tx, &channel, &incoming.from).await?;
+    if let Some(name) = incoming.author_name.as_ref().filter(|_| is_new_chat && !chat.is_group && chat.phone.is_none())
+    {
+        chat = store::name_chat(tx, &chat, name).await?;
+    }
     let sender = if chat.is_group { sender(tx, &channel, incoming).await? } else { Sender::default() };
     if let Some(author) = incoming.author.as_ref().filter(|_| chat.is_group) {
         chats::remember_member(tx, &chat, author).await?;

@@ -7,7 +7,7 @@ use entity::{
     message::{ActiveModel, Column, Direction, Entity, Model, Status},
 };
 use sea_orm::{
-    ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, Set,
+    ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, Set, Unchanged,
     sea_query::{Expr, OnConflict},
 };
 
@@ -82,6 +82,17 @@ pub(crate) async fn open_chat(
     let insert = chat::Entity::insert(row).on_conflict_do_nothing_on([chat::Column::AccountId, chat::Column::Jid]);
     let made = db::insert_or_none(insert, tx).await?.ok_or(Error::Contention)?;
     Ok((made, true))
+}
+
+/// Names a chat that was made in this transaction.
+pub(super) async fn name_chat(tx: &DatabaseTransaction, chat: &chat::Model, name: &str) -> Result<chat::Model> {
+    let row = chat::ActiveModel {
+        id: Unchanged(chat.id),
+        name_folded: Set(workspace::fold(name)),
+        name: Set(name.to_owned()),
+        ..Default::default()
+    };
+    Ok(row.update(tx).await?)
 }
 
 pub(super) async fn find_chat(

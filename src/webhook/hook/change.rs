@@ -175,6 +175,10 @@ async fn update_once(
 /// # Errors
 /// `webhook_not_found`.
 pub async fn delete(app: &App, caller: &WorkspaceCaller, origin: &Origin, id: SubscriptionId) -> Result<()> {
+    db::retried(|| delete_once(app, caller, origin, id)).await
+}
+
+async fn delete_once(app: &App, caller: &WorkspaceCaller, origin: &Origin, id: SubscriptionId) -> Result<()> {
     db::write(&app.db, "hook.delete", async |tx| {
         let workspace = workspace::lock(tx, caller.workspace.id).await?;
         let before = find(tx, workspace.id, id).await?;
@@ -196,6 +200,16 @@ pub async fn delete(app: &App, caller: &WorkspaceCaller, origin: &Origin, id: Su
 /// # Errors
 /// `webhook_not_found`; `idempotency_key_reused`.
 pub async fn rotate_secret(
+    app: &App,
+    caller: &WorkspaceCaller,
+    origin: &Origin,
+    id: SubscriptionId,
+    request: &Repeatable,
+) -> Result<Hook> {
+    db::retried(|| rotate_once(app, caller, origin, id, request)).await
+}
+
+async fn rotate_once(
     app: &App,
     caller: &WorkspaceCaller,
     origin: &Origin,

@@ -58,7 +58,8 @@ pub(crate) async fn channel(
     all(app, tx, channel.workspace_id, &listening, happened, &with(facts, more)).await
 }
 
-/// Tells all that listen of an attempt on a link of a user that came to nothing. There is no channel yet.
+/// Tells all that listen of an attempt on a link of a user that came to nothing. It names the account that the user had
+/// before on the network; where there was none, there is no channel yet.
 ///
 /// # Errors
 /// What the database says.
@@ -70,12 +71,17 @@ pub(crate) async fn attempt(
     failure: Failure,
 ) -> Result<()> {
     let happened = match failure {
-        Failure::QrExpired => HookEvent::LinkExpired,
+        Failure::QrExpired | Failure::ChallengeExpired => HookEvent::LinkExpired,
+        Failure::LoginRefused => HookEvent::CredentialsRequired,
         _ => HookEvent::Error,
     };
     let listening = listening(tx, attempt.workspace_id, happened).await?;
+    if listening.is_empty() {
+        return Ok(());
+    }
+    let before = channels::last_of_user(tx, attempt.workspace_id, link.user_id, link.network).await?;
     let facts = json!({
-        "channelId": null,
+        "channelId": before.map(|channel| format!("{CHANNEL_PREFIX}{}", channel.id)),
         "channelType": link.network,
         "connected": false,
         "userId": link.user_id,

@@ -18,6 +18,10 @@ use crate::{
 /// # Errors
 /// `webhook_not_found`, for one that is deleted already too.
 pub async fn delete(app: &App, caller: &WorkspaceCaller, origin: &Origin, id: &str) -> Result<()> {
+    db::retried(|| delete_once(app, caller, origin, id)).await
+}
+
+async fn delete_once(app: &App, caller: &WorkspaceCaller, origin: &Origin, id: &str) -> Result<()> {
     db::write(&app.db, "subscription.delete", async |tx| {
         let workspace = workspace::lock(tx, caller.workspace.id).await?;
         let before = find(tx, workspace.id, id).await?;

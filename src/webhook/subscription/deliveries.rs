@@ -42,7 +42,19 @@ pub async fn send_again(
     (id, delivery_id): (&str, &str),
     request: &Repeatable,
 ) -> Result<Delivery> {
-    let made = db::write(&app.db, "subscription.resend", async |tx| {
+    let made = db::retried(|| send_again_once(app, caller, origin, (id, delivery_id), request)).await?;
+    app.signals.publish(Signal::Event);
+    Ok(made)
+}
+
+async fn send_again_once(
+    app: &App,
+    caller: &WorkspaceCaller,
+    origin: &Origin,
+    (id, delivery_id): (&str, &str),
+    request: &Repeatable,
+) -> Result<Delivery> {
+    db::write(&app.db, "subscription.resend", async |tx| {
         if let Some(done) = request.begin(app, tx).await? {
             return Ok(done);
         }
@@ -53,7 +65,5 @@ pub async fn send_again(
         request.finish(app, tx, &made).await?;
         Ok(made)
     })
-    .await?;
-    app.signals.publish(Signal::Event);
-    Ok(made)
+    .await
 }

@@ -33,6 +33,16 @@ pub async fn rotate(
     id: &str,
     request: &Repeatable,
 ) -> Result<Subscription> {
+    db::retried(|| rotate_once(app, caller, origin, id, request)).await
+}
+
+async fn rotate_once(
+    app: &App,
+    caller: &WorkspaceCaller,
+    origin: &Origin,
+    id: &str,
+    request: &Repeatable,
+) -> Result<Subscription> {
     db::write(&app.db, "subscription.rotate_secret", async |tx| {
         if let Some(done) = request.begin(app, tx).await? {
             return Ok(done);

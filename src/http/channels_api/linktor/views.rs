@@ -65,7 +65,7 @@ fn wire_id(shown: &Shown) -> String {
 pub(super) fn webhook_url(app: &App, shown: &Shown) -> String {
     // Answers that were stored before sessions were told have none; the address of the channel's own is served too.
     let session = shown.session.unwrap_or(AttemptId(shown.id.0));
-    callback::address(app, shown.connector, shown.id, session)
+    callback::address(app, shown.connector, shown.id, session, shown.callback_key)
 }
 
 /// Whether secret settings are mentioned.

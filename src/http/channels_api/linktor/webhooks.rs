@@ -70,7 +70,8 @@ impl WebhooksApi {
     /// Its address must be public. What happens to a channel is sent there as `POST` with `{id, event, timestamp, data,
     /// meta}`; any 2xx in time counts as received. A try that fails is repeated as `config` says. Types: `channel.created`, `channel.updated`, `channel.activated`, `channel.deactivated`,
     /// `channel.connected`, `channel.disconnected`, `channel.error`, `channel.deleted`, `channel.link_expired`,
-    /// `channel.credentials_required`, `test.ping`, and `*` for all.
+    /// `channel.credentials_required`, `test.ping`, and `*` for all. What came of an attempt on a page has the attempt's
+    /// `attemptId` and its `userId`; `channelId` is the account that the user had, `null` before the first.
     ///
     /// Each request has `X-Linktor-Event`, `X-Linktor-Delivery-Id`, `X-Linktor-Timestamp` (Unix seconds) and
     /// `X-Linktor-Signature`: `sha256=` and the hexadecimal HMAC-SHA256 of the timestamp, a dot and the body, under the

@@ -1,0 +1,70 @@
+//! A provider that takes its time holds up its own accounts and nobody else.
+
+use std::{sync::Arc, time::Duration};
+
+use entity::message::Status;
+use quartermaster::{job, signal::Signal};
+use serde_json::json;
+
+use crate::{
+    conformance::{Remote, RemoteState, Scene, uid},
+    support::{TestApp, provider::Trouble, waha::Waha},
+};
+
+/// Longer than any provider is waited for in this test.
+const FOREVER: Duration = Duration::from_secs(3600);
+
+async fn wait_for(what: &str, app: &TestApp, is_so: impl AsyncFn() -> bool) {
+    let all = async {
+        while !is_so().await {
+            app.app.signals.publish(Signal::Work);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(10), all).await;
+    assert!(waited.is_ok(), "{what}");
+}
+
+#[tokio::test]
+async fn a_provider_that_hangs_holds_up_nobody_else() {
+    let scene = Scene::<Waha>::linked().await;
+    let app = &scene.app;
+    let other = app.partner("other").await;
+    let workspace = other.workspace("Florist", 3).await;
+    let users = other.users(&workspace, 2).await;
+    other.connect(&workspace, users[0], "+15550002222").await;
+    let token = other.get(&format!("/workspaces/{workspace}/api-token")).await.expect(200);
+    let token = app.token(token["token"].as_str().expect("a token"));
+    app.run_jobs().await;
+
+    // Whatever the server is asked from now on, it does not answer.
+    app.app.connectors.limit_to(FOREVER);
+    for _ in 0..100 {
+        scene.provider.asking.add(Trouble::RequestLost);
+        scene.provider.sending.add(Trouble::RequestLost);
+    }
+    let second = scene.acme.users(&scene.workspace, 1).await[0];
+    let waiting = scene.acme.page(&scene.workspace, second).await;
+    let waiting = tokio::spawn(async move { waiting.try_start().await });
+    let stuck = uid(&scene.token().await.send("+15557770000", "Held up").await.expect(200));
+    Remote::change(&scene.provider, RemoteState::Down, false).await;
+    let left = scene.provider.asking.left();
+    let worker = tokio::spawn(job::work(Arc::clone(&app.app), app.app.stop.subscribe()));
+    wait_for("the worker asks the server", app, async || scene.provider.asking.left() < left).await;
+
+    let page = other.page(&workspace, users[1]).await;
+    let first = page.start().await.code();
+    let sent = uid(&token.send("+15557770000", "Hello").await.expect(200));
+    wait_for("it is sent", app, async || app.message(sent).await.status == Status::Sent).await;
+    app.clock.advance(Duration::from_secs(2));
+    wait_for("its receipts come", app, async || app.message(sent).await.status == Status::Read).await;
+    app.clock.advance(Duration::from_secs(20));
+    wait_for("a code is replaced", app, async || page.now().await.code() != first).await;
+    other.post("/sandbox/logout", json!({ "phone": "+15550002222" })).await.expect(200);
+    let is_gone = async || other.overview(&workspace).await["whatsapp_accounts"][0]["connected"] == false;
+    wait_for("a session ends", app, is_gone).await;
+    let held_up = app.message(stuck).await.status;
+    assert!([Status::Queued, Status::Sending, Status::Unknown].contains(&held_up), "{held_up:?}");
+    worker.abort();
+    waiting.abort();
+}
