@@ -5,6 +5,7 @@
 //! whole batch is one walk, and its statements are prepared once and bound row by row.
 
 use std::{
+    path::Path,
     str::FromStr,
     sync::{Arc, mpsc},
     thread,
@@ -21,13 +22,22 @@ use crate::{
 };
 
 const STATEMENTS: usize = 32;
+/// After so many changed rows, a few megabytes of the log are moved into the file while others go on writing. By itself
+/// SQLite does so in the middle of a commit, which waits for it; that is left for what this does not catch up with.
+const ROWS_BETWEEN_CHECKPOINTS: u64 = 4000;
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
-/// The connection. Its thread ends with the last of its owners.
+enum Task {
+    Do(Job),
+    /// To be answered when the connections are closed.
+    Stop(oneshot::Sender<()>),
+}
+
+/// The connection. Its threads end when it is closed, or with the last of its owners.
 #[derive(Clone)]
 pub(crate) struct Stepwise {
-    jobs: mpsc::Sender<Job>,
+    tasks: mpsc::Sender<Task>,
     turns: Turns,
 }
 
@@ -57,18 +67,20 @@ impl Stepwise {
     /// Opens the file of this URL, which is there, with these settings.
     pub(super) fn open(url: &str, pragmas: Pragmas) -> Result<Self, DbErr> {
         let file = SqliteConnectOptions::from_str(url).map_err(custom)?;
-        let mut connection = Connection::open(file.get_filename()).map_err(custom)?;
-        connection.busy_timeout(LOCK_TIMEOUT).map_err(custom)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        let always = [("synchronous", "full"), ("foreign_keys", "on")];
-        for (name, value) in always.iter().chain(pragmas) {
-            connection.pragma_update(None, name, value).map_err(custom)?;
-        }
-        let (jobs, queue) = mpsc::channel::<Job>();
-        let thread = thread::Builder::new().name("sqlite-batches".to_owned());
-        let work = move || queue.into_iter().for_each(|job| job(&mut connection));
-        thread.spawn(work).map_err(custom)?;
-        Ok(Self { jobs, turns: Turns::default() })
+        let open = || connect(file.get_filename(), pragmas).map_err(custom);
+        let (mut connection, moving) = (open()?, open()?);
+        let (moves, asked) = mpsc::sync_channel::<()>(1);
+        let checkpoints = spawn("sqlite-checkpoints", move || asked.into_iter().for_each(|()| checkpoint(&moving)))?;
+        let (tasks, queue) = mpsc::channel();
+        spawn("sqlite-batches", move || {
+            let stopped = work(queue, &mut connection, &moves);
+            drop((connection, moves));
+            let has_panicked = checkpoints.join().is_err();
+            if let Some(stopped) = stopped.filter(|_| !has_panicked) {
+                let _ = stopped.send(());
+            }
+        })?;
+        Ok(Self { tasks, turns: Turns::default() })
     }
 
     pub(super) fn turns(&self) -> &Turns {
@@ -92,20 +104,60 @@ impl Stepwise {
             // Whoever asked may have gone; what was committed stays.
             let _ = answer.send(outcome);
         };
-        self.jobs.send(Box::new(job)).map_err(|_| gone())?;
+        self.tasks.send(Task::Do(Box::new(job))).map_err(|_| gone())?;
         Ok(answered.await.map_err(|_| gone())??)
     }
 
-    /// Waits until everything that was begun is done.
+    /// Does what was asked for before, and closes the connections: whoever closes SQLite's last one leaves a file that
+    /// has everything.
     pub(super) async fn close(self) {
-        let (answer, answered) = oneshot::channel();
-        let last = Box::new(move |_: &mut Connection| {
-            let _ = answer.send(());
-        });
-        if self.jobs.send(last).is_ok() {
-            // An error says that the thread has ended.
-            let _ = answered.await;
+        let (stopped, stopping) = oneshot::channel();
+        if self.tasks.send(Task::Stop(stopped)).is_ok() {
+            // An error says that the threads have ended.
+            let _ = stopping.await;
         }
+    }
+}
+
+/// Does what is asked for until it is to stop; returns who is to be told, if anybody.
+fn work(
+    queue: mpsc::Receiver<Task>,
+    connection: &mut Connection,
+    moves: &mpsc::SyncSender<()>,
+) -> Option<oneshot::Sender<()>> {
+    let mut moved_at = 0;
+    for task in queue {
+        match task {
+            Task::Do(job) => job(connection),
+            Task::Stop(stopped) => return Some(stopped),
+        }
+        let rows = connection.total_changes();
+        // Where one has been asked for already, that will do.
+        if rows - moved_at >= ROWS_BETWEEN_CHECKPOINTS && moves.try_send(()).is_ok() {
+            moved_at = rows;
+        }
+    }
+    None
+}
+
+fn connect(file: &Path, pragmas: Pragmas) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(file)?;
+    connection.busy_timeout(LOCK_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    for (name, value) in [("synchronous", "full"), ("foreign_keys", "on")].iter().chain(pragmas) {
+        connection.pragma_update(None, name, value)?;
+    }
+    Ok(connection)
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<thread::JoinHandle<()>, DbErr> {
+    thread::Builder::new().name(name.to_owned()).spawn(work).map_err(custom)
+}
+
+/// Moves what nobody reads any more; waits for nobody.
+fn checkpoint(connection: &Connection) {
+    if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+        tracing::info!(%error, "pages stay in the log of SQLite for now");
     }
 }
 
@@ -136,5 +188,83 @@ impl From<rusqlite::Error> for Error {
             }
             _ => Self::Database(custom(error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::db::{self, Database};
+
+    async fn new_table(folder: &Path) -> Database {
+        let db = Database::open(&format!("sqlite://{}", folder.join("a.db").display()), 1).await.expect("a database");
+        let stepwise = db.stepwise().expect("SQLite").clone();
+        stepwise.write(|connection| connection.execute("CREATE TABLE t (n BIGINT)", [])).await.expect("a table");
+        db
+    }
+
+    fn insert(connection: &Connection, n: i64) -> rusqlite::Result<usize> {
+        connection.prepare_cached("INSERT INTO t (n) VALUES (?1)")?.execute([n])
+    }
+
+    #[tokio::test]
+    async fn everything_or_nothing_is_written_and_closing_leaves_one_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let db = new_table(folder.path()).await;
+        let stepwise = db.stepwise().expect("SQLite").clone();
+        for from in 0..3 {
+            let rows =
+                move |connection: &Connection| (0..3000).try_for_each(|n| insert(connection, from + n).map(drop));
+            stepwise.write(rows).await.expect("rows");
+        }
+        let failing = |connection: &Connection| {
+            insert(connection, 1)?;
+            connection.execute("INSERT INTO nothing VALUES (1)", [])
+        };
+        assert!(matches!(stepwise.write(failing).await, Err(Error::Database(_))));
+        db.close().await;
+        let files: Vec<_> = std::fs::read_dir(folder.path()).expect("a folder").collect();
+        assert_eq!(files.len(), 1, "{files:?}");
+        let count = Connection::open(folder.path().join("a.db")).expect("the file");
+        assert_eq!(count.query_row("SELECT count(*) FROM t", [], |row| row.get(0)), Ok(9000));
+        assert!(stepwise.write(|_| Ok(())).await.is_err(), "it is closed");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_writes_over_either_connection_takes_turns() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let db = new_table(folder.path()).await;
+        let (at_once, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let enter = |at_once: &AtomicUsize, most: &AtomicUsize| {
+            most.fetch_max(at_once.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        };
+        let writing = (0..50).map(|n| {
+            let (db, at_once, most) = (db.clone(), Arc::clone(&at_once), Arc::clone(&most));
+            tokio::spawn(async move {
+                if n % 2 == 0 {
+                    let work = move |connection: &Connection| {
+                        enter(&at_once, &most);
+                        insert(connection, n)?;
+                        at_once.fetch_sub(1, Ordering::SeqCst);
+                        Ok(())
+                    };
+                    return db.stepwise().expect("SQLite").write(work).await;
+                }
+                db::write(&db, "test", async |tx| {
+                    enter(&at_once, &most);
+                    sea_orm::ConnectionTrait::execute_unprepared(tx, "INSERT INTO t (n) VALUES (1)").await?;
+                    at_once.fetch_sub(1, Ordering::SeqCst);
+                    Ok(())
+                })
+                .await
+            })
+        });
+        for outcome in futures_util::future::join_all(writing).await {
+            outcome.expect("no panic").expect("written");
+        }
+        assert_eq!(most.load(Ordering::SeqCst), 1);
+        db.close().await;
     }
 }
