@@ -103,7 +103,7 @@ fn accept<'a>(
 ) -> Result<(Places, Vec<(usize, Accepted<'a>)>)> {
     let mut workspaces: HashSet<WorkspaceId> = accounts.held().map(|held| held.workspace_id).collect();
     let all: Vec<&Sending> = sendings.iter().collect();
-    let places = Places::recall(memory, accounts.held(), &all)?;
+    let places = Places::recall(memory, accounts.held(), &all);
     let mut accepted: Vec<(usize, Accepted<'a>)> = Vec::new();
     for (index, sending) in sendings.iter().enumerate() {
         let workspace_id = sending.caller.workspace.id;

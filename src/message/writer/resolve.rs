@@ -1,6 +1,9 @@
 //! Finding out through which account and in which chat each message of a batch goes.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use entity::id::{AccountId, ChatId, FileId, MessageId, WorkspaceId};
 use sea_orm::DatabaseTransaction;
@@ -37,7 +40,7 @@ pub(super) enum Chat {
 /// What a batch needs to know of accounts, chats and messages that it refers to.
 #[derive(Default)]
 pub(super) struct Places {
-    accounts: HashMap<WorkspaceId, Vec<store::Account>>,
+    accounts: HashMap<WorkspaceId, Arc<[store::Account]>>,
     chats: HashMap<ChatId, Place>,
     by_jid: HashMap<Address, ChatId>,
     /// Those of the chats that a bot writes to, and may.
@@ -54,8 +57,8 @@ impl Places {
         memory: &Memory,
         held: impl Iterator<Item = &'a store::Held>,
         sendings: &[&Sending],
-    ) -> Result<Self> {
-        let accounts = held.map(|held| Ok((held.workspace_id, held.accounts()?))).collect::<Result<_>>()?;
+    ) -> Self {
+        let accounts = held.map(|held| (held.workspace_id, held.accounts())).collect();
         let mut places = Self { accounts, ..Self::default() };
         for sending in sendings {
             if let Destination::Chat(id) = sending.command.destination {
@@ -64,7 +67,7 @@ impl Places {
                 places.by_jid.extend(memory.chat_at(&address).map(|id| (address, id)));
             }
         }
-        Ok(places)
+        places
     }
 
     /// What is remembered, and the rest from the database.
@@ -74,7 +77,7 @@ impl Places {
         held: impl Iterator<Item = &'a store::Held>,
         sendings: &[&Sending],
     ) -> Result<Self> {
-        let mut places = Self::recall(memory, held, sendings)?;
+        let mut places = Self::recall(memory, held, sendings);
         places.files = file::attachable(tx, sendings.iter().filter_map(|one| one.command.file).collect()).await?;
         let (mut named, mut addressed) = (Vec::new(), Vec::new());
         for sending in sendings {
@@ -166,7 +169,7 @@ impl Places {
     }
 
     fn accounts(&self, id: WorkspaceId) -> &[store::Account] {
-        self.accounts.get(&id).map_or(&[][..], Vec::as_slice)
+        self.accounts.get(&id).map_or(&[][..], AsRef::as_ref)
     }
 
     /// The WhatsApp account of this number, or the one that was connected last.

@@ -1,7 +1,7 @@
 //! SQL of the writer. Each statement takes a whole batch as [`Rows`], so its text does not depend on the batch and is
 //! prepared once.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use entity::{
     channel::Network,
@@ -9,11 +9,14 @@ use entity::{
     id::{AccountId, ChatId, MessageId, WorkspaceId},
     timestamp::Timestamp,
 };
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, FromQueryResult, Statement};
+use sea_orm::{
+    ColIdx, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, QueryResult, Statement,
+    TryGetError, TryGetable,
+};
 
 use crate::{
     db::{self, Column, Rows},
-    error::{Error, Result},
+    error::Result,
     message::{
         Jid,
         writer::memory::{Address, Place},
@@ -52,12 +55,16 @@ pub(super) struct Held {
     pub(super) messages_notified: i32,
     pub(super) revision: i64,
     pub(super) balance: Credits,
-    pub(super) channels: Option<String>,
+    pub(super) channels: Channels,
     /// Whether it has a webhook.
     pub(super) is_subscribed: bool,
     /// Counts changes of the last two.
     pub(super) routes_revision: i64,
 }
+
+/// The accounts of a workspace; they are read once, and remembered as they are.
+#[derive(Clone)]
+pub(super) struct Channels(Arc<[Account]>);
 
 /// An account that a message may go through.
 pub(super) struct Account {
@@ -72,15 +79,21 @@ pub(super) struct Account {
 
 impl Held {
     /// The workspace's accounts.
-    pub(super) fn accounts(&self) -> Result<Vec<Account>> {
-        let Some(text) = &self.channels else { return Ok(Vec::new()) };
+    pub(super) fn accounts(&self) -> Arc<[Account]> {
+        Arc::clone(&self.channels.0)
+    }
+}
+
+impl TryGetable for Channels {
+    fn try_get_by<I: ColIdx>(row: &QueryResult, index: I) -> Result<Self, TryGetError> {
+        let Some(text) = Option::<String>::try_get_by(row, index)? else { return Ok(Self(Arc::default())) };
         let rows: Vec<(AccountId, String, Timestamp, i32, i32, Network)> =
-            serde_json::from_str(text).map_err(|error| Error::Internal(format!("accounts: {error}")))?;
+            serde_json::from_str(&text).map_err(|error| DbErr::Json(format!("accounts: {error}")))?;
         let account = |(id, phone, connected_at, usable, whatsapp, network)| {
             let (is_usable, is_whatsapp) = (usable != 0, whatsapp != 0);
             Account { id, phone, connected_at, is_usable, is_whatsapp, network }
         };
-        Ok(rows.into_iter().map(account).collect())
+        Ok(Self(rows.into_iter().map(account).collect()))
     }
 }
 
