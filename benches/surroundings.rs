@@ -30,7 +30,7 @@ pub(crate) async fn describe() -> String {
         ("compiler", first_line("rustc", &["--version"])),
         ("PostgreSQL", postgres().await),
         ("Redis", redis().await),
-        ("SQLite", "WAL, synchronous=FULL, one writer connection".to_owned()),
+        ("SQLite", "WAL, synchronous=FULL, a connection that writes and one for batches".to_owned()),
         ("load", format!("{}; one thread", first_line("wrk", &["-v"]))),
         ("pools", "product 16 connections to PostgreSQL, its default; floors one; pgbench 16".to_owned()),
         (

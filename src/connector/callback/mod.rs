@@ -137,7 +137,7 @@ impl Event {
 }
 
 /// Where the provider of a channel brings what comes to it: what its session was told, or its key, if there is one
-/// ([`keys`]); or where nothing was told to anybody, an address of the channel's own.
+/// (`keys`); or where nothing was told to anybody, an address of the channel's own.
 #[must_use]
 pub fn address(
     app: &App,
