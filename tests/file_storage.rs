@@ -216,11 +216,7 @@ async fn a_service_that_is_not_ours_refuses_a_wrong_key() {
         for (name, size) in [("small", 1000), ("in parts", 6 * MIB)] {
             let form = Form::new().file("a.pdf", "application/pdf", &pdf(size, 0));
             let refused = sender.token.form("/files_upload", form).await.expect(503);
-            assert_eq!(
-                (&refused["status"], &refused["error_code"]),
-                (&json!("error"), &json!("internal_error")),
-                "{name}"
-            );
+            assert_eq!(refused["status"], "error", "{name}");
         }
         assert_eq!(sender.token.get("/files").await.expect(200)["data"], json!([]));
         assert_eq!(moto.holds(), (Vec::new(), 0));
