@@ -75,8 +75,9 @@ impl Stepwise {
         spawn("sqlite-batches", move || {
             let stopped = work(queue, &mut connection, &moves);
             drop((connection, moves));
-            let has_panicked = checkpoints.join().is_err();
-            if let Some(stopped) = stopped.filter(|_| !has_panicked) {
+            // A panic there closes its connection as well.
+            let _ = checkpoints.join();
+            if let Some(stopped) = stopped {
                 let _ = stopped.send(());
             }
         })?;
