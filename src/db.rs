@@ -332,6 +332,13 @@ pub fn contains(column: impl IntoColumnRef, text: &str) -> Expr {
     Expr::col(column).like(LikeExpr::new(format!("%{escaped}%")).escape('\\'))
 }
 
+/// A column that is only compared, where another leads to the rows: to SQLite, which does not know how many rows there
+/// are, an index that begins with the workspace is as good as one that begins with what is looked for.
+#[must_use]
+pub(crate) fn compared(column: impl IntoColumnRef) -> Expr {
+    Expr::col(column).add(0_i64)
+}
+
 /// A condition that an id is one of a list, and the list as its one value.
 #[must_use]
 pub(crate) fn one_of<T: ToString>(backend: DbBackend, place: &str, ids: &[T]) -> (String, String) {

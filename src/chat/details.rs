@@ -21,7 +21,10 @@ use crate::{
 };
 
 /// Chats with all that they are shown with, and with those of `last_messages` that are theirs.
-pub(crate) async fn details(
+///
+/// # Errors
+/// What the database says.
+pub async fn details(
     db: &impl ConnectionTrait,
     workspace_id: WorkspaceId,
     chats: Vec<Model>,

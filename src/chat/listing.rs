@@ -12,9 +12,9 @@ use entity::{
     user,
 };
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, Order, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, Select,
-    sea_query::{Expr, NullOrdering},
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, Order, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Select,
+    sea_query::{Expr, NullOrdering, SelectStatement},
 };
 
 use crate::{
@@ -35,8 +35,8 @@ const LEAD: u64 = 50;
 /// Labels that are on no more chats than this are looked up before, so that not every chat is asked whether it has one.
 const FEW: u64 = 100;
 
-/// Beyond so many chats PostgreSQL reads all that have a label before, instead of asking chat by chat: asking ends with
-/// the page, so for the first ones it is the faster of the two.
+/// To find a page beyond so many chats all chats that have a label are read before, instead of asking chat by chat:
+/// asking ends with the page, so for the first ones it is the faster of the two.
 const FAR: u64 = 250;
 
 /// One row more than the page holds: the newest messages first, by name among equals. What `db` reads must be of one
@@ -52,14 +52,14 @@ pub async fn page(
 ) -> Result<Vec<Model>> {
     let labelled = few_labelled(db, workspace_id, &filter.labels).await?;
     let people = People::of(db, workspace_id, filter).await?;
-    let is_far = page.offset() >= FAR && db.get_database_backend() == DbBackend::Postgres;
-    let passing = Passing { workspace_id, filter, people, labelled, is_far };
+    let passing = Passing { workspace_id, filter, people, labelled };
+    let walked = if page.offset() < FAR { passing.query() } else { passing.far() };
     let lead = std::cmp::min(page.offset(), LEAD);
-    let hours = hours(passing.query(), lead + PageNumber::SIZE + 1, page.offset() - lead, db).await?;
+    let hours = hours(walked.clone(), lead + PageNumber::SIZE + 1, page.offset() - lead, db).await?;
     let (before, hours) = hours.split_at_checked(usize::try_from(lead).unwrap_or(usize::MAX)).unwrap_or_default();
     let Some(newest) = hours.first() else { return Ok(Vec::new()) };
     let skipped = if before.first() == Some(newest) {
-        let newer = passing.query().filter(Column::ActiveHour.gt(*newest));
+        let newer = walked.filter(Column::ActiveHour.gt(*newest));
         let newer = newer.select_only().column(Column::Id).count(db).await?;
         page.offset().saturating_sub(newer)
     } else {
@@ -169,10 +169,7 @@ async fn few_labelled(
     if labels.is_empty() {
         return Ok(None);
     }
-    let chats = chat_label::Entity::find().select_only().column(chat_label::Column::ChatId);
-    let chats = chats.filter(chat_label::Column::WorkspaceId.eq(workspace_id));
-    let chats = chats.filter(chat_label::Column::Label.is_in(labels)).limit(FEW + 1);
-    let found: Vec<ChatId> = chats.into_tuple().all(db).await?;
+    let found: Vec<ChatId> = having_one(workspace_id, labels).limit(FEW + 1).into_tuple().all(db).await?;
     Ok(Some(found).filter(|found| u64::try_from(found.len()).is_ok_and(|count| count <= FEW)))
 }
 
@@ -183,15 +180,23 @@ struct Passing<'a> {
     people: People,
     /// Those that have one of the filter's labels, where they are few.
     labelled: Option<Vec<ChatId>>,
-    /// Whether all chats that have a label are read before.
-    is_far: bool,
 }
 
 impl Passing<'_> {
+    /// Asks one chat after the other whether it has a label.
     fn query(&self) -> Select<Entity> {
-        let Self { workspace_id, filter, people, labelled, is_far } = self;
-        let query = about_itself(Entity::find().filter(Column::WorkspaceId.eq(*workspace_id)), filter);
-        let query = query
+        let of_this = Expr::col((chat_label::Entity, chat_label::Column::ChatId)).equals((Entity, Column::Id));
+        self.where_labelled(|labelled| Expr::exists(labelled.filter(of_this).into_query()))
+    }
+
+    /// Reads all chats that have a label before.
+    fn far(&self) -> Select<Entity> {
+        self.where_labelled(|labelled| is_in_list(labelled.into_query()))
+    }
+
+    fn where_labelled(&self, has_one: impl FnOnce(Select<chat_label::Entity>) -> Expr) -> Select<Entity> {
+        let Self { workspace_id, filter, people, labelled } = self;
+        let query = about_itself(Entity::find().filter(Column::WorkspaceId.eq(*workspace_id)), filter)
             .apply_if(people.accounts.as_ref(), |query, ids| query.filter(Column::AccountId.is_in(ids.iter().copied())))
             .apply_if(people.responsible.as_ref(), |query, ids| {
                 query.filter(Column::ResponsibleUserId.is_in(ids.iter().copied()))
@@ -200,28 +205,27 @@ impl Passing<'_> {
                 let own = Column::AccountId.is_in(own.iter().copied());
                 query.filter(Condition::any().add(Column::ResponsibleUserId.eq(*user_id)).add(own))
             });
-        // Asked of one chat after the other, which ends with the page; a list of all that fit would not.
         let query =
             if filter.phones.is_empty() { query } else { query.filter(has_one_of(*workspace_id, &filter.phones)) };
-        if let Some(labelled) = labelled {
-            return query.filter(Column::Id.is_in(labelled.iter().copied()));
+        match labelled {
+            Some(ids) => query.filter(Column::Id.is_in(ids.iter().copied())),
+            None if filter.labels.is_empty() => query,
+            None => query.filter(has_one(having_one(*workspace_id, &filter.labels))),
         }
-        if filter.labels.is_empty() {
-            return query;
-        }
-        let labelled = chat_label::Entity::find()
-            .select_only()
-            .column(chat_label::Column::ChatId)
-            .filter(chat_label::Column::WorkspaceId.eq(*workspace_id))
-            .filter(chat_label::Column::Label.is_in(&filter.labels));
-        if *is_far {
-            // As a value, so that PostgreSQL keeps the list beside the walk instead of joining it.
-            let has_one = Column::Id.in_subquery(labelled.into_query());
-            return query.filter(Expr::cust_with_expr("($1) IS TRUE", has_one));
-        }
-        let of_this = Expr::col((chat_label::Entity, chat_label::Column::ChatId)).equals((Entity, Column::Id));
-        query.filter(Expr::exists(labelled.filter(of_this).into_query()))
     }
+}
+
+/// The ids of the chats that have one of these labels.
+fn having_one(workspace_id: WorkspaceId, labels: &[String]) -> Select<chat_label::Entity> {
+    let chats = chat_label::Entity::find().select_only().column(chat_label::Column::ChatId);
+    let chats = chats.filter(chat_label::Column::WorkspaceId.eq(workspace_id));
+    chats.filter(chat_label::Column::Label.is_in(labels))
+}
+
+/// Whether a chat is one of these. As a value, so that a database keeps their list beside the walk, instead of joining it
+/// or beginning with it.
+fn is_in_list(ids: SelectStatement) -> Expr {
+    Column::Id.in_subquery(ids).is(Expr::custom_keyword("TRUE"))
 }
 
 /// One of these numbers is the other side's, or that of a known member of the group.
@@ -232,9 +236,8 @@ fn has_one_of(workspace_id: WorkspaceId, phones: &[Phone]) -> Condition {
         .column(chat_member::Column::ChatId)
         .filter(chat_member::Column::WorkspaceId.eq(workspace_id))
         .filter(chat_member::Column::Phone.is_in(phones()));
-    let of_this = Expr::col((chat_member::Entity, chat_member::Column::ChatId)).equals((Entity, Column::Id));
     let direct = Condition::all().add(Column::IsGroup.eq(false)).add(Column::Phone.is_in(phones()));
-    Condition::any().add(direct).add(Expr::exists(members.filter(of_this).into_query()))
+    Condition::any().add(direct).add(is_in_list(members.into_query()))
 }
 
 /// What the chat's own columns say.

@@ -21,7 +21,7 @@ use crate::{
     workspace::fold,
 };
 
-pub(crate) mod details;
+pub mod details;
 pub mod filter;
 pub mod labels;
 pub mod list;

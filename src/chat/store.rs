@@ -9,12 +9,12 @@ use entity::{
     id::{AccountId, ChatId, WorkspaceId},
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, Order,
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Set, Unchanged,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, ExprTrait,
+    Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Set, Unchanged,
     sea_query::{LockType, NullOrdering, OnConflict},
 };
 
-use crate::{app::App, chat::visibility::View, error::Result, phone::Phone};
+use crate::{app::App, chat::visibility::View, db, error::Result, phone::Phone};
 
 pub(crate) async fn find(db: &impl ConnectionTrait, workspace_id: WorkspaceId, id: ChatId) -> Result<Option<Model>> {
     Ok(Entity::find_by_id(id).filter(Column::WorkspaceId.eq(workspace_id)).one(db).await?)
@@ -169,7 +169,7 @@ pub(super) async fn labels(
     chats: impl IntoIterator<Item = ChatId>,
 ) -> Result<HashMap<ChatId, Vec<String>>> {
     let rows = chat_label::Entity::find()
-        .filter(chat_label::Column::WorkspaceId.eq(workspace_id))
+        .filter(db::compared((chat_label::Entity, chat_label::Column::WorkspaceId)).eq(workspace_id))
         .filter(chat_label::Column::ChatId.is_in(chats))
         .order_by_asc(chat_label::Column::Label)
         .all(db)
@@ -203,7 +203,7 @@ pub(super) async fn members(
     groups: impl IntoIterator<Item = ChatId>,
 ) -> Result<Vec<chat_member::Model>> {
     Ok(chat_member::Entity::find()
-        .filter(chat_member::Column::WorkspaceId.eq(workspace_id))
+        .filter(db::compared((chat_member::Entity, chat_member::Column::WorkspaceId)).eq(workspace_id))
         .filter(chat_member::Column::ChatId.is_in(groups))
         .order_by_asc(chat_member::Column::ChatId)
         .order_by_asc(chat_member::Column::Phone)
