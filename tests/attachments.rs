@@ -336,7 +336,6 @@ async fn a_file_from_outside_becomes_one_of_the_workspace() {
         (json!({ "filename": "a.png", "data": "%" }), "data"),
         (json!({ "filename": "", "data": "" }), "filename"),
         (json!({ "filename": "a.png", "data": "" }), "file"),
-        (json!({ "filename": "a.png", "data": BASE64_STANDARD.encode("MZ, a program") }), "content_type"),
     ] {
         let body = json!({ "phone": PHONE, "from": TO, "attachment": attachment });
         let refused = sender.partner.post("/sandbox/inbound", body).await.expect_error(400, "invalid_request");
@@ -345,4 +344,28 @@ async fn a_file_from_outside_becomes_one_of_the_workspace() {
     let nothing = json!({ "phone": PHONE, "from": TO });
     sender.partner.post("/sandbox/inbound", nothing).await.expect_error(400, "invalid_request");
     assert_eq!((files(&app).await, app.stored_objects()), (2, 1));
+    // Customers send what they like; a workspace uploads what is listed.
+    for (number, (filename, content_type, text, expected)) in [
+        ("prices.csv", Some("text/csv"), Some("Our prices"), "text/csv"),
+        ("a.png", None, None, "application/octet-stream"),
+        ("page.html", Some("text/html"), None, "text/html"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let data = BASE64_STANDARD.encode(format!("MZ, a program {number}"));
+        let attachment = json!({ "filename": filename, "content_type": content_type, "data": data });
+        let body = json!({ "phone": PHONE, "from": TO, "text": text, "attachment": attachment });
+        let uids = sender.partner.post("/sandbox/inbound", body).await.expect(200)["message_uids"].clone();
+        let path = format!("/messages/{}", uids[0].as_str().expect("a uid"));
+        let view = sender.token.get(&path).await.expect(200)["data"].clone();
+        assert_eq!((&view["text"], &view["attachment_filename"]), (&json!(text), &json!(filename)));
+        let link = app.http.get(view["attachment_url"].as_str().expect("a link")).send().await.expect("the file");
+        let header = |name: &str| link.headers()[name].to_str().expect("a text").to_owned();
+        assert_eq!((header("content-type").as_str(), header("x-content-type-options").as_str()), (expected, "nosniff"));
+        assert!(header("content-disposition").starts_with("attachment"));
+    }
+    let form = Form::new().file("prices.csv", "text/csv", b"name;price\n");
+    let refused = sender.token.form("/files_upload", form).await.expect(400);
+    assert_eq!(refused["errors"][0]["fields"][0], "content_type", "{refused}");
 }

@@ -1,5 +1,7 @@
 //! Making a file of a content that is stored, sharing it with others of the workspace that are equal.
 
+use std::borrow::Cow;
+
 use entity::{
     file::{self, Kind},
     id::{FileId, UserId},
@@ -14,13 +16,15 @@ use crate::{
     caller::Origin,
     db,
     error::{Error, Result},
-    file::{FileName, media::Media, store, strays, upload::Stored},
+    file::{FileName, media, store, strays, upload::Stored},
     idempotency::Repeatable,
     workspace as workspaces,
 };
 
 /// How long a message has time to carry a file that came with it, in seconds.
 pub const PROVISIONAL_SECONDS: i64 = 2 * 3600;
+/// What a file is called that came without a name.
+const NAMELESS: &str = "file";
 
 /// What is made of a content.
 pub struct NewFile<'a> {
@@ -30,8 +34,8 @@ pub struct NewFile<'a> {
     pub user_id: Option<UserId>,
     /// Its name.
     pub filename: FileName,
-    /// What it is.
-    pub media: Media,
+    /// Its media type.
+    pub content_type: Cow<'static, str>,
     /// How a message shows it.
     pub kind: Kind,
     /// Whether it goes again if no message carries it.
@@ -75,7 +79,32 @@ pub async fn keep_brought(
             return Err(error);
         }
     };
-    let new = NewFile { workspace, user_id: None, filename, media, kind: Kind::Media, is_provisional: true };
+    let content_type = media.content_type().into();
+    let new = NewFile { workspace, user_id: None, filename, content_type, kind: Kind::Media, is_provisional: true };
+    keep(app, &Origin::provider(), stored, &new, &Repeatable::never()).await
+}
+
+/// The same, whatever it is: what is of no type of ours is a document.
+///
+/// # Errors
+/// As [`keep`]. Nothing is left of the content then.
+pub async fn keep_anything(
+    app: &App,
+    workspace: &workspace::Model,
+    stored: Stored,
+    filename: Option<FileName>,
+    declared: Option<&str>,
+) -> Result<FileId> {
+    let name = filename.as_ref().map(FileName::as_str);
+    let (content_type, kind, ending) = match stored.shape.recognise(declared, name) {
+        Some(media) => (media.content_type().into(), Kind::Media, media.endings().first().copied()),
+        None => (media::called(declared), Kind::Document, None),
+    };
+    let filename = match filename {
+        Some(name) => name,
+        None => FileName::parse(&format!("{NAMELESS}.{}", ending.unwrap_or("bin")))?,
+    };
+    let new = NewFile { workspace, user_id: None, filename, content_type, kind, is_provisional: true };
     keep(app, &Origin::provider(), stored, &new, &Repeatable::never()).await
 }
 
@@ -92,8 +121,7 @@ async fn keep_once(
             return Ok(done);
         }
         insert(app, tx, id, stored, new).await?;
-        let about =
-            json!({ "filename": new.filename.as_str(), "content_type": new.media.content_type(), "size": stored.size });
+        let about = json!({ "filename": new.filename.as_str(), "content_type": new.content_type, "size": stored.size });
         let entry = audit::Entry::in_workspace("file.create", new.workspace, id).after(about);
         audit::record(app, tx, origin, entry).await?;
         request.finish(app, tx, &id).await?;
@@ -120,7 +148,7 @@ async fn insert(app: &App, tx: &DatabaseTransaction, id: FileId, stored: &Stored
         blob_id: Set(blob_id),
         filename: Set(new.filename.as_str().to_owned()),
         filename_folded: Set(workspaces::fold(new.filename.as_str())),
-        content_type: Set(new.media.content_type().to_owned()),
+        content_type: Set(new.content_type.clone().into_owned()),
         size: Set(i64::try_from(stored.size).map_err(|_| Error::Internal("a file is beyond all sizes".to_owned()))?),
         kind: Set(new.kind),
         user_id: Set(new.user_id),

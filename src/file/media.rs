@@ -8,9 +8,16 @@
 //! | MP3, OGG (OGA), AAC | 16 MiB |
 //! | MP4, 3GP | 16 MiB |
 //!
-//! A content that is said to be one thing and begins like another is refused, and so is everything else.
+//! A content that is said to be one thing and begins like another is refused, and so is everything else. That is for what
+//! a workspace uploads; what its customers send is kept whatever it is, as a document, and is called what they say that
+//! it is unless it cannot be that.
 
-use crate::error::{Error, Result};
+use std::borrow::Cow;
+
+use crate::{
+    error::{Error, Result},
+    file::MAX_CONTENT_TYPE_CHARS,
+};
 
 const MEBIBYTE: u64 = 1024 * 1024;
 /// Most bytes of a document.
@@ -19,6 +26,8 @@ pub const DOCUMENT_LIMIT_BYTES: u64 = 100 * MEBIBYTE;
 pub const MEDIA_LIMIT_BYTES: u64 = 16 * MEBIBYTE;
 /// How many of the first bytes say what a content is.
 pub const HEAD_BYTES: usize = 96;
+/// What a content is called of which nothing is known.
+const UNKNOWN: &str = "application/octet-stream";
 
 /// A type of files that is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter)]
@@ -117,6 +126,9 @@ impl Media {
 pub struct Shape(&'static [Media]);
 
 impl Shape {
+    /// The shape of a content that is of no type of ours.
+    pub const OTHER: Self = Self(&[]);
+
     /// What a content with these first bytes may be, if it is anything that is stored.
     #[must_use]
     pub fn of(head: &[u8]) -> Option<Self> {
@@ -144,7 +156,7 @@ impl Shape {
     #[must_use]
     pub const fn limit_bytes(self) -> u64 {
         match self.0 {
-            [Media::Pdf | Media::Doc | Media::Docx, ..] => DOCUMENT_LIMIT_BYTES,
+            [] | [Media::Pdf | Media::Doc | Media::Docx, ..] => DOCUMENT_LIMIT_BYTES,
             _ => MEDIA_LIMIT_BYTES,
         }
     }
@@ -165,6 +177,32 @@ impl Shape {
         let fits = self.0.iter().copied().find(|media| media.is_called(&declared));
         fits.ok_or_else(|| Error::field("content_type", "is not what the file is"))
     }
+
+    /// What such a content is, if it is of a type of ours, whatever it is said to be.
+    #[must_use]
+    pub fn recognise(self, declared: Option<&str>, filename: Option<&str>) -> Option<Media> {
+        let found = self.decide(declared, filename).or_else(|_| self.decide(None, None));
+        found.ok()
+    }
+}
+
+/// What a content of no type of ours is called: as it is said to be, if that is a media type and none of ours.
+#[must_use]
+pub fn called(declared: Option<&str>) -> Cow<'static, str> {
+    use strum::IntoEnumIterator;
+    let declared = declared.map(essence).filter(|declared| is_media_type(declared) && !is_vague(declared));
+    match declared.filter(|declared| !Media::iter().any(|media| media.is_called(declared))) {
+        Some(declared) => Cow::Owned(declared),
+        None => Cow::Borrowed(UNKNOWN),
+    }
+}
+
+/// Whether a text is a type and a subtype, as RFC 6838 spells them.
+fn is_media_type(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
+    let is_name = |name: &str| name.starts_with(|first: char| first.is_ascii_alphanumeric()) && name.bytes().all(fits);
+    let parts = text.split_once('/').filter(|_| text.len() <= MAX_CONTENT_TYPE_CHARS);
+    parts.is_some_and(|(family, name)| is_name(family) && is_name(name))
 }
 
 /// What is said about contents that are of no type that is stored.
@@ -287,6 +325,32 @@ mod tests {
     }
 
     #[test]
+    fn what_customers_send_is_called_what_it_may_be() {
+        let recognise =
+            |head: &[u8], declared: Option<&str>| Shape::of(head).expect("a shape").recognise(declared, Some("a.pptx"));
+        assert_eq!(recognise(b"\x89PNG\r\n\x1a\n", Some("text/csv")), Some(Media::Png));
+        assert_eq!(recognise(&zip("_rels/.rels"), Some("application/vnd.ms-powerpoint")), None);
+        assert_eq!(Shape::OTHER.recognise(Some("image/png"), Some("a.png")), None);
+        for (declared, expected) in [
+            (Some("text/csv; charset=utf-8"), "text/csv"),
+            (Some("Application/ZIP"), "application/zip"),
+            (Some("image/svg+xml"), "image/svg+xml"),
+            (Some("image/png"), UNKNOWN),
+            (Some("binary/octet-stream"), UNKNOWN),
+            (Some("text"), UNKNOWN),
+            (Some("text/"), UNKNOWN),
+            (Some("text/a/b"), UNKNOWN),
+            (Some("text/a\r\nX: y"), UNKNOWN),
+            (Some("text/ä"), UNKNOWN),
+            (Some(""), UNKNOWN),
+            (None, UNKNOWN),
+        ] {
+            assert_eq!(called(declared), expected, "{declared:?}");
+        }
+        assert_eq!(called(Some(&format!("text/{}", "x".repeat(200)))), UNKNOWN);
+    }
+
+    #[test]
     fn documents_may_be_larger() {
         let limit = |head: &[u8]| Shape::of(head).expect("a shape").limit_bytes();
         assert_eq!(limit(b"%PDF-1.7"), 104_857_600);
@@ -294,5 +358,6 @@ mod tests {
         assert_eq!(limit(&zip("word/document.xml")), 104_857_600);
         assert_eq!(limit(b"GIF87a"), 16_777_216);
         assert_eq!(limit(b"OggS\0"), 16_777_216);
+        assert_eq!(Shape::OTHER.limit_bytes(), 104_857_600);
     }
 }

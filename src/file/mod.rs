@@ -2,9 +2,9 @@
 //! that run out.
 //!
 //! A content is streamed into the [`storage`] while its digest and length are taken, and is looked at: its first bytes
-//! have to be of the type that it is said to have. Equal contents of a workspace are stored once. An upload that ends
-//! early leaves nothing behind: what is written to the storage is a stray, noted in the database before the first
-//! byte, until a file claims it; strays are removed when their time is over ([`purge`]).
+//! have to be of the type that it is said to have, if the workspace uploads it ([`media`]). Equal contents of a workspace
+//! are stored once. An upload that ends early leaves nothing behind: what is written to the storage is a stray, noted in
+//! the database before the first byte, until a file claims it; strays are removed when their time is over ([`purge`]).
 //!
 //! What messages and files owe each other:
 //!

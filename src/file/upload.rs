@@ -7,7 +7,7 @@ use crate::{
     app::App,
     error::{Error, Result},
     file::{
-        media::{self, HEAD_BYTES, Shape},
+        media::{self, DOCUMENT_LIMIT_BYTES, HEAD_BYTES, Shape},
         places::Place,
         storage::Draft,
         strays,
@@ -23,6 +23,8 @@ pub struct Upload<'a> {
     /// The first bytes, until there are enough to tell what they begin.
     head: Vec<u8>,
     shape: Option<Shape>,
+    /// Whether it may be of any type, and as long as a document.
+    is_brought: bool,
     size: u64,
     _place: Place,
 }
@@ -57,7 +59,16 @@ impl<'a> Upload<'a> {
                 return Err(error);
             }
         };
-        Ok(Self { app, key, draft, digest: Sha256::new(), head: Vec::new(), shape: None, size: 0, _place: place })
+        let (digest, head) = (Sha256::new(), Vec::new());
+        Ok(Self { app, key, draft, digest, head, shape: None, is_brought: false, size: 0, _place: place })
+    }
+
+    /// Begins the upload of what a customer of the workspace has sent: it may be of any type.
+    ///
+    /// # Errors
+    /// As [`Upload::begin`].
+    pub async fn begin_brought(app: &'a App, workspace_id: WorkspaceId) -> Result<Self> {
+        Ok(Self { is_brought: true, ..Self::begin(app, workspace_id).await? })
     }
 
     /// Writes on.
@@ -78,14 +89,15 @@ impl<'a> Upload<'a> {
 
     /// Finds out what the first bytes begin, and passes them on.
     async fn look(&mut self) -> Result<()> {
-        let shape = Shape::of(&self.head).ok_or_else(media::refused)?;
+        let other = self.is_brought.then_some(Shape::OTHER);
+        let shape = Shape::of(&self.head).or(other).ok_or_else(media::refused)?;
         self.shape = Some(shape);
         let head = std::mem::take(&mut self.head);
         self.pass_on(shape, &head).await
     }
 
     async fn pass_on(&mut self, shape: Shape, chunk: &[u8]) -> Result<()> {
-        let limit_bytes = shape.limit_bytes();
+        let limit_bytes = if self.is_brought { DOCUMENT_LIMIT_BYTES } else { shape.limit_bytes() };
         if self.size > limit_bytes {
             return Err(Error::FileTooLarge { limit_bytes });
         }

@@ -1,29 +1,25 @@
 //! Files that came with messages: fetched from the provider and kept as the workspace's own.
 //!
-//! Providers keep them for minutes only. What cannot be had, or is of no type that is stored, leaves its message without
-//! it; what does not answer now is asked for again for a while.
+//! Providers keep them for minutes only. A file is kept whatever it is; what cannot be had, or is larger than any file may
+//! be, leaves its message without it; what does not answer now is asked for again for a while.
 
 use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use entity::{file::Kind, id::FileId, workspace};
+use entity::id::FileId;
 use reqwest::Response;
 use serde_json::Value;
 
 use crate::{
-    app::App,
-    caller::Origin,
     connector::{
         bridge::{Packing, Source},
         callback::{Media, perform::Scene},
     },
     error::{Error, Result},
     file::{
-        FileName,
-        keep::{self, NewFile},
+        FileName, keep,
         upload::{Stored, Upload},
     },
-    idempotency::Repeatable,
     workspace as workspaces,
 };
 
@@ -33,8 +29,6 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(20);
 const PATIENCE_SECONDS: i64 = 600;
 /// Most bytes of a file in base64 that are read: a picture, a sound or a film fits.
 const MOST_PACKED_BYTES: usize = 24 * 1024 * 1024;
-/// What a file is called that has no name.
-const NAMELESS: &str = "file";
 
 /// Why there is no file.
 enum Lost {
@@ -56,7 +50,10 @@ pub(super) async fn keep(scene: &Scene<'_>, media: &Media) -> Result<Option<File
     let fetched = tokio::time::timeout(FETCH_TIMEOUT, fetch(scene, url)).await.unwrap_or(Err(Lost::ForNow));
     let is_late = scene.told.heard_at.plus_seconds(PATIENCE_SECONDS) < app.clock.now();
     match fetched {
-        Ok(stored) => place(app, &workspace, media, stored).await,
+        Ok(stored) => {
+            let named = media.filename.as_deref().and_then(FileName::cleaned);
+            keep::keep_anything(app, &workspace, stored, named, media.content_type.as_deref()).await.map(Some)
+        }
         Err(Lost::ForNow) if !is_late => Err(Error::ProviderUnavailable),
         Err(_) => {
             tracing::warn!(session.id = %scene.session.id(), "a file that came with a message could not be had");
@@ -82,7 +79,7 @@ async fn fetch(scene: &Scene<'_>, url: &str) -> Result<Stored, Lost> {
         Packing::Plain => None,
         Packing::InJson(field) => Some(unpack(&mut response, field).await?),
     };
-    let mut upload = Upload::begin(app, scene.channel.workspace_id).await.map_err(lost)?;
+    let mut upload = Upload::begin_brought(app, scene.channel.workspace_id).await.map_err(lost)?;
     if let Some(content) = unpacked {
         return match upload.write(&content).await {
             Ok(()) => upload.finish().await.map_err(lost),
@@ -124,22 +121,4 @@ fn lost(error: Error) -> Lost {
         Error::InvalidField { .. } | Error::FileTooLarge { .. } => Lost::ForEver,
         _ => Lost::ForNow,
     }
-}
-
-async fn place(app: &App, workspace: &workspace::Model, media: &Media, stored: Stored) -> Result<Option<FileId>> {
-    let named = media.filename.as_deref().and_then(FileName::cleaned);
-    let said = media.content_type.as_deref();
-    let decided =
-        stored.shape.decide(said, named.as_ref().map(FileName::as_str)).or_else(|_| stored.shape.decide(None, None));
-    let Ok(decided) = decided else {
-        stored.discard(app).await;
-        return Ok(None);
-    };
-    let ending = decided.endings().first().copied().unwrap_or("bin");
-    let filename = match named {
-        Some(name) => name,
-        None => FileName::parse(&format!("{NAMELESS}.{ending}"))?,
-    };
-    let new = NewFile { workspace, user_id: None, filename, media: decided, kind: Kind::Media, is_provisional: true };
-    keep::keep(app, &Origin::provider(), stored, &new, &Repeatable::never()).await.map(Some)
 }

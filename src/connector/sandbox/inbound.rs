@@ -40,7 +40,7 @@ pub struct Write {
     pub file: Option<SentFile>,
 }
 
-/// A file from outside.
+/// A file that goes with a message.
 #[derive(Clone, Debug)]
 pub struct SentFile {
     /// Its name.
@@ -73,11 +73,11 @@ pub struct Arrived {
 /// file as one of its own.
 ///
 /// # Errors
-/// `phone_not_linked` if no account of the scope is connected to it; `invalid_request` naming `content_type` and
-/// `file_too_large` for the file.
+/// `phone_not_linked` if no account of the scope is connected to it; `invalid_request` naming `file` if there is nothing
+/// in it; `file_too_large`.
 pub async fn write(app: &App, scope: &Scope, command: &Write, request: &Repeatable) -> Result<Arrived> {
     let files = match &command.file {
-        Some(file) => keep_everywhere(app, scope, command, file).await?,
+        Some(file) => keep_everywhere(app, scope, &command.phone, file).await?,
         None => HashMap::new(),
     };
     let arrived = db::retried(|| write_once(app, scope, command, &files, request)).await;
@@ -137,27 +137,27 @@ async fn write_to_channel_once(
 }
 
 /// Stores the file in every workspace that the phone is linked to.
-async fn keep_everywhere(
+pub(super) async fn keep_everywhere(
     app: &App,
     scope: &Scope,
-    command: &Write,
+    phone: &Phone,
     file: &SentFile,
 ) -> Result<HashMap<WorkspaceId, FileId>> {
     let mut kept = HashMap::new();
-    for session in store::whatsapp_of(app.db.reader(), scope, &command.phone).await? {
+    for session in store::whatsapp_of(app.db.reader(), scope, phone).await? {
         let Some(channel) = channels::open_by_session(app.db.reader(), session.id).await? else { continue };
         let Some(workspace) = workspace::by_id(app.db.reader(), channel.workspace_id).await? else { continue };
         if kept.contains_key(&workspace.id) {
             continue;
         }
-        let mut upload = Upload::begin(app, workspace.id).await?;
+        let mut upload = Upload::begin_brought(app, workspace.id).await?;
         if let Err(error) = upload.write(&file.content).await {
             upload.discard().await;
             return Err(error);
         }
         let stored = upload.finish().await?;
-        let (filename, declared) = (file.filename.clone(), file.content_type.as_deref());
-        let id = keep::keep_brought(app, &workspace, stored, filename, declared).await?;
+        let (filename, declared) = (Some(file.filename.clone()), file.content_type.as_deref());
+        let id = keep::keep_anything(app, &workspace, stored, filename, declared).await?;
         kept.insert(workspace.id, id);
     }
     Ok(kept)

@@ -135,7 +135,7 @@ impl AttachmentsApi {
             workspace: &workspace_caller.workspace,
             user_id: Some(workspace_caller.user.id),
             filename,
-            media,
+            content_type: media.content_type().into(),
             kind,
             is_provisional: true,
         };

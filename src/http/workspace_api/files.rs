@@ -240,7 +240,7 @@ impl FilesApi {
             workspace: &caller.workspace,
             user_id: Some(caller.user.id),
             filename,
-            media,
+            content_type: media.content_type().into(),
             kind: Kind::Media,
             is_provisional: false,
         };
