@@ -47,6 +47,9 @@ pub enum Work {
     MessageStatus {
         /// What it says.
         receipt: Receipt,
+        /// When we heard of it, where the message may be one that is only just being stored.
+        #[serde(default)]
+        heard_at: Option<Timestamp>,
     },
     /// A provider tells of something that happened in a session.
     ProviderEvent {

@@ -77,6 +77,13 @@ fn partner_rows() -> Vec<(&'static str, Method, &'static str, Value, Foreign)> {
             NoSuchPhone(409, "phone_not_linked"),
         ),
         (
+            "write_on_sandbox_phone",
+            Method::POST,
+            "/sandbox/outbound",
+            json!({ "phone": "+15550001111", "to": "+15550002222", "text": "Hello" }),
+            NoSuchPhone(409, "phone_not_linked"),
+        ),
+        (
             "call_sandbox_phone",
             Method::POST,
             "/sandbox/call",

@@ -287,6 +287,40 @@ async fn somebodys_own_message_stops_the_bot_until_it_is_switched_on_again() {
 }
 
 #[tokio::test]
+async fn what_is_written_on_the_phone_stops_the_bot_too() {
+    let app = start().await;
+    let stage = Stage::with_credits(&app, 10).await;
+    stage.http_bot().await;
+    let chat_id = stage.open_chat().await;
+    stage.endpoint.usually(reply("I am a bot."));
+    let written = json!({ "phone": crate::support::sender::PHONE, "to": PERSON, "text": "I am a person." });
+    let write = async || stage.sender.partner.post("/sandbox/outbound", written.clone()).await.expect(200);
+    write().await;
+    stage.hear("Who are you?").await;
+    app.advance(5).await;
+    assert!(stage.endpoint.received().is_empty());
+    assert!(stage.chat().await.autoresponse_locked);
+    stage.switch_on(chat_id).await;
+    stage.hear("Hello?").await;
+    app.advance(5).await;
+    assert_eq!(stage.said().await.0, ["I am a person.", "I am a bot."]);
+    assert!(!stage.chat().await.autoresponse_locked, "its own reply stops nothing");
+    // Also while the bot is thinking.
+    stage.endpoint.next([Reply::HoldBody(json!({ "reply": "Too late." }).to_string())]);
+    stage.hear("Think.").await;
+    app.clock.advance(std::time::Duration::from_secs(1));
+    let (_, ()) = tokio::join!(app.run_jobs(), async {
+        stage.endpoint.until_received(2).await;
+        write().await;
+        stage.endpoint.release();
+    });
+    app.advance(5).await;
+    let said = ["I am a person.", "I am a bot.", "I am a person."].map(str::to_owned).to_vec();
+    assert_eq!(stage.said().await, (said, vec![]));
+    assert_eq!(stage.sender.token.credits().await.0, 1, "the bot's reply only");
+}
+
+#[tokio::test]
 async fn a_reply_that_was_kept_is_sent_once_whoever_dies() {
     let app = start().await;
     let stage = Stage::with_credits(&app, 10).await;

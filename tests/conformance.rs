@@ -18,6 +18,7 @@ mod callbacks;
 mod evolution;
 mod health;
 mod linking;
+mod own;
 mod sandbox;
 mod sending;
 mod unipile;
@@ -235,7 +236,7 @@ macro_rules! every_connector {
 macro_rules! every_remote_connector {
     ($name:ident, $provider:ty) => {
         mod $name {
-            use crate::conformance::{callbacks, linking, sending};
+            use crate::conformance::{callbacks, linking, own, sending};
 
             #[tokio::test]
             async fn wrong_credentials_are_told_and_cost_no_account() {
@@ -300,6 +301,16 @@ macro_rules! every_remote_connector {
             #[tokio::test]
             async fn reactions_come_and_go() {
                 callbacks::reactions_come_and_go::<$provider>().await;
+            }
+
+            #[tokio::test]
+            async fn what_is_written_on_the_phone_is_stored_once() {
+                own::what_is_written_on_the_phone_is_stored_once::<$provider>().await;
+            }
+
+            #[tokio::test]
+            async fn what_is_ours_is_not_stored_again() {
+                own::what_is_ours_is_not_stored_again::<$provider>().await;
             }
         }
     };
@@ -407,6 +418,12 @@ pub(crate) enum Said {
         text: &'static str,
         file: Option<(String, &'static str)>,
     },
+    /// The account's owner wrote on the phone, with the id of the message.
+    Typed {
+        id: &'static str,
+        text: &'static str,
+        file: Option<(String, &'static str)>,
+    },
     /// A message of ours was delivered or read.
     Delivered {
         reference: String,
@@ -416,6 +433,11 @@ pub(crate) enum Said {
     },
     /// Somebody reacted to a message of ours; nothing takes it back.
     Reacted {
+        reference: String,
+        emoji: &'static str,
+    },
+    /// The account's owner reacted on the phone.
+    ReactedOn {
         reference: String,
         emoji: &'static str,
     },

@@ -40,6 +40,7 @@ mod messages;
 mod meter;
 mod metering;
 mod onboarding;
+mod own_messages;
 mod page_in_a_browser;
 mod partner_credentials;
 mod plans;

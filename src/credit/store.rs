@@ -147,18 +147,20 @@ pub(super) const CHECKS: [(&str, &str); 9] = [
          WHERE w.balance <> COALESCE(e.total, 0)",
     ),
     (
-        // A text or a file costs one credit, both together two; a message that failed has them back, and notes and
-        // calls cost nothing.
+        // A text or a file costs one credit, both together two; a message that failed has them back, and notes, calls
+        // and what was written on the phone cost nothing.
         "charge of a message",
         "SELECT 'message of workspace ' || m.workspace_id || ' accepted at ' || m.created_at AS subject, \
          CAST(-COALESCE(e.total, 0) AS BIGINT) AS found, \
-         CASE WHEN m.direction = 'received' OR m.status = 'failed' OR m.kind IN ('note', 'call') THEN 0 \
+         CASE WHEN m.direction = 'received' OR m.status = 'failed' OR m.kind IN ('note', 'call') \
+         OR m.origin LIKE 'synced from %' THEN 0 \
          WHEN m.text IS NOT NULL AND m.file_id IS NOT NULL THEN 2 ELSE 1 END AS expected \
          FROM messages m LEFT JOIN ( \
              SELECT message_id, SUM(amount) AS total FROM credit_entries WHERE message_id IS NOT NULL \
              GROUP BY message_id) e ON e.message_id = m.id \
          WHERE -COALESCE(e.total, 0) <> CASE \
-         WHEN m.direction = 'received' OR m.status = 'failed' OR m.kind IN ('note', 'call') THEN 0 \
+         WHEN m.direction = 'received' OR m.status = 'failed' OR m.kind IN ('note', 'call') \
+         OR m.origin LIKE 'synced from %' THEN 0 \
          WHEN m.text IS NOT NULL AND m.file_id IS NOT NULL THEN 2 ELSE 1 END",
     ),
     (

@@ -14,7 +14,7 @@ use crate::{
         store,
         turns::{Lane, Place, Turns},
     },
-    message::{reaction, status},
+    message::reaction,
     onboarding,
     queue::Work,
     quota,
@@ -100,7 +100,7 @@ fn place_of(job: &job::Model) -> Place {
         | Work::ProviderEvent { connector, session, .. } => {
             Place { lane: Lane::Session(session), connector: Some(connector) }
         }
-        Work::MessageStatus { receipt } => Place { lane: Lane::Account(receipt.account_id), connector: None },
+        Work::MessageStatus { receipt, .. } => Place { lane: Lane::Account(receipt.account_id), connector: None },
         Work::SendReaction { message, .. } => Place { lane: Lane::Message(message), connector: None },
         Work::PlanChanged { .. } | Work::SendInvitation { .. } | Work::WarnOfWebhook { .. } => own,
     }
@@ -113,10 +113,11 @@ async fn perform(app: &App, job: &job::Model) -> Result<()> {
         Work::EndSession { connector, session } => app.connectors.get(connector).end(app, session).await,
         Work::SessionChanged { connector, session } => onboarding::session_changed(app, connector, session).await,
         Work::PlanChanged { plan } => quota::notify::plan_changed(app, plan).await,
-        Work::MessageStatus { receipt } => status::received(app, &receipt).await.map(|_| ()),
+        Work::MessageStatus { receipt, heard_at } => callback::receipt(app, &receipt, heard_at).await,
         Work::ProviderEvent { connector, session, event, happened_at, heard_at } => {
             let told = callback::Told { connector, session, event, happened_at, heard_at };
-            callback::perform(app, &told).await
+            // In a place of its own: it is the deepest of all.
+            Box::pin(callback::perform(app, &told)).await
         }
         Work::SendReaction { workspace, message } => reaction::send_own(app, workspace, message).await,
         Work::SendInvitation { workspace, user } => invitation::mail::send(app, workspace, user).await,

@@ -1,14 +1,14 @@
 //! What providers tell us, and whoever says that they are one.
 
 use entity::{
-    file,
+    file::{self, Kind},
     message::{self, Direction, Status},
 };
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
 use serde_json::json;
 
 use crate::{
-    conformance::{FileSent, Posted, Remote, Said, Scene, Signature, THEIRS},
+    conformance::{FileSent, OURS, Posted, Remote, Said, Scene, Signature, THEIRS},
     support::{Answer, upload::png},
 };
 
@@ -21,7 +21,7 @@ async fn received<P: Remote>(scene: &Scene<P>) -> Vec<message::Model> {
         .expect("messages")
 }
 
-async fn told<P: Remote>(scene: &Scene<P>, said: &Said, number: u32) {
+pub(crate) async fn told<P: Remote>(scene: &Scene<P>, said: &Said, number: u32) {
     let posted = scene.provider.callback(said, number);
     assert_eq!(scene.provider.post(&posted, Signature::Genuine).await, 200, "{said:?}");
     scene.app.run_jobs().await;
@@ -124,15 +124,29 @@ pub(crate) async fn files_come_and_go<P: Remote>() {
     told(&scene, &Said::Wrote { id: "IN1", text: "A tart", file: Some((url.clone(), "image/png")) }, 1).await;
     let gone = url.replace("tart", "gone");
     told(&scene, &Said::Wrote { id: "IN2", text: "", file: Some((gone, "image/png")) }, 2).await;
-    let script = scene.provider.keep("run.sh", "text/x-sh", b"#!/bin/sh\n").expect("kept");
-    told(&scene, &Said::Wrote { id: "IN3", text: "Run this", file: Some((script, "text/x-sh")) }, 3).await;
+    // Of whatever type it is, and of whatever type it is said to be.
+    let kinds = [("IN3", "list.csv", "text/csv; charset=utf-8", "The list"), ("IN4", "secret.xyz", "image/png", "")];
+    for (number, (id, name, content_type, text)) in (3..).zip(kinds) {
+        let file = scene.provider.keep(name, content_type, b"name;price\ntart;3\n").expect("kept");
+        told(&scene, &Said::Wrote { id, text, file: Some((file, content_type)) }, number).await;
+    }
     let messages = received(&scene).await;
     let shown: Vec<(Option<&str>, bool)> =
         messages.iter().map(|message| (message.text.as_deref(), message.file_id.is_some())).collect();
     let stand_in = "(something that cannot be shown here)";
-    assert_eq!(shown, [(Some("A tart"), true), (Some(stand_in), false), (Some("Run this"), false)]);
-    let files = file::Entity::find().count(scene.app.app.db.reader()).await.expect("a count");
-    assert_eq!(files, 2, "nothing else is kept");
+    assert_eq!(shown, [(Some("A tart"), true), (Some(stand_in), false), (Some("The list"), true), (None, true)]);
+    let files =
+        file::Entity::find().order_by_asc(file::Column::Id).all(scene.app.app.db.reader()).await.expect("files");
+    let kept: Vec<(&str, Kind)> = files.iter().map(|file| (file.content_type.as_str(), file.kind)).collect();
+    let own = ("image/png", Kind::Media);
+    assert_eq!(kept, [own, own, ("text/csv", Kind::Document), ("application/octet-stream", Kind::Document)]);
+    let list = token.get(&format!("/messages/{}", messages[2].id)).await.expect(200)["data"].clone();
+    let link = list["attachment_url"].as_str().expect("a link");
+    let answer = scene.app.http.get(link).send().await.expect("the file");
+    let header = |name: &str| answer.headers()[name].to_str().expect("a text").to_owned();
+    assert_eq!((header("content-type").as_str(), header("x-content-type-options").as_str()), ("text/csv", "nosniff"));
+    assert!(header("content-disposition").starts_with("attachment"));
+    assert_eq!(answer.bytes().await.expect("its content").as_ref(), b"name;price\ntart;3\n");
 }
 
 pub(crate) async fn reactions_come_and_go<P: Remote>() {
@@ -151,8 +165,26 @@ pub(crate) async fn reactions_come_and_go<P: Remote>() {
     assert_eq!(token.get(&path).await.expect(200)["data"]["reactions"], json!({ "🎉": 1 }));
     told(&scene, &Said::Reacted { reference, emoji: "" }, 2).await;
     assert_eq!(token.get(&path).await.expect(200)["data"]["reactions"], json!({}));
+    // What the owner reacts with on the phone is the account's own, and is given to nobody again.
+    let reference = scene.provider.reference("Hello");
+    scene.app.advance(10).await;
+    told(&scene, &Said::ReactedOn { reference: reference.clone(), emoji: "❤️" }, 10).await;
+    let shown = token.get(&path).await.expect(200)["data"].clone();
+    let own = &shown["users"][0];
+    assert_eq!((&own["phone"], &own["reaction"], &own["current"]), (&json!(OURS), &json!("❤️"), &json!(true)));
+    assert!(own["name"].as_str().is_some_and(|name| !name.is_empty()), "{own}");
+    assert_eq!(shown["total"], 1);
+    // One that is older than what was set here comes too late.
+    scene.app.advance(10).await;
+    token.patch(&path, json!({ "reaction": "🎉" })).await.expect(200);
+    told(&scene, &Said::ReactedOn { reference: reference.clone(), emoji: "👍" }, 15).await;
+    assert_eq!(token.get(&path).await.expect(200)["data"]["reactions"], json!({ "🎉": 1 }));
+    told(&scene, &Said::ReactedOn { reference, emoji: "" }, 30).await;
+    assert_eq!(token.get(&path).await.expect(200)["data"]["reactions"], json!({}));
+    let taken: &[&str] = if P::REACTS { &["👍", "", "🎉"] } else { &[] };
+    assert_eq!(scene.provider.reactions(), taken);
     // A reaction may be faster than what it is about, or about something that we do not have.
-    told(&scene, &Said::Reacted { reference: "NOBODYS".to_owned(), emoji: "🎉" }, 3).await;
+    told(&scene, &Said::Reacted { reference: "NOBODYS".to_owned(), emoji: "🎉" }, 31).await;
     scene.app.advance(600).await;
     let waiting = entity::job::Entity::find().count(scene.app.app.db.reader()).await.expect("a count");
     assert_eq!(waiting, 0);

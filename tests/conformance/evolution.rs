@@ -142,12 +142,30 @@ impl Remote for Evolution {
                 let image = json!({ "imageMessage": { "caption": text, "mimetype": content_type } });
                 ("messages.upsert", json!({ "key": key(id), "message": image }))
             }
+            Said::Typed { id, text, file } => {
+                let message = match file {
+                    Some((name, content_type)) => {
+                        self.keep_as(name, id);
+                        json!({ "imageMessage": { "caption": text, "mimetype": content_type } })
+                    }
+                    None => json!({ "conversation": text }),
+                };
+                let key = json!({ "remoteJid": theirs(), "fromMe": true, "id": id });
+                let data = json!({ "key": key, "message": message, "source": "android", "status": "SERVER_ACK" });
+                ("messages.upsert", data)
+            }
             Said::Delivered { reference } => ("messages.update", update(reference, "DELIVERY_ACK")),
             Said::Read { reference } => ("messages.update", update(reference, "READ")),
             Said::Reacted { reference, emoji } => {
                 let about = json!({ "remoteJid": theirs(), "fromMe": true, "id": reference });
                 let reaction = json!({ "reactionMessage": { "key": about, "text": emoji } });
                 ("messages.upsert", json!({ "key": key(&format!("RE{number}")), "message": reaction }))
+            }
+            Said::ReactedOn { reference, emoji } => {
+                let about = json!({ "remoteJid": theirs(), "fromMe": true, "id": reference });
+                let reaction = json!({ "reactionMessage": { "key": about, "text": emoji } });
+                let key = json!({ "remoteJid": theirs(), "fromMe": true, "id": format!("RE{number}") });
+                ("messages.upsert", json!({ "key": key, "message": reaction, "source": "ios" }))
             }
             Said::Unheard => ("moon.rise", json!({ "phase": "full" })),
         };

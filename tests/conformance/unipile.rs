@@ -37,6 +37,12 @@ fn address(phone: &str) -> String {
     format!("{}@s.whatsapp.net", phone.trim_start_matches('+'))
 }
 
+fn attachments(file: Option<&(String, &str)>) -> Value {
+    let file = file
+        .map(|(name, content_type)| json!({ "id": name, "type": "img", "mimetype": content_type, "url": "att://x" }));
+    file.into_iter().collect()
+}
+
 impl Unipile {
     fn message(&self, text: &str) -> Option<Value> {
         self.sent().into_iter().find(|message| message["text"] == text)
@@ -47,6 +53,16 @@ impl Unipile {
         json!({ "account_id": self.newest(), "account_type": "WHATSAPP", "event": event, "chat_id": "c",
             "account_info": { "type": "WHATSAPP", "user_id": address(OURS) }, "webhook_name": "quartermaster",
             "timestamp": format!("2026-09-10T08:00:{after_seconds:02}.000Z"), "message_id": message_id })
+    }
+
+    /// A message of the account's own.
+    fn own_event(&self, id: &str, text: &str, after_seconds: u32) -> Value {
+        let mut event = self.event("message_received", id, after_seconds);
+        event["message"] = text.into();
+        event["is_sender"] = true.into();
+        event["sender"] = json!({ "attendee_provider_id": address(OURS) });
+        event["attendees"] = json!([{ "attendee_provider_id": address(THEIRS) }]);
+        event
     }
 
     async fn tell(&self, event: &Value) {
@@ -150,12 +166,7 @@ impl Remote for Unipile {
     }
 
     async fn tell_gone_out(&self, text: &str) {
-        let mut event = self.event("message_received", &self.reference(text), 0);
-        event["message"] = text.into();
-        event["is_sender"] = true.into();
-        event["sender"] = json!({ "attendee_provider_id": address(OURS) });
-        event["attendees"] = json!([{ "attendee_provider_id": address(THEIRS) }]);
-        self.tell(&event).await;
+        self.tell(&self.own_event(&self.reference(text), text, 0)).await;
     }
 
     fn callback(&self, said: &Said, number: u32) -> Posted {
@@ -164,10 +175,12 @@ impl Remote for Unipile {
                 let mut event = self.event("message_received", id, number);
                 event["message"] = (*text).into();
                 event["sender"] = json!({ "attendee_provider_id": address(THEIRS) });
-                let file = file.as_ref().map(|(name, content_type)| {
-                    json!({ "id": name, "type": "img", "mimetype": content_type, "url": "att://x" })
-                });
-                event["attachments"] = file.into_iter().collect();
+                event["attachments"] = attachments(file.as_ref());
+                event
+            }
+            Said::Typed { id, text, file } => {
+                let mut event = self.own_event(id, text, number);
+                event["attachments"] = attachments(file.as_ref());
                 event
             }
             Said::Delivered { reference } => self.event("message_delivered", reference, number),
@@ -176,6 +189,12 @@ impl Remote for Unipile {
                 let mut event = self.event("message_reaction", reference, number);
                 event["reaction"] = (*emoji).into();
                 event["reaction_sender"] = json!({ "attendee_provider_id": address(THEIRS) });
+                event
+            }
+            Said::ReactedOn { reference, emoji } => {
+                let mut event = self.event("message_reaction", reference, number);
+                event["reaction"] = (*emoji).into();
+                event["reaction_sender"] = json!({ "attendee_provider_id": address(OURS) });
                 event
             }
             Said::Unheard => self.event("moon_risen", "m", number),

@@ -140,11 +140,22 @@ impl Remote for Waha {
                     "to": "15550001111@c.us", "body": text, "hasMedia": media.is_some(), "media": media });
                 ("message.any", payload)
             }
+            Said::Typed { id, text, file } => {
+                let media = file.as_ref().map(|(url, content_type)| json!({ "url": url, "mimetype": content_type }));
+                let payload = json!({ "id": own(id), "from": "15550001111@c.us", "fromMe": true, "source": "app",
+                    "to": theirs(), "body": text, "hasMedia": media.is_some(), "media": media, "ack": 1 });
+                ("message.any", payload)
+            }
             Said::Delivered { reference } => ("message.ack", json!({ "id": own(reference), "fromMe": true, "ack": 2 })),
             Said::Read { reference } => ("message.ack", json!({ "id": own(reference), "fromMe": true, "ack": 3 })),
             Said::Reacted { reference, emoji } => {
                 let reaction = json!({ "text": emoji, "messageId": own(reference) });
                 ("message.reaction", json!({ "from": theirs(), "fromMe": false, "reaction": reaction }))
+            }
+            Said::ReactedOn { reference, emoji } => {
+                let reaction = json!({ "text": emoji, "messageId": own(reference) });
+                let from = "15550001111@c.us";
+                ("message.reaction", json!({ "from": from, "fromMe": true, "source": "app", "reaction": reaction }))
             }
             Said::Unheard => ("moon.rise", json!({ "phase": "full" })),
         };

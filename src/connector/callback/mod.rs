@@ -73,15 +73,8 @@ pub enum Event {
     SessionChanged,
     /// Somebody wrote.
     Message(Brought),
-    /// A message of the account went out through the provider's API.
-    GoneOut {
-        /// The provider's address of the chat.
-        chat: String,
-        /// What it says.
-        text: String,
-        /// Our form of the provider's id of it.
-        provider_ref: String,
-    },
+    /// A message of the account has gone out.
+    GoneOut(Gone),
     /// Something became of a message of the account.
     Receipt {
         /// Our form of the provider's id of it.
@@ -95,6 +88,13 @@ pub enum Event {
         provider_ref: String,
         /// The provider's address of who reacted.
         from: String,
+        /// With what; `None` takes it back.
+        emoji: Option<String>,
+    },
+    /// The account's owner reacted, on a phone.
+    OwnReaction {
+        /// Our form of the provider's id of the message.
+        provider_ref: String,
         /// With what; `None` takes it back.
         emoji: Option<String>,
     },
@@ -115,6 +115,24 @@ pub struct Brought {
     pub provider_ref: String,
 }
 
+/// A message of the account: one that we had sent, or one that was written on a phone or by another program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gone {
+    /// The provider's address of the chat.
+    pub chat: String,
+    /// What it says, possibly nothing.
+    pub text: String,
+    /// The file that went with it.
+    pub media: Option<Media>,
+    /// Our form of the provider's id of it.
+    pub provider_ref: String,
+    /// Whether the provider says that a person wrote it on a device of the account's.
+    #[serde(default)]
+    pub is_typed: bool,
+    /// What has become of it already.
+    pub receipt: Option<ReceiptEvent>,
+}
+
 /// A file that the provider keeps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Media {
@@ -131,6 +149,7 @@ impl Event {
     fn about(&self) -> Option<String> {
         match self {
             Self::Reaction { provider_ref, from, .. } => Some(format!("reaction:{provider_ref}:{from}")),
+            Self::OwnReaction { provider_ref, .. } => Some(format!("reaction:{provider_ref}")),
             _ => None,
         }
     }
@@ -266,7 +285,7 @@ async fn note(
             let Some(channel) = channels::connected_by_session(tx, session.id()).await? else { return Ok(false) };
             let provider_ref = Some(provider_ref);
             let receipt = Receipt { account_id: channel.account_id, message_id: None, provider_ref, event: receipt };
-            Work::MessageStatus { receipt }
+            Work::MessageStatus { receipt, heard_at: Some(app.clock.now()) }
         }
         event => {
             let heard_at = app.clock.now();

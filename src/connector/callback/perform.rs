@@ -2,7 +2,7 @@
 
 use entity::{
     channel::{self, ConnectorKind},
-    id::AttemptId,
+    id::{AttemptId, FileId},
     timestamp::Timestamp,
 };
 
@@ -11,16 +11,19 @@ use crate::{
     channel as channels,
     connector::{
         bridge::Bridge,
-        callback::{Brought, Event, media},
+        callback::{Brought, Event, Gone, Media, media},
         session::{self, Session},
     },
     error::{Error, Result},
     file::delete,
     message::{
         Jid, Text,
-        reaction::{self, Emoji},
-        receive::{self, Incoming},
-        status::{self, GoneOut},
+        reaction::{self, Emoji, OwnReaction},
+        receive::{
+            self, Incoming, Received,
+            own::{self, Own},
+        },
+        status::{self, GoneOut, Receipt},
     },
     phone::Phone,
     secret,
@@ -29,6 +32,8 @@ use crate::{
 
 /// How long something may be about an account or a message that is just being stored, in seconds.
 const SETTLING_SECONDS: i64 = 120;
+/// How long a receipt may be about a message that is just being stored, in seconds.
+const UNSTORED_SECONDS: i64 = 10;
 /// What stands for what a message has besides a text and files that we keep.
 const UNSHOWN: &str = "(something that cannot be shown here)";
 
@@ -65,11 +70,25 @@ pub async fn perform(app: &App, told: &Told) -> Result<()> {
     let scene = Scene { app, bridge, session: &session, channel: &channel, told };
     match &told.event {
         Event::Message(brought) => scene.message(brought).await,
-        Event::GoneOut { chat, text, provider_ref } => scene.gone_out(chat, text, provider_ref).await,
-        Event::Reaction { provider_ref, from, emoji } => scene.reaction(provider_ref, from, emoji.as_deref()).await,
+        Event::GoneOut(gone) => scene.gone_out(gone).await,
+        Event::Reaction { provider_ref, from, emoji } => {
+            scene.reaction(provider_ref, Some(from.as_str()), emoji.as_deref()).await
+        }
+        Event::OwnReaction { provider_ref, emoji } => scene.reaction(provider_ref, None, emoji.as_deref()).await,
         // These two are work of their own.
         Event::SessionChanged | Event::Receipt { .. } => Ok(()),
     }
+}
+
+/// Writes down what a provider says of a message. What is about none may be about one that was written on the phone,
+/// of which the provider has told just before.
+///
+/// # Errors
+/// As [`perform`].
+pub async fn receipt(app: &App, receipt: &Receipt, heard_at: Option<Timestamp>) -> Result<()> {
+    let received = status::received(app, receipt).await?;
+    let may_come = heard_at.is_some_and(|at| at.plus_seconds(UNSTORED_SECONDS) > app.clock.now());
+    if received == status::Received::Stray && may_come { Err(not_yet()) } else { Ok(()) }
 }
 
 fn is_settling(app: &App, told: &Told) -> bool {
@@ -100,16 +119,27 @@ impl Scene<'_> {
             Some(address) => self.resolve(address).await?.and_then(|jid| jid.phone()),
             None => None,
         };
-        let file = match &brought.media {
-            Some(media) => media::keep(self, media).await?,
-            None => None,
-        };
-        let text = Text::from_outside(&brought.text);
-        let text = if text.is_none() && file.is_none() { Text::from_outside(UNSHOWN) } else { text };
+        let (text, file) = self.content(&brought.text, brought.media.as_ref()).await?;
         let provider_ref = brought.provider_ref.clone();
         let incoming =
             Incoming { session: self.session.id(), from, author, author_name: None, text, file, provider_ref };
         let received = receive::receive(self.app, &incoming).await;
+        self.finish(file, received.map(Some)).await
+    }
+
+    /// What a message says, or what stands for it, and its file, which is kept.
+    async fn content(&self, text: &str, media: Option<&Media>) -> Result<(Option<Text>, Option<FileId>)> {
+        let file = match media {
+            Some(media) => media::keep(self, media).await?,
+            None => None,
+        };
+        let text = Text::from_outside(text);
+        let text = if text.is_none() && file.is_none() { Text::from_outside(UNSHOWN) } else { text };
+        Ok((text, file))
+    }
+
+    /// Ends with what became of a message and its file.
+    async fn finish(&self, file: Option<FileId>, received: Result<Option<Received>>) -> Result<()> {
         if let Some(id) = file {
             // One that was known already, or that failed, has not used it.
             delete::discard_unless_carried(self.app, self.channel.workspace_id, id).await;
@@ -125,30 +155,51 @@ impl Scene<'_> {
         }
     }
 
-    async fn gone_out(&self, chat: &str, text: &str, provider_ref: &str) -> Result<()> {
-        let Some(jid) = self.resolve(chat).await? else { return Ok(()) };
-        let gone = GoneOut { account_id: self.channel.account_id, jid: jid.as_str(), text, provider_ref };
-        status::recognised(self.app, &gone).await?;
-        Ok(())
+    async fn gone_out(&self, told: &Gone) -> Result<()> {
+        let Some(to) = self.resolve(&told.chat).await? else { return Ok(()) };
+        let gone = GoneOut {
+            account_id: self.channel.account_id,
+            jid: to.as_str(),
+            text: &told.text,
+            has_file: told.media.is_some(),
+            provider_ref: &told.provider_ref,
+            is_typed: told.is_typed,
+            heard_at: self.told.heard_at,
+        };
+        // Most are ours, and nothing is to be fetched for these.
+        if status::recognised(self.app, &gone).await? != status::Received::Stray {
+            return Ok(());
+        }
+        let (text, file) = self.content(&told.text, told.media.as_ref()).await?;
+        let own = Own { session: self.session.id(), gone, to: &to, text, file, since: told.receipt.clone() };
+        let received = own::receive(self.app, &own).await;
+        self.finish(file, received).await
     }
 
-    async fn reaction(&self, provider_ref: &str, from: &str, emoji: Option<&str>) -> Result<()> {
+    /// A reaction of somebody, or of the account itself.
+    async fn reaction(&self, provider_ref: &str, from: Option<&str>, emoji: Option<&str>) -> Result<()> {
         let Some(about) = self.told.event.about() else { return Ok(()) };
         let (db, happened_at) = (self.app.db.reader(), self.told.happened_at);
         if session::is_overtaken(db, self.session.id(), &secret::digest(&about), happened_at).await? {
             return Ok(());
         }
-        let Some(who) = self.resolve(from).await? else { return Ok(()) };
         let Ok(emoji) = Emoji::parse(emoji.unwrap_or_default()) else { return Ok(()) };
-        let provider_ref = provider_ref.to_owned();
-        let incoming = reaction::Incoming { session: self.session.id(), provider_ref, from: who, name: None, emoji };
-        match reaction::received(self.app, &incoming).await {
+        let (session, provider_ref) = (self.session.id(), provider_ref.to_owned());
+        let received = match from {
+            Some(from) => {
+                let Some(from) = self.resolve(from).await? else { return Ok(()) };
+                let incoming = reaction::Incoming { session, provider_ref, from, name: None, emoji };
+                reaction::received(self.app, &incoming).await
+            }
+            None => reaction::received_own(self.app, &OwnReaction { session, provider_ref, emoji, happened_at }).await,
+        };
+        match received {
             Ok(_) => {
                 self.app.signals.publish(Signal::Event);
                 Ok(())
             }
             Err(Error::MessageNotFound(_)) if is_settling(self.app, self.told) => Err(not_yet()),
-            // It is about something that was written before the account was linked, or on the phone itself.
+            // It is about something that was written before the account was linked.
             Err(Error::MessageNotFound(_) | Error::ChannelNotConnected) => Ok(()),
             Err(error) => Err(error),
         }

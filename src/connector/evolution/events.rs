@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     connector::{
-        callback::{Brought, Callback, Event, Heard, Media},
+        callback::{Brought, Callback, Event, Gone, Heard, Media},
         evolution::wire,
     },
     error::{Error, Result},
@@ -21,6 +21,8 @@ const WITH_FILE: [&str; 5] = ["imageMessage", "videoMessage", "audioMessage", "d
 /// Kinds of messages that say something that is neither a text nor a file.
 const UNSHOWN: [&str; 5] =
     ["locationMessage", "liveLocationMessage", "contactMessage", "contactsArrayMessage", "pollCreationMessage"];
+/// Devices on which only people write; what programs send looks like a browser's.
+const PHONES: [&str; 2] = ["android", "ios"];
 
 /// An event as it comes.
 #[derive(Deserialize)]
@@ -65,7 +67,7 @@ pub(super) fn read(session: AttemptId, body: &[u8], now: Timestamp) -> Result<He
             Some(Event::SessionChanged)
         }
         "messages.upsert" => came(data),
-        "send.message" => gone_out(data),
+        "send.message" => sent(data),
         "messages.update" => receipt(data),
         _ => None,
     };
@@ -121,22 +123,31 @@ fn content(message: &Value) -> (String, Option<&Value>) {
 
 fn came(data: &Value) -> Option<Event> {
     let (key, message) = (&data["key"], &data["message"]);
-    if is_own(key) {
-        return None;
-    }
     let from = chat(key).filter(|chat| is_conversation(chat))?;
     let is_group = from.ends_with("@g.us");
     let reaction = &message["reactionMessage"];
     if reaction.is_object() {
+        let (provider_ref, emoji) = (wire::reference(&reaction["key"])?, text(&reaction["text"]));
+        if is_own(key) {
+            return Some(Event::OwnReaction { provider_ref, emoji });
+        }
         let from = if is_group { author(key)? } else { from };
-        let provider_ref = wire::reference(&reaction["key"])?;
-        return Some(Event::Reaction { provider_ref, from, emoji: text(&reaction["text"]) });
+        return Some(Event::Reaction { provider_ref, from, emoji });
+    }
+    if is_own(key) {
+        return gone_out(data);
     }
     let provider_ref = wire::reference(key)?;
+    let (text, media) = shown(key, message)?;
+    let author = if is_group { author(key) } else { None };
+    Some(Event::Message(Brought { chat: from, author, text, media, provider_ref }))
+}
+
+/// What is to be seen of a message; `None` for keys, settings and the like that phones tell each other.
+fn shown(key: &Value, message: &Value) -> Option<(String, Option<Media>)> {
     let (said, file) = content(message);
     let is_unshown = UNSHOWN.iter().any(|kind| message[kind].is_object());
     if said.is_empty() && file.is_none() && !is_unshown {
-        // Keys, settings and the like that phones tell each other.
         return None;
     }
     let media = file.map(|part| Media {
@@ -144,8 +155,7 @@ fn came(data: &Value) -> Option<Event> {
         content_type: text(&part["mimetype"]),
         filename: text(&part["fileName"]).or_else(|| text(&part["title"])),
     });
-    let author = if is_group { author(key) } else { None };
-    Some(Event::Message(Brought { chat: from, author, text: said, media, provider_ref }))
+    Some((said, media))
 }
 
 /// Stories, channels and lists are no conversations.
@@ -153,10 +163,18 @@ fn is_conversation(address: &str) -> bool {
     ["@s.whatsapp.net", "@lid", "@g.us"].iter().any(|server| address.ends_with(server))
 }
 
+/// What was sent through the API. Of reactions those are ours, which are known.
+fn sent(data: &Value) -> Option<Event> {
+    if data["message"]["reactionMessage"].is_object() { None } else { gone_out(data) }
+}
+
 fn gone_out(data: &Value) -> Option<Event> {
     let key = &data["key"];
-    let (said, _) = content(&data["message"]);
-    Some(Event::GoneOut { chat: chat(key)?, text: said, provider_ref: wire::reference(key)? })
+    let chat = chat(key).filter(|chat| is_conversation(chat))?;
+    let (text, media) = shown(key, &data["message"])?;
+    let is_typed = data["source"].as_str().is_some_and(|source| PHONES.contains(&source));
+    let receipt = data["status"].as_str().and_then(status);
+    Some(Event::GoneOut(Gone { chat, text, media, provider_ref: wire::reference(key)?, is_typed, receipt }))
 }
 
 fn receipt(data: &Value) -> Option<Event> {
@@ -164,14 +182,19 @@ fn receipt(data: &Value) -> Option<Event> {
         return None;
     }
     let provider_ref = text(&data["keyId"])?;
-    let receipt = match data["status"].as_str()? {
-        "ERROR" => ReceiptEvent::Failed { reason: "error".to_owned() },
-        "SERVER_ACK" => ReceiptEvent::Sent,
-        "DELIVERY_ACK" => ReceiptEvent::Delivered,
-        "READ" | "PLAYED" => ReceiptEvent::Read,
-        _ => return None,
-    };
+    let receipt = status(data["status"].as_str()?)?;
     Some(Event::Receipt { provider_ref, receipt })
+}
+
+/// What became of a message.
+fn status(word: &str) -> Option<ReceiptEvent> {
+    match word {
+        "ERROR" => Some(ReceiptEvent::Failed { reason: "error".to_owned() }),
+        "SERVER_ACK" => Some(ReceiptEvent::Sent),
+        "DELIVERY_ACK" => Some(ReceiptEvent::Delivered),
+        "READ" | "PLAYED" => Some(ReceiptEvent::Read),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -241,5 +264,33 @@ mod tests {
         assert_eq!((update("PLAYED"), update("PENDING"), update("LAUGHED_AT")), (Some(read), None, None));
         assert_eq!(event("presence.update", json!({})), None);
         assert_eq!(event("messages.upsert", json!([])), None);
+    }
+
+    #[test]
+    fn own_messages_are_those_of_phones_and_of_programs() {
+        let data = |message: Value, source: &str, chat: &str| {
+            let key = json!({ "id": "A", "fromMe": true, "remoteJid": chat });
+            json!({ "key": key, "message": message, "source": source, "status": "DELIVERY_ACK" })
+        };
+        let direct = "15557770000@s.whatsapp.net";
+        for (name, source, expected) in [
+            ("messages.upsert", "android", true),
+            ("messages.upsert", "web", false),
+            ("send.message", "unknown", false),
+        ] {
+            let said = data(json!({ "conversation": "Hi" }), source, direct);
+            let Some(Event::GoneOut(gone)) = event(name, said) else { panic!("no message") };
+            assert_eq!((gone.chat.as_str(), gone.text.as_str(), gone.is_typed), (direct, "Hi", expected));
+            assert_eq!(gone.receipt, Some(ReceiptEvent::Delivered));
+        }
+        let about = json!({ "id": "B", "fromMe": false, "remoteJid": direct });
+        let reacted = data(json!({ "reactionMessage": { "key": about, "text": "👍" } }), "ios", direct);
+        let reaction = Event::OwnReaction { provider_ref: "B".to_owned(), emoji: Some("👍".to_owned()) };
+        assert_eq!(event("messages.upsert", reacted.clone()), Some(reaction));
+        assert_eq!(event("send.message", reacted), None);
+        let nothing = data(json!({ "protocolMessage": {} }), "ios", direct);
+        assert_eq!(event("messages.upsert", nothing), None);
+        let story = data(json!({ "conversation": "Hi" }), "ios", "status@broadcast");
+        assert_eq!(event("messages.upsert", story), None);
     }
 }

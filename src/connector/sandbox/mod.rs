@@ -54,7 +54,8 @@
 //! address, signed, as `{"id", "from", "text"}`.
 //!
 //! What is accepted arrives, is delivered after `sandbox_receipt_ms` and read after twice that. What simulated
-//! recipients write to a linked phone comes through [`inbound`], and calls through [`calls`].
+//! recipients write to a linked phone comes through [`inbound`], what is written on it through [`outbound`], and calls
+//! through [`calls`].
 
 use async_trait::async_trait;
 use base64::{Engine, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -81,6 +82,7 @@ pub mod calls;
 mod checkpoints;
 mod hearing;
 pub mod inbound;
+pub mod outbound;
 pub mod phones;
 pub mod reactions;
 mod recipients;

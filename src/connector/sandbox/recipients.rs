@@ -148,7 +148,7 @@ async fn promise_receipts(
             event,
         };
         let wait = pause.saturating_mul(pauses);
-        queue::enqueue_after(app, tx, &Work::MessageStatus { receipt }, wait).await?;
+        queue::enqueue_after(app, tx, &Work::MessageStatus { receipt, heard_at: None }, wait).await?;
     }
     Ok(())
 }

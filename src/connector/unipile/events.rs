@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     connector::{
-        callback::{Brought, Callback, Event, Heard, Media},
+        callback::{Brought, Callback, Event, Gone, Heard, Media},
         unipile::wire,
     },
     error::{Error, Result},
@@ -82,23 +82,25 @@ fn message(value: &Value) -> Option<Event> {
     let said = text(&value["message"]).unwrap_or_default();
     let group = text(&value["provider_chat_id"]).filter(|place| place.ends_with("@g.us"));
     let others = others(value);
+    let media = value["attachments"].as_array().and_then(|list| list.first()).map(|file| Media {
+        url: text(&file["id"]).map(|id| format!("{provider_ref}/{id}")),
+        content_type: text(&file["mimetype"]),
+        filename: text(&file["file_name"]),
+    });
     if is_own(value) {
         let chat = match group {
             Some(group) => group,
             None => wire::address(kind, others.first().filter(|_| others.len() == 1)?),
         };
-        return Some(Event::GoneOut { chat, text: said, provider_ref });
+        // Nothing says whether a program sent it.
+        let gone = Gone { chat, text: said, media, provider_ref, is_typed: false, receipt: None };
+        return Some(Event::GoneOut(gone));
     }
     if group.is_none() && !others.is_empty() {
         // A group of which nothing says which one it is.
         return None;
     }
     let sender = wire::address(kind, &id_of(&value["sender"])?);
-    let media = value["attachments"].as_array().and_then(|list| list.first()).map(|file| Media {
-        url: text(&file["id"]).map(|id| format!("{provider_ref}/{id}")),
-        content_type: text(&file["mimetype"]),
-        filename: text(&file["file_name"]),
-    });
     let author = group.is_some().then(|| sender.clone());
     Some(Event::Message(Brought { chat: group.unwrap_or(sender), author, text: said, media, provider_ref }))
 }
@@ -108,13 +110,16 @@ fn receipt(value: &Value, receipt: ReceiptEvent) -> Option<Event> {
 }
 
 fn reaction(value: &Value) -> Option<Event> {
-    let who = [&value["reaction_sender"], &value["sender"]];
-    let from = who.into_iter().find_map(id_of)?;
+    let reactor = id_of(&value["reaction_sender"]);
+    let is_told = reactor.is_some();
+    let from = reactor.or_else(|| id_of(&value["sender"]))?;
+    let (provider_ref, emoji) = (text(&value["message_id"])?, text(&value["reaction"]));
     if Some(&from) == text(&value["account_info"]["user_id"]).as_ref() {
-        return None;
+        // The account may also stand there because the message is its own.
+        return is_told.then_some(Event::OwnReaction { provider_ref, emoji });
     }
     let from = wire::address(value["account_type"].as_str().unwrap_or_default(), &from);
-    Some(Event::Reaction { provider_ref: text(&value["message_id"])?, from, emoji: text(&value["reaction"]) })
+    Some(Event::Reaction { provider_ref, from, emoji })
 }
 
 #[cfg(test)]
@@ -161,7 +166,9 @@ mod tests {
         assert_eq!(heard.happened_at, Timestamp(NOW.0 + 1_000_000));
         let mut own = wrote();
         own["sender"]["attendee_provider_id"] = json!("1@s.whatsapp.net");
-        assert!(matches!(event(&own), Some(Event::GoneOut { chat, .. }) if chat == "2@s.whatsapp.net"));
+        let Some(Event::GoneOut(gone)) = event(&own) else { panic!("no message") };
+        assert_eq!((gone.chat.as_str(), gone.text.as_str(), gone.is_typed), ("2@s.whatsapp.net", "Hi", false));
+        assert_eq!(gone.media.and_then(|media| media.url).as_deref(), Some("m/f"));
         let mut group = wrote();
         group["provider_chat_id"] = json!("1203@g.us");
         let Some(Event::Message(brought)) = event(&group) else { panic!("no message") };
@@ -186,6 +193,12 @@ mod tests {
         for nothing in [json!({ "event": "message_edited", "message_id": "m" }), json!({})] {
             assert_eq!(event(&nothing), None);
         }
+        let reacted = |who: &str| {
+            json!({ "event": "message_reaction", "message_id": "m", "reaction": "👍", "account_type": "WHATSAPP",
+                "account_info": { "user_id": "1@s.whatsapp.net" }, who: { "attendee_provider_id": "1@s.whatsapp.net" } })
+        };
+        let own = Event::OwnReaction { provider_ref: "m".to_owned(), emoji: Some("👍".to_owned()) };
+        assert_eq!((event(&reacted("reaction_sender")), event(&reacted("sender"))), (Some(own), None));
         for bad in ["", "[]", "\"text\""] {
             assert!(read(bad.as_bytes(), NOW).is_err() && account_of(bad.as_bytes()).is_err(), "{bad}");
         }

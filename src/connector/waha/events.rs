@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     connector::{
-        callback::{Brought, Callback, Event, Heard, Media},
+        callback::{Brought, Callback, Event, Gone, Heard, Media},
         waha::wire,
     },
     error::{Error, Result},
@@ -84,14 +84,21 @@ fn message(payload: &Value) -> Option<Event> {
     let provider_ref = wire::reference(payload["id"].as_str().filter(|id| !id.is_empty())?);
     let body = text(&payload["body"]).unwrap_or_default();
     if is_own(payload) {
-        // What was written on the phone itself is not ours to know of.
-        let is_ours = payload["source"].as_str().is_none_or(|source| source == "api");
-        let chat = text(&payload["to"]).filter(|_| is_ours)?;
-        return Some(Event::GoneOut { chat, text: body, provider_ref });
+        let chat = text(&payload["to"]).filter(|to| is_conversation(to))?;
+        let is_typed = payload["source"].as_str() == Some("app");
+        let receipt = payload["ack"].as_i64().and_then(|ack| status(ack, payload));
+        let media = media(payload);
+        let is_seen = !body.is_empty() || media.is_some() || is_place_or_card(payload);
+        // What phones tell each other is no message of anybody's.
+        return is_seen.then_some(Event::GoneOut(Gone { chat, text: body, media, provider_ref, is_typed, receipt }));
     }
     let chat = text(&payload["from"]).filter(|from| is_conversation(from))?;
     let author = if chat.ends_with("@g.us") { text(&payload["participant"]) } else { None };
     Some(Event::Message(Brought { chat, author, text: body, media: media(payload), provider_ref }))
+}
+
+fn is_place_or_card(payload: &Value) -> bool {
+    payload["location"].is_object() || payload["vCards"].as_array().is_some_and(|cards| !cards.is_empty())
 }
 
 /// News, channels and stories are no conversations.
@@ -114,25 +121,32 @@ fn receipt(payload: &Value) -> Option<Event> {
     if !payload["fromMe"].as_bool().unwrap_or(true) {
         return None;
     }
-    let receipt = match payload["ack"].as_i64()? {
-        -1 => ReceiptEvent::Failed { reason: text(&payload["ackName"]).unwrap_or_default().to_lowercase() },
-        1 => ReceiptEvent::Sent,
-        2 => ReceiptEvent::Delivered,
-        3 | 4 => ReceiptEvent::Read,
-        // 0 says that it waits; of others we know nothing.
-        _ => return None,
-    };
+    let receipt = status(payload["ack"].as_i64()?, payload)?;
     Some(Event::Receipt { provider_ref, receipt })
 }
 
-fn reaction(payload: &Value) -> Option<Event> {
-    if is_own(payload) {
-        return None;
+/// What became of a message. 0 says that it waits; of others we know nothing.
+fn status(ack: i64, payload: &Value) -> Option<ReceiptEvent> {
+    match ack {
+        -1 => Some(ReceiptEvent::Failed { reason: text(&payload["ackName"]).unwrap_or_default().to_lowercase() }),
+        1 => Some(ReceiptEvent::Sent),
+        2 => Some(ReceiptEvent::Delivered),
+        3 | 4 => Some(ReceiptEvent::Read),
+        _ => None,
     }
+}
+
+fn reaction(payload: &Value) -> Option<Event> {
     let about = &payload["reaction"];
     let provider_ref = wire::reference(about["messageId"].as_str().filter(|id| !id.is_empty())?);
+    let emoji = text(&about["text"]);
+    if is_own(payload) {
+        // Through the API come ours only, which are known.
+        let is_ours = payload["source"].as_str() == Some("api");
+        return (!is_ours).then_some(Event::OwnReaction { provider_ref, emoji });
+    }
     let from = text(&payload["participant"]).or_else(|| text(&payload["from"]))?;
-    Some(Event::Reaction { provider_ref, from, emoji: text(&about["text"]) })
+    Some(Event::Reaction { provider_ref, from, emoji })
 }
 
 #[cfg(test)]
@@ -197,8 +211,23 @@ mod tests {
         assert_eq!(changed("id", Value::Null), None);
         let Some(Event::Message(brought)) = changed("hasMedia", json!(true)) else { panic!("no message") };
         assert_eq!(brought.media, Some(Media { url: None, content_type: None, filename: None }));
-        let own = json!({ "id": "true_1555@c.us_A", "to": "1555@c.us", "fromMe": true, "source": "app", "body": "Hi" });
-        assert_eq!(event("message.any", own), None);
+        let own = |to: &str, source: Option<&str>| {
+            let written = json!({ "id": "true_1555@c.us_A", "to": to, "fromMe": true, "source": source, "body": "Hi",
+                "ack": 2 });
+            event("message.any", written)
+        };
+        for (source, expected) in [(Some("app"), true), (Some("api"), false), (None, false)] {
+            let Some(Event::GoneOut(gone)) = own("1555@c.us", source) else { panic!("no message") };
+            assert_eq!((gone.chat.as_str(), gone.provider_ref.as_str(), gone.is_typed), ("1555@c.us", "A", expected));
+            assert_eq!((gone.text.as_str(), gone.receipt), ("Hi", Some(ReceiptEvent::Delivered)));
+        }
+        assert_eq!(own("status@broadcast", Some("app")), None);
+        let reacted = |source: &str| {
+            let about = json!({ "messageId": "false_1555@c.us_A", "text": "" });
+            event("message.reaction", json!({ "fromMe": true, "source": source, "reaction": about }))
+        };
+        let reaction = Event::OwnReaction { provider_ref: "A".to_owned(), emoji: None };
+        assert_eq!((reacted("app"), reacted("api")), (Some(reaction), None));
         for (ack, expected) in [(0, None), (1, Some(ReceiptEvent::Sent)), (4, Some(ReceiptEvent::Read)), (9, None)] {
             let read = event("message.ack", json!({ "id": "true_1555@c.us_A", "ack": ack }));
             let receipt = expected.map(|receipt| Event::Receipt { provider_ref: "A".to_owned(), receipt });

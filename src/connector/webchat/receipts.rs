@@ -80,7 +80,7 @@ async fn tell(app: &App, tx: &DatabaseTransaction, visitor: &Model, seen: Seen) 
         for event in events.into_iter().flatten() {
             let receipt =
                 Receipt { account_id: visitor.account_id, message_id: Some(message.id), provider_ref: None, event };
-            queue::enqueue(app, tx, &Work::MessageStatus { receipt }).await?;
+            queue::enqueue(app, tx, &Work::MessageStatus { receipt, heard_at: None }).await?;
         }
     }
     Ok(seen)

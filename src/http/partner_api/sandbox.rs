@@ -14,7 +14,8 @@ use crate::{
         partner_api::{auth::PartnerAuth, dialect::PartnerFailure},
         sandbox::{
             self, CallRequest, CallView, ChannelInboundRequest, ChannelInboundView, InboundRequest, InboundView,
-            LogoutRequest, PairRequest, PhoneView, ReactionRequest, ReactionView, ScanRequest,
+            LogoutRequest, OutboundRequest, OutboundView, PairRequest, PhoneView, ReactionRequest, ReactionView,
+            ScanRequest,
         },
     },
 };
@@ -105,6 +106,25 @@ impl SandboxApi {
         Ok(Json(sandbox::write(&self.app, &scope, &body.0, &request).await?))
     }
 
+    /// Write on a linked simulated phone
+    ///
+    /// As its owner does, past the API. Every account of the partner's workspaces that is connected with the phone has
+    /// the message as one that was sent, for nothing; its chat has been read, and its bot is silent there until it is
+    /// switched on again. 409 `phone_not_linked` without any account.
+    #[oai(path = "/sandbox/outbound", method = "post", operation_id = "write_on_sandbox_phone")]
+    async fn write_on_phone(
+        &self,
+        caller: PartnerAuth,
+        /// The same key and body returns the same answer for 30 days.
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<String>>,
+        body: JsonBody<OutboundRequest>,
+    ) -> Result<Json<OutboundView>, PartnerFailure> {
+        let scope = Scope::of_partner(&self.app, &caller.0.partner)?;
+        let request = caller.repeatable(key.0.as_deref(), "write_on_sandbox_phone", &body.0)?;
+        Ok(Json(sandbox::write_on_phone(&self.app, &scope, &body.0, &request).await?))
+    }
+
     /// Write to a simulated channel from outside
     ///
     /// To one that was made over the Channels API, on any network, is connected and is switched on. 409
@@ -144,8 +164,8 @@ impl SandboxApi {
     /// React to a message of a linked simulated phone from outside
     ///
     /// Every account of the partner's workspaces that is connected with the phone and has the message, received or sent,
-    /// hears of the reaction, which takes the place of an earlier one of the same person. 409 `phone_not_linked` without
-    /// any account, 404 `message_not_found` where none has the message.
+    /// hears of the reaction, which takes the place of an earlier one of the same person; with the phone's own number it
+    /// is the account's. 409 `phone_not_linked` without any account, 404 `message_not_found` where none has the message.
     #[oai(path = "/sandbox/reaction", method = "post", operation_id = "react_from_sandbox_phone")]
     async fn react(
         &self,

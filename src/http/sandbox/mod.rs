@@ -5,7 +5,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use entity::channel::ConnectorKind;
+use entity::channel::{ConnectorKind, Network};
 use poem::{
     Endpoint, Request, Response, Route, handler, post,
     web::{Data, Json},
@@ -20,6 +20,7 @@ use crate::{
     connector::sandbox::{
         calls::{self, Heard},
         inbound::{self, Arrived, SentFile},
+        outbound,
         phones::{self, Played, Scope},
         reactions::{self, Reacted},
     },
@@ -59,7 +60,7 @@ pub(super) struct LogoutRequest {
     phone: String,
 }
 
-/// A file that somebody outside sends.
+/// A file that goes with a message.
 #[derive(Object, Serialize, Deserialize)]
 pub(super) struct InboundFile {
     /// Its name, at most 1024 characters.
@@ -97,6 +98,31 @@ pub(super) struct InboundView {
     phone: String,
     /// The number of who wrote.
     from: String,
+    /// The message, once for each workspace that the phone is linked to.
+    message_uids: Vec<String>,
+}
+
+/// What is written on a linked phone.
+#[derive(Object, Serialize, Deserialize)]
+pub(super) struct OutboundRequest {
+    /// The linked phone's number, `+` and 7 to 15 digits.
+    phone: String,
+    /// Whom it is for: a number, `+` and 7 to 15 digits, or the id of a group, `<id>@g.us`.
+    to: String,
+    /// What is written, 1 to 2000 characters. Needed where there is no file.
+    text: Option<String>,
+    /// A file that goes with it.
+    attachment: Option<InboundFile>,
+}
+
+/// What the phone's linked devices heard of.
+#[derive(Object)]
+#[oai(rename = "SandboxOutbound")]
+pub(super) struct OutboundView {
+    /// The linked phone's number.
+    phone: String,
+    /// Whom it is for.
+    to: String,
     /// The message, once for each workspace that the phone is linked to.
     message_uids: Vec<String>,
 }
@@ -224,17 +250,41 @@ pub(super) async fn write(
     let from = Phone::parse(&command.from).map_err(|_| Error::field("from", "must be + and 7 to 15 digits"))?;
     let from_name = command.from_name.as_deref().map(|name| parse_person("from_name", name)).transpose()?;
     let group = command.group.as_deref().map(parse_group).transpose()?;
-    let file = command.attachment.as_ref().map(sent_file).transpose()?;
-    let text = command.text.clone().filter(|text| !text.is_empty() || file.is_none());
-    if text.is_none() && file.is_none() {
-        return Err(Error::InvalidBody { field: Some("text".to_owned()), reason: "missing field `text`".to_owned() });
-    }
-    let text = text.map(Text::parse).transpose()?;
+    let (text, file) = content(command.text.as_ref(), command.attachment.as_ref())?;
     let command = inbound::Write { phone, from, from_name, group, text, file };
     let Arrived { messages } = inbound::write(app, scope, &command, request).await?;
     Ok(InboundView {
         phone: command.phone.as_str().to_owned(),
         from: command.from.as_str().to_owned(),
+        message_uids: messages.iter().map(ToString::to_string).collect(),
+    })
+}
+
+/// A text, a file, or both.
+fn content(text: Option<&String>, file: Option<&InboundFile>) -> Result<(Option<Text>, Option<SentFile>)> {
+    let file = file.map(sent_file).transpose()?;
+    let text = text.cloned().filter(|text| !text.is_empty() || file.is_none());
+    if text.is_none() && file.is_none() {
+        return Err(Error::InvalidBody { field: Some("text".to_owned()), reason: "missing field `text`".to_owned() });
+    }
+    Ok((text.map(Text::parse).transpose()?, file))
+}
+
+/// Writes on a phone.
+pub(super) async fn write_on_phone(
+    app: &App,
+    scope: &Scope,
+    command: &OutboundRequest,
+    request: &Repeatable,
+) -> Result<OutboundView> {
+    let phone = Phone::parse(&command.phone)?;
+    let to = Jid::on(Network::Whatsapp, &command.to)?;
+    let (text, file) = content(command.text.as_ref(), command.attachment.as_ref())?;
+    let write = outbound::WriteOnPhone { phone, to, text, file };
+    let Arrived { messages } = outbound::write(app, scope, &write, request).await?;
+    Ok(OutboundView {
+        phone: write.phone.as_str().to_owned(),
+        to: command.to.clone(),
         message_uids: messages.iter().map(ToString::to_string).collect(),
     })
 }
@@ -336,6 +386,7 @@ pub(super) fn loopback_endpoint(app: &Arc<App>) -> impl Endpoint<Output = Respon
         .at("/pair", post(loopback_pair))
         .at("/logout", post(loopback_log_out))
         .at("/inbound", post(loopback_write))
+        .at("/outbound", post(loopback_write_on_phone))
         .at("/channel-inbound", post(loopback_write_to_channel))
         .at("/call", post(loopback_call))
         .at("/reaction", post(loopback_react));
@@ -364,6 +415,12 @@ async fn loopback_log_out(app: Data<&Arc<App>>, request: &Request, body: Vec<u8>
 async fn loopback_write(app: Data<&Arc<App>>, request: &Request, body: Vec<u8>) -> poem::Result<Json<Value>> {
     let (scope, command) = opened(&app, request, &body)?;
     Ok(shown(&write(&app, &scope, &command, &Repeatable::never()).await?))
+}
+
+#[handler]
+async fn loopback_write_on_phone(app: Data<&Arc<App>>, request: &Request, body: Vec<u8>) -> poem::Result<Json<Value>> {
+    let (scope, command) = opened(&app, request, &body)?;
+    Ok(shown(&write_on_phone(&app, &scope, &command, &Repeatable::never()).await?))
 }
 
 #[handler]

@@ -1,5 +1,6 @@
 //! Reactions to messages. The account's own is stored, and given to its provider after the commit by a job that looks
-//! at what is stored then; others' are brought by providers. Each who reacts has one reaction to a message.
+//! at what is stored then; others', and those that its owner makes on a phone, are brought by providers. Each who reacts
+//! has one reaction to a message.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,6 +9,7 @@ use entity::{
     id::{AccountId, AttemptId, MessageId, WorkspaceId},
     message::{Direction, Model as Message, Status},
     reaction::Model,
+    timestamp::Timestamp,
 };
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use serde_json::json;
@@ -50,6 +52,19 @@ pub struct Incoming {
     pub name: Option<String>,
     /// With what; `None` takes it back.
     pub emoji: Option<Emoji>,
+}
+
+/// A reaction that the account's owner has made on a phone.
+#[derive(Clone, Debug)]
+pub struct OwnReaction {
+    /// The session that it came to.
+    pub session: AttemptId,
+    /// The provider's own id of the message.
+    pub provider_ref: String,
+    /// With what; `None` takes it back.
+    pub emoji: Option<Emoji>,
+    /// When, as the provider says.
+    pub happened_at: Timestamp,
 }
 
 /// Reactions by the messages that they are to, oldest first.
@@ -117,11 +132,7 @@ async fn react_once(
         if before == after {
             return Ok(message.id);
         }
-        let owner = users::find(tx, workspace_id, channel.user_id).await?;
-        let name = owner.map(|owner| owner.display_name).unwrap_or_default();
-        let reactor =
-            store::Reactor { id: &channel.external_id, name: &name, phone: Some(&channel.phone), is_own: true };
-        place(app, tx, &message, &reactor, before.as_deref(), emoji).await?;
+        place_own(app, tx, (&channel, app.clock.now()), &message, before.as_deref(), emoji).await?;
         queue::enqueue(app, tx, &Work::SendReaction { workspace: workspace_id, message: message.id }).await?;
         let entry = audit::Entry::in_workspace("message.react", &caller.workspace, message.id)
             .before(json!({ "reaction": before }))
@@ -155,18 +166,72 @@ pub(crate) async fn store_received(
     let message = found.ok_or_else(|| Error::MessageNotFound(incoming.provider_ref.clone()))?;
     let id = incoming.from.as_str();
     store::lock(tx, &message).await?;
+    let is_own = id == channel.external_id;
     let before = store::of(tx, &message, id).await?.map(|reaction| reaction.emoji);
     if before.as_deref() == incoming.emoji.as_ref().map(Emoji::as_str) {
         return Ok((message.id, false));
+    }
+    if is_own {
+        let by = (&channel, app.clock.now());
+        place_own(app, tx, by, &message, before.as_deref(), incoming.emoji.as_ref()).await?;
+        return Ok((message.id, true));
     }
     let chat = chat::find(tx, channel.workspace_id, message.chat_id).await?;
     let named = incoming.name.clone();
     let name = named.or_else(|| chat.filter(|chat| chat.jid == id).map(|chat| chat.name)).unwrap_or_default();
     let phone = incoming.from.phone();
-    let is_own = id == channel.external_id;
-    let reactor = store::Reactor { id, name: &name, phone: phone.as_ref().map(Phone::as_str), is_own };
+    let phone = phone.as_ref().map(Phone::as_str);
+    let reactor = store::Reactor { id, name: &name, phone, is_own, at: app.clock.now() };
     place(app, tx, &message, &reactor, before.as_deref(), incoming.emoji.as_ref()).await?;
     Ok((message.id, true))
+}
+
+/// Stores what the account's owner reacts with on a phone, in the place of what was set here, unless that is later.
+/// Repeating it is harmless; tells whether it changed anything.
+///
+/// # Errors
+/// As [`received`].
+pub async fn received_own(app: &App, own: &OwnReaction) -> Result<bool> {
+    db::retried(|| received_own_once(app, own)).await
+}
+
+async fn received_own_once(app: &App, own: &OwnReaction) -> Result<bool> {
+    db::write(&app.db, "message.own_reaction", async |tx| {
+        let channel = channels::open_by_session(tx, own.session).await?.ok_or(Error::ChannelNotConnected)?;
+        let found = store::message_of_provider(tx, &channel, &own.provider_ref).await?;
+        let message = found.ok_or_else(|| Error::MessageNotFound(own.provider_ref.clone()))?;
+        store::lock(tx, &message).await?;
+        let before = store::of(tx, &message, &channel.external_id).await?;
+        // Some providers count in seconds.
+        let until = own.happened_at.plus_seconds(1);
+        if before.as_ref().is_some_and(|before| before.reacted_at > until) {
+            return Ok(false);
+        }
+        let before = before.map(|before| before.emoji);
+        if before.as_deref() == own.emoji.as_ref().map(Emoji::as_str) {
+            return Ok(false);
+        }
+        let by = (&channel, own.happened_at.min(app.clock.now()));
+        place_own(app, tx, by, &message, before.as_deref(), own.emoji.as_ref()).await?;
+        Ok(true)
+    })
+    .await
+}
+
+/// Places the account's own reaction of this instant, and tells of it.
+async fn place_own(
+    app: &App,
+    tx: &DatabaseTransaction,
+    (channel, at): (&channel::Model, Timestamp),
+    message: &Message,
+    before: Option<&str>,
+    emoji: Option<&Emoji>,
+) -> Result<()> {
+    let owner = users::find(tx, channel.workspace_id, channel.user_id).await?;
+    let name = owner.map(|owner| owner.display_name).unwrap_or_default();
+    let (id, phone) = (channel.external_id.as_str(), Some(channel.phone.as_str()));
+    let reactor = store::Reactor { id, name: &name, phone, is_own: true, at };
+    place(app, tx, message, &reactor, before, emoji).await
 }
 
 /// Places a reaction where there was another one, or none, and tells of it.
@@ -178,7 +243,7 @@ async fn place(
     before: Option<&str>,
     emoji: Option<&Emoji>,
 ) -> Result<()> {
-    store::set(app, tx, message, reactor, emoji).await?;
+    store::set(tx, message, reactor, emoji).await?;
     let mut reactions = BTreeMap::new();
     for reaction in store::of_messages(tx, message.workspace_id, vec![message.id]).await? {
         *reactions.entry(reaction.emoji).or_default() += 1;

@@ -5,6 +5,7 @@ use entity::{
     id::{MessageId, WorkspaceId},
     message,
     reaction::{ActiveModel, Column, Entity, Model},
+    timestamp::Timestamp,
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -13,7 +14,6 @@ use sea_orm::{
 };
 
 use crate::{
-    app::App,
     error::Result,
     message::reaction::{Emoji, MAX_SHOWN},
 };
@@ -24,6 +24,7 @@ pub(super) struct Reactor<'a> {
     pub(super) name: &'a str,
     pub(super) phone: Option<&'a str>,
     pub(super) is_own: bool,
+    pub(super) at: Timestamp,
 }
 
 pub(super) async fn of_messages(
@@ -74,7 +75,6 @@ pub(super) async fn message_of_provider(
 
 /// Places a reaction in the place of the reactor's earlier one, or takes it back.
 pub(super) async fn set(
-    app: &App,
     tx: &DatabaseTransaction,
     message: &message::Model,
     reactor: &Reactor<'_>,
@@ -92,7 +92,7 @@ pub(super) async fn set(
         phone: Set(reactor.phone.map(str::to_owned)),
         emoji: Set(emoji.as_str().to_owned()),
         is_own: Set(reactor.is_own),
-        reacted_at: Set(app.clock.now()),
+        reacted_at: Set(reactor.at),
     };
     let earlier = OnConflict::columns([Column::MessageId, Column::Reactor])
         .update_columns([Column::Emoji, Column::Name, Column::Phone, Column::ReactedAt])

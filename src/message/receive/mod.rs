@@ -1,12 +1,12 @@
 //! Receiving: a text or a file that a provider has for one of our accounts is stored once, in its chat, for nothing.
 //!
 //! Providers repeat themselves; their own id of a message, unique for the account, says what is known. A chat that
-//! gets a message is open and unread again.
+//! gets a message is open and unread again. What the account's owner writes on a phone is stored too (`own`).
 
 use entity::{
     channel,
     id::{AttemptId, ChatId, FileId, MessageId},
-    message::Direction,
+    message::{Direction, Status},
 };
 use sea_orm::DatabaseTransaction;
 
@@ -20,6 +20,7 @@ use crate::{
     webhook::tell::{self, Written},
 };
 
+pub(crate) mod own;
 mod store;
 
 pub(crate) use store::open_chat;
@@ -93,7 +94,15 @@ pub(crate) async fn store_incoming(app: &App, tx: &DatabaseTransaction, incoming
         chats::remember_member(tx, &chat, author).await?;
     }
     let message_id = MessageId(app.clock.uuid());
-    if !store::insert(app, tx, message_id, (&channel, &chat), incoming, sender).await? {
+    let new = store::NewMessage {
+        direction: Direction::Received,
+        status: Status::Received,
+        text: incoming.text.as_ref(),
+        file: incoming.file,
+        sender,
+        provider_ref: &incoming.provider_ref,
+    };
+    if !store::insert(app, tx, message_id, (&channel, &chat), new).await? {
         // Somebody brought the same at the same time; the repeated operation finds it.
         return Err(Error::Contention);
     }

@@ -3,11 +3,12 @@
 use entity::{
     channel::{self, Network},
     chat,
-    id::MessageId,
+    id::{FileId, MessageId},
     message::{ActiveModel, Column, Direction, Entity, Model, Status},
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, Set, Unchanged,
+    UpdateMany,
     sea_query::{Expr, OnConflict},
 };
 
@@ -16,15 +17,23 @@ use crate::{
     chat::hour_of,
     db,
     error::{Error, Result},
-    message::{
-        Jid,
-        receive::{Incoming, Sender},
-    },
+    message::{Jid, Text, receive::Sender},
     phone::Phone,
     workspace,
 };
 
-/// What the wire calls messages that a provider brought.
+/// A message that a provider brought.
+pub(super) struct NewMessage<'a> {
+    pub(super) direction: Direction,
+    pub(super) status: Status,
+    pub(super) text: Option<&'a Text>,
+    pub(super) file: Option<FileId>,
+    pub(super) sender: Sender,
+    pub(super) provider_ref: &'a str,
+}
+
+/// What the wire calls messages that a provider brought. By this word is known which of those that were sent cost
+/// nothing ([`crate::credit`]).
 const fn origin(network: Network) -> &'static str {
     match network {
         Network::Whatsapp => "synced from WhatsApp",
@@ -113,8 +122,7 @@ pub(super) async fn insert(
     tx: &DatabaseTransaction,
     id: MessageId,
     (channel, chat): (&channel::Model, &chat::Model),
-    incoming: &Incoming,
-    sender: Sender,
+    new: NewMessage<'_>,
 ) -> Result<bool> {
     let now = app.clock.now();
     let row = ActiveModel {
@@ -122,14 +130,14 @@ pub(super) async fn insert(
         workspace_id: Set(chat.workspace_id),
         account_id: Set(chat.account_id),
         chat_id: Set(chat.id),
-        direction: Set(Direction::Received),
-        status: Set(Status::Received),
-        text: Set(incoming.text.as_ref().map(|text| text.as_str().to_owned())),
-        file_id: Set(incoming.file),
-        sender_name: Set(sender.name),
-        sender_phone: Set(sender.phone),
+        direction: Set(new.direction),
+        status: Set(new.status),
+        text: Set(new.text.map(|text| text.as_str().to_owned())),
+        file_id: Set(new.file),
+        sender_name: Set(new.sender.name),
+        sender_phone: Set(new.sender.phone),
         origin: Set(origin(channel.network).to_owned()),
-        provider_ref: Set(Some(incoming.provider_ref.clone())),
+        provider_ref: Set(Some(new.provider_ref.to_owned())),
         tries: Set(0),
         created_at: Set(now),
         updated_at: Set(now),
@@ -145,17 +153,30 @@ pub(super) async fn insert(
 
 /// Opens a chat for a message that has come.
 pub(super) async fn set_unread(app: &App, tx: &DatabaseTransaction, chat: &chat::Model, id: MessageId) -> Result<()> {
+    let opened = newest(app, chat, id)
+        .col_expr(chat::Column::Read, Expr::value(false))
+        .col_expr(chat::Column::Closed, Expr::value(false));
+    opened.exec(tx).await?;
+    Ok(())
+}
+
+/// Leaves a chat as somebody's own message does: read, and its bot stopped.
+pub(super) async fn set_answered(app: &App, tx: &DatabaseTransaction, chat: &chat::Model, id: MessageId) -> Result<()> {
+    let answered = newest(app, chat, id)
+        .col_expr(chat::Column::Read, Expr::value(true))
+        .col_expr(chat::Column::AutoresponseLocked, Expr::col(chat::Column::Autoresponse));
+    answered.exec(tx).await?;
+    Ok(())
+}
+
+/// Makes a message the newest of its chat.
+fn newest(app: &App, chat: &chat::Model, id: MessageId) -> UpdateMany<chat::Entity> {
     let now = app.clock.now();
     chat::Entity::update_many()
-        .col_expr(chat::Column::Read, Expr::value(false))
-        .col_expr(chat::Column::Closed, Expr::value(false))
         .col_expr(chat::Column::LastMessageId, Expr::value(id))
         .col_expr(chat::Column::LastMessageAt, Expr::value(now))
         .col_expr(chat::Column::ActiveHour, Expr::value(hour_of(now)))
         .col_expr(chat::Column::UpdatedAt, Expr::value(now))
         .filter(chat::Column::Id.eq(chat.id))
         .filter(chat::Column::AccountId.eq(chat.account_id))
-        .exec(tx)
-        .await?;
-    Ok(())
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use entity::{
     id::{AccountId, MessageId},
     message::{Model, Status},
+    timestamp::Timestamp,
 };
 use sea_orm::DatabaseTransaction;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,8 @@ const GIVEN_UP_AT_ONCE: u64 = 100;
 const NOT_YET: Duration = Duration::from_secs(1);
 /// How long a message of unknown fate may be the one that a receipt is about, in seconds.
 const RECOGNISED_SECONDS: i64 = 600;
+/// How far the clocks of two of our processes may be apart, in seconds.
+const SKEW_SECONDS: i64 = 5;
 
 /// What a provider says about a message of one of our accounts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +73,7 @@ pub enum Received {
     Changed(Status),
     /// It says nothing new.
     Nothing,
-    /// It is about no message of ours, such as one that was written on the phone itself.
+    /// It is about no message that is known.
     Stray,
 }
 
@@ -102,12 +105,7 @@ async fn received_once(app: &App, receipt: &Receipt) -> Result<Received> {
         if matches!(message.status, Status::Queued | Status::Sending) {
             return Err(Error::Busy { retry_after: NOT_YET });
         }
-        let (event, reason) = match &receipt.event {
-            ReceiptEvent::Sent => (Event::Accepted, None),
-            ReceiptEvent::Delivered => (Event::Delivered, None),
-            ReceiptEvent::Read => (Event::Read, None),
-            ReceiptEvent::Failed { reason } => (Event::Failed, Some(reason.as_str())),
-        };
+        let (event, reason) = understood(&receipt.event);
         let facts = Facts { reason, provider_ref: receipt.provider_ref.as_deref() };
         let changed = step(app, tx, &message, event, facts).await?;
         Ok(changed.map_or(Received::Nothing, Received::Changed))
@@ -115,42 +113,83 @@ async fn received_once(app: &App, receipt: &Receipt) -> Result<Received> {
     .await
 }
 
-/// A message that a provider says has gone out, where the answer that told its id was lost.
+/// A message that a provider says has gone out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct GoneOut<'a> {
     /// The account that it was sent through.
     pub(crate) account_id: AccountId,
     /// Where to.
     pub(crate) jid: &'a str,
-    /// What it says; empty where it is only a file.
+    /// What it says; empty, or the name of its file, where it is only a file.
     pub(crate) text: &'a str,
+    /// Whether a file went with it.
+    pub(crate) has_file: bool,
     /// The provider's own id of it.
     pub(crate) provider_ref: &'a str,
+    /// Whether a person wrote it on a device, so that no message of ours is recognised in it by what it says.
+    pub(crate) is_typed: bool,
+    /// When we heard of it.
+    pub(crate) heard_at: Timestamp,
 }
 
-/// Recognises a message of unknown fate by where it went and what it says: it has arrived at the provider after all.
-/// Repeating it is harmless.
+/// Looks whether a message that has gone out is one of ours: by its id, or, where the answer that told the id was lost,
+/// by where it went and what it says; such a one has arrived at the provider after all. [`Received::Stray`] says that it
+/// is none. Repeating it is harmless.
 ///
 /// # Errors
-/// `busy` while such a message is being handed over: it may become one of unknown fate.
+/// `busy` while a message of the account is being handed over that it could be.
 pub(crate) async fn recognised(app: &App, gone: &GoneOut<'_>) -> Result<Received> {
-    db::retried(|| recognised_once(app, gone)).await
+    let recognising =
+        async || db::write(&app.db, "message.recognised", async |tx| recognise(app, tx, gone).await).await;
+    db::retried(recognising).await
 }
 
-async fn recognised_once(app: &App, gone: &GoneOut<'_>) -> Result<Received> {
-    db::write(&app.db, "message.recognised", async |tx| {
-        if store::is_known(tx, gone).await? {
-            return Ok(Received::Nothing);
-        }
-        let Some(message) = store::without_answer(tx, gone).await? else { return Ok(Received::Stray) };
-        if message.status == Status::Sending {
-            return Err(Error::Busy { retry_after: NOT_YET });
-        }
-        let facts = Facts { reason: None, provider_ref: Some(gone.provider_ref) };
-        let changed = step(app, tx, &message, Event::Accepted, facts).await?;
-        Ok(changed.map_or(Received::Nothing, Received::Changed))
-    })
-    .await
+/// [`recognised`] within a transaction.
+pub(crate) async fn recognise(app: &App, tx: &DatabaseTransaction, gone: &GoneOut<'_>) -> Result<Received> {
+    if store::is_known(tx, gone).await? {
+        return Ok(Received::Nothing);
+    }
+    // Its answer tells the id; what was begun later than we heard of this is another.
+    let begun_until = gone.heard_at.plus_seconds(SKEW_SECONDS);
+    if store::is_being_handed_over(tx, gone.account_id, begun_until).await? {
+        return Err(Error::Busy { retry_after: NOT_YET });
+    }
+    if gone.is_typed {
+        return Ok(Received::Stray);
+    }
+    let Some(message) = store::without_answer(tx, gone).await? else { return Ok(Received::Stray) };
+    let facts = Facts { reason: None, provider_ref: Some(gone.provider_ref) };
+    let changed = step(app, tx, &message, Event::Accepted, facts).await?;
+    Ok(changed.map_or(Received::Nothing, Received::Changed))
+}
+
+/// Writes down that a message was sent, where it was stored as such, and what its provider says has become of it since.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn begin(
+    app: &App,
+    tx: &DatabaseTransaction,
+    message: &Model,
+    since: Option<&ReceiptEvent>,
+) -> Result<()> {
+    let sent = store::Change { status: Status::Sent, reason: None, provider_ref: None };
+    store::record(app, tx, message.id, &sent).await?;
+    if let Some(said) = since {
+        let (event, reason) = understood(said);
+        step(app, tx, message, event, Facts { reason, provider_ref: None }).await?;
+    }
+    Ok(())
+}
+
+/// What a provider's word means for the state of a message, and why it failed.
+const fn understood(said: &ReceiptEvent) -> (Event, Option<&str>) {
+    match said {
+        ReceiptEvent::Sent => (Event::Accepted, None),
+        ReceiptEvent::Delivered => (Event::Delivered, None),
+        ReceiptEvent::Read => (Event::Read, None),
+        ReceiptEvent::Failed { reason } => (Event::Failed, Some(reason.as_str())),
+    }
 }
 
 /// Moves a message on, if the event moves it; tells its new status.

@@ -11,7 +11,7 @@ use entity::{
     timestamp::Timestamp,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, Set,
     sea_query::Expr,
 };
 
@@ -43,11 +43,7 @@ pub(super) async fn find(tx: &DatabaseTransaction, receipt: &Receipt) -> Result<
 /// Whether something of the account is being handed over, or was since then without an answer, so that its provider's
 /// id may not be known yet.
 pub(super) async fn is_on_its_way(tx: &DatabaseTransaction, account_id: AccountId, since: Timestamp) -> Result<bool> {
-    let sending = Entity::find()
-        .filter(Column::AccountId.eq(account_id))
-        .filter(Expr::cust("status IN ('queued', 'sending')"))
-        .filter(Column::Status.eq(Status::Sending));
-    if sending.one(tx).await?.is_some() {
+    if sending(account_id).one(tx).await?.is_some() {
         return Ok(true);
     }
     let unknown = Entity::find()
@@ -58,6 +54,23 @@ pub(super) async fn is_on_its_way(tx: &DatabaseTransaction, account_id: AccountI
     Ok(unknown.one(tx).await?.is_some())
 }
 
+/// Whether a message of the account is being handed over, and was begun to be until then.
+pub(super) async fn is_being_handed_over(
+    tx: &DatabaseTransaction,
+    account_id: AccountId,
+    begun_until: Timestamp,
+) -> Result<bool> {
+    let sending = sending(account_id).filter(Column::UpdatedAt.lte(begun_until));
+    Ok(sending.one(tx).await?.is_some())
+}
+
+fn sending(account_id: AccountId) -> Select<Entity> {
+    Entity::find()
+        .filter(Column::AccountId.eq(account_id))
+        .filter(Expr::cust("status IN ('queued', 'sending')"))
+        .filter(Column::Status.eq(Status::Sending))
+}
+
 /// Whether the provider's id of a message that has gone out is known.
 pub(super) async fn is_known(tx: &DatabaseTransaction, gone: &GoneOut<'_>) -> Result<bool> {
     let known =
@@ -65,7 +78,7 @@ pub(super) async fn is_known(tx: &DatabaseTransaction, gone: &GoneOut<'_>) -> Re
     Ok(known.one(tx).await?.is_some())
 }
 
-/// The oldest message that says this in this chat and whose provider has not told its id.
+/// The oldest message that says this in this chat, and of which nobody knows whether it has left.
 pub(super) async fn without_answer(tx: &DatabaseTransaction, gone: &GoneOut<'_>) -> Result<Option<Model>> {
     let chat = chat::Entity::find()
         .filter(chat::Column::AccountId.eq(gone.account_id))
@@ -73,19 +86,20 @@ pub(super) async fn without_answer(tx: &DatabaseTransaction, gone: &GoneOut<'_>)
         .one(tx)
         .await?;
     let Some(chat) = chat else { return Ok(None) };
-    let of_chat = |words: &'static str| {
-        Entity::find()
-            .filter(Column::AccountId.eq(gone.account_id))
-            .filter(Column::ChatId.eq(chat.id))
-            .filter(Expr::cust(words))
-            .filter(Column::ProviderRef.is_null())
-            .order_by_asc(Column::Id)
+    let found = Entity::find()
+        .filter(Column::AccountId.eq(gone.account_id))
+        .filter(Column::ChatId.eq(chat.id))
+        .filter(Expr::cust("status = 'unknown'"))
+        .filter(Column::ProviderRef.is_null())
+        .order_by_asc(Column::Id)
+        .all(tx)
+        .await?;
+    let says_so = |message: &Model| match &message.text {
+        // Networks take spaces at the ends away.
+        Some(text) => text.trim() == gone.text.trim(),
+        None => gone.has_file || gone.text.is_empty(),
     };
-    // Each of the two has an index of its own, so they are two questions.
-    let mut found = of_chat("status = 'unknown'").all(tx).await?;
-    let sending = of_chat("status IN ('queued', 'sending')").filter(Column::Status.eq(Status::Sending));
-    found.extend(sending.all(tx).await?);
-    Ok(found.into_iter().find(|message| message.text.as_deref().unwrap_or_default() == gone.text))
+    Ok(found.into_iter().find(says_so))
 }
 
 pub(super) async fn by_id(tx: &DatabaseTransaction, workspace_id: WorkspaceId, id: MessageId) -> Result<Option<Model>> {
