@@ -189,3 +189,25 @@ async fn request_ids_go_in_and_out() {
         assert_eq!(answer.header("x-request-id").len(), 36, "{unfit:?} is replaced");
     }
 }
+
+/// Several dialects may share an address, which then answers the methods of all.
+#[tokio::test]
+async fn an_address_says_which_methods_it_answers() {
+    let app = TestApp::start().await;
+    for (path, allowed) in [
+        ("/partner/api/v1/workspaces", "GET, HEAD, POST"),
+        ("/integrations/api/chats/7", "GET, HEAD, PATCH"),
+        ("/integrations/api/chats/7/labels", "GET, HEAD, POST, PUT"),
+        ("/v1/channels/ch_7", "DELETE, GET, HEAD, PATCH, PUT"),
+        ("/api/v1/channels/whatsapp/connect", "POST"),
+    ] {
+        let request = app.http.request(Method::OPTIONS, format!("{}{path}", app.base));
+        let answer = Answer::of(request).await;
+        answer.expect(405);
+        assert_eq!(answer.header("allow"), allowed, "{path}");
+    }
+    let workspace = format!("{}/integrations/api/workspace", app.base);
+    assert_eq!(Answer::of(app.http.head(&workspace)).await.status, 401);
+    let answer = Answer::of(app.http.get(&workspace)).await;
+    assert_eq!((answer.status.as_u16(), answer.header("allow")), (401, ""));
+}

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, Row, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use sea_orm::{DbErr, sqlx::sqlite::SqliteConnectOptions};
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
@@ -25,10 +25,6 @@ const STATEMENTS: usize = 32;
 /// After so many changed rows, a few megabytes of the log are moved into the file while others go on writing. By itself
 /// SQLite does so in the middle of a commit, which waits for it; that is left for what this does not catch up with.
 const ROWS_BETWEEN_CHECKPOINTS: u64 = 4000;
-/// So few of the log's pages are moved while nobody writes. Only then all have been moved, and the log begins anew.
-const LAST_PAGES: i64 = 256;
-/// So often the others are moved, while new ones are written.
-const PASSES: usize = 4;
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
@@ -65,11 +61,6 @@ impl Turns {
             Error::Busy { retry_after: Duration::from_secs(1) }
         })
     }
-
-    /// Waits for the turn on a thread that may wait.
-    fn wait(&self) -> OwnedMutexGuard<()> {
-        Arc::clone(&self.0).blocking_lock_owned()
-    }
 }
 
 impl Stepwise {
@@ -78,11 +69,8 @@ impl Stepwise {
         let file = SqliteConnectOptions::from_str(url).map_err(custom)?;
         let open = || connect(file.get_filename(), pragmas).map_err(custom);
         let (mut connection, moving) = (open()?, open()?);
-        let turns = Turns::default();
         let (moves, asked) = mpsc::sync_channel::<()>(1);
-        let writers = turns.clone();
-        let move_pages = move || asked.into_iter().for_each(|()| checkpoint(&moving, &writers));
-        let checkpoints = spawn("sqlite-checkpoints", move_pages)?;
+        let checkpoints = spawn("sqlite-checkpoints", move || asked.into_iter().for_each(|()| checkpoint(&moving)))?;
         let (tasks, queue) = mpsc::channel();
         spawn("sqlite-batches", move || {
             let stopped = work(queue, &mut connection, &moves);
@@ -93,7 +81,7 @@ impl Stepwise {
                 let _ = stopped.send(());
             }
         })?;
-        Ok(Self { tasks, turns })
+        Ok(Self { tasks, turns: Turns::default() })
     }
 
     pub(super) fn turns(&self) -> &Turns {
@@ -167,22 +155,9 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<thread::Joi
     thread::Builder::new().name(name.to_owned()).spawn(work).map_err(custom)
 }
 
-/// Moves what nobody reads any more, the last of it while nobody writes; waits for no reader.
-fn checkpoint(connection: &Connection, writers: &Turns) {
-    let left = || {
-        let left = |row: &Row<'_>| Ok(row.get::<_, i64>("log")? - row.get::<_, i64>("checkpointed")?);
-        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], left)
-    };
-    let all = || {
-        for _ in 0..PASSES {
-            if left()? <= LAST_PAGES {
-                let _turn = writers.wait();
-                return left().map(drop);
-            }
-        }
-        Ok(())
-    };
-    if let Err(error) = all() {
+/// Moves what nobody reads any more; waits for nobody.
+fn checkpoint(connection: &Connection) {
+    if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
         tracing::info!(%error, "pages stay in the log of SQLite for now");
     }
 }

@@ -11,7 +11,7 @@ use poem::{
 };
 use tracing::Instrument;
 
-use crate::app::App;
+use crate::{app::App, http::allow::Addresses};
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_ID_CHARS: usize = 64;
@@ -34,7 +34,12 @@ impl RequestId {
 ///
 /// # Errors
 /// None: what fails inside has been rendered by its surface.
-pub async fn serve<E>(app: Arc<App>, endpoint: Arc<E>, mut request: Request) -> poem::Result<Response>
+pub(super) async fn serve<E>(
+    app: Arc<App>,
+    addresses: Arc<Addresses>,
+    endpoint: Arc<E>,
+    mut request: Request,
+) -> poem::Result<Response>
 where
     E: Endpoint,
 {
@@ -51,6 +56,7 @@ where
         Ok(response) => response.into_response(),
         Err(error) => span.in_scope(|| super::fail(&original_path, error)),
     };
+    addresses.complete(&original_path, &mut response);
     let status = response.status().as_u16();
     span.in_scope(|| tracing::info!(status, duration_ms = watch.elapsed_ms(), "served"));
     if let Ok(id) = HeaderValue::from_str(&id) {

@@ -11,6 +11,7 @@ use poem::{Endpoint, EndpointExt, Response, Route, get};
 use crate::app::App;
 
 mod agents_api;
+mod allow;
 mod assets;
 mod body;
 mod callbacks;
@@ -91,7 +92,7 @@ pub fn routes(app: &Arc<App>) -> impl Endpoint + use<> {
             move |endpoint, request| workspace_api::short_way::serve(Arc::clone(&app), endpoint, request)
         })
         .around({
-            let app = Arc::clone(app);
-            move |endpoint, request| edge::serve(Arc::clone(&app), endpoint, request)
+            let (app, addresses) = (Arc::clone(app), Arc::new(allow::Addresses::new(app)));
+            move |endpoint, request| edge::serve(Arc::clone(&app), Arc::clone(&addresses), endpoint, request)
         })
 }

@@ -17,20 +17,28 @@ use crate::{
 /// File names and contents.
 #[must_use]
 pub fn documents(app: &Arc<App>) -> Vec<(&'static str, String)> {
-    let mut partner = parsed(&partner_api::service(app).spec());
-    require_partner_id(&mut partner);
-    vec![
-        ("partner-api.json", written(&partner)),
-        ("workspace-api.json", written(&parsed(&workspace_api::service(app).spec()))),
-        ("agents-api.json", written(&parsed(&agents_api::service(app).spec()))),
-        ("channels-api-linktor.json", written(&parsed(&channels_api::linktor::service(app).spec()))),
-        ("channels-api-timely.json", written(&parsed(&channels_api::timely::service(app).spec()))),
-        ("connect-api.json", written(&parsed(&connect_api::service(app).spec()))),
-        ("operator-api.json", written(&parsed(&operator_api::service(app).spec()))),
-        ("widget-api.json", written(&parsed(&widget::service(app).spec()))),
+    let services = services(app).into_iter().map(|(name, document)| (name, written(&document)));
+    let texts = [
         ("errors.md", errors()),
         ("webhooks.md", webhook_docs::document()),
         ("workspace-webhooks.md", subscription_docs::document()),
+    ];
+    services.chain(texts).collect()
+}
+
+/// Those of them that list operations.
+pub(super) fn services(app: &Arc<App>) -> Vec<(&'static str, Value)> {
+    let mut partner = parsed(&partner_api::service(app).spec());
+    require_partner_id(&mut partner);
+    vec![
+        ("partner-api.json", partner),
+        ("workspace-api.json", parsed(&workspace_api::service(app).spec())),
+        ("agents-api.json", parsed(&agents_api::service(app).spec())),
+        ("channels-api-linktor.json", parsed(&channels_api::linktor::service(app).spec())),
+        ("channels-api-timely.json", parsed(&channels_api::timely::service(app).spec())),
+        ("connect-api.json", parsed(&connect_api::service(app).spec())),
+        ("operator-api.json", parsed(&operator_api::service(app).spec())),
+        ("widget-api.json", parsed(&widget::service(app).spec())),
     ]
 }
 
