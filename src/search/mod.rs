@@ -102,13 +102,15 @@ pub async fn find(
     page: PageNumber,
 ) -> Result<NumberedPage<Hit>> {
     let (name, digits) = (question.name.as_str(), question.digits.as_deref());
-    let named =
-        db::snapshot(&app.db, async |tx| chat::matching(tx, workspace_id, name, digits, MAX_HITS).await).await?;
     let db = app.db.reader();
-    let written = match question.words.as_slice() {
-        [] => Vec::new(),
-        words => store::messages(db, workspace_id, words, MAX_HITS).await?,
+    let named = db::snapshot(&app.db, async |tx| chat::matching(tx, workspace_id, name, digits, MAX_HITS).await);
+    let written = async {
+        match question.words.as_slice() {
+            [] => Ok(Vec::new()),
+            words => store::messages(db, workspace_id, words, MAX_HITS).await,
+        }
     };
+    let (named, written) = tokio::try_join!(named, written)?;
     let NumberedPage { items, has_more_pages } = on_page(merged(named.into_iter(), &written), page);
     let mut chats = chat::by_ids(db, workspace_id, items.iter().map(|(id, _)| *id)).await?;
     let in_order = items.iter().filter_map(|(id, _)| chats.remove(id)).collect();
