@@ -28,9 +28,10 @@ pub(crate) use rows::{Column, Rows};
 pub(crate) use stepwise::Stepwise;
 
 const SQLITE_READERS: u32 = 4;
-/// The writer's connection keeps the pages that every batch changes, moves them into the file seldom, and keeps what a
-/// statement would need to be taken back in memory, where it is next to nothing: by itself it goes to a file.
-const WRITER_PRAGMAS: Pragmas = &[("cache_size", "-16384"), ("temp_store", "memory"), ("wal_autocheckpoint", "8000")];
+/// The writer's connection keeps the pages that every batch changes, and keeps what a statement would need to be taken
+/// back in memory, where it is next to nothing: by itself it goes to a file. It moves pages into the file itself only when
+/// the log has grown to some 64 MB, because whoever commits then waits for it.
+const WRITER_PRAGMAS: Pragmas = &[("cache_size", "-16384"), ("temp_store", "memory"), ("wal_autocheckpoint", "16000")];
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 const OPEN_TRIES: u32 = 50;
 const OPEN_PAUSE: Duration = Duration::from_millis(20);
