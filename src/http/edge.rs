@@ -23,7 +23,7 @@ const SHORTEST_SECRET: usize = 37;
 pub struct RequestId(pub Arc<str>);
 
 impl RequestId {
-    /// The id of a request that went through [`serve`].
+    /// The id of a request that went through `serve`.
     #[must_use]
     pub fn of(request: &Request) -> String {
         request.extensions().get::<Self>().map(|id| id.0.to_string()).unwrap_or_default()
