@@ -4,7 +4,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Setup, TestApp, TokenClient, sender::Sender};
+use crate::support::{Answer, Setup, TestApp, TokenClient, sender::Sender, upload::png};
 
 /// Sends a body on the short way, or without a declared length, which takes the long one.
 async fn send(token: &TokenClient, body: &str, is_short: bool) -> Answer {
@@ -38,8 +38,12 @@ async fn both_ways_answer_the_same() {
     let text = |text: &str| json!({ "phone": "+15550002222", "text": text }).to_string();
     let long = text(&"x".repeat(2001));
     let fine = text("hello");
+    let file = sender.token.picture("a.png", &png(100, 1)).await;
+    app.resize_files(200 * 1024 * 1024).await;
+    let large = json!({ "phone": "+15550002222", "file_uid": file }).to_string();
     for (token, body, status) in [
-        (&sender.token, fine.as_str(), 200),
+        (&sender.token, large.as_str(), 400),
+        (&sender.token, &fine, 200),
         (&sender.token, &fine, 403),
         (&sender.token, "{", 400),
         (&sender.token, "[]", 400),

@@ -199,6 +199,14 @@ pub enum Delivery {
     Lost,
 }
 
+/// Most bytes of a file that a provider takes, where it takes less than its networks do.
+pub(crate) const fn most_file_bytes(kind: ConnectorKind) -> Option<i64> {
+    match kind {
+        ConnectorKind::Unipile => Some(unipile::MOST_FILE_BYTES),
+        ConnectorKind::Sandbox | ConnectorKind::Waha | ConnectorKind::Evolution | ConnectorKind::Webchat => None,
+    }
+}
+
 /// Speaks to one provider.
 #[async_trait]
 pub trait Connector: Send + Sync {

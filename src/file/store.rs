@@ -74,14 +74,14 @@ pub(crate) async fn by_ids(
     Ok(query.all(db).await?.into_iter().map(|file| (file.id, file)).collect())
 }
 
-/// Which of these files a new message may carry, and whose they are. They stay for the rest of the transaction.
-pub(crate) async fn attachable(tx: &DatabaseTransaction, ids: Vec<FileId>) -> Result<HashMap<FileId, WorkspaceId>> {
+/// Those of these files that a new message may carry, whosever they are. They stay for the rest of the transaction.
+pub(crate) async fn attachable(tx: &DatabaseTransaction, ids: Vec<FileId>) -> Result<HashMap<FileId, Model>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
     let query = Entity::find().filter(Column::Id.is_in(ids)).filter(Column::DeletedAt.is_null());
     let found = query.order_by_asc(Column::Id).lock(LockType::KeyShare).all(tx).await?;
-    Ok(found.into_iter().map(|file| (file.id, file.workspace_id)).collect())
+    Ok(found.into_iter().map(|file| (file.id, file)).collect())
 }
 
 /// Holds a file's row; `None` if it is gone.

@@ -49,7 +49,8 @@ pub fn give_up(app: &App, caller: &WorkspaceCaller, hold: Option<Hold>) {
 ///
 /// # Errors
 /// `quota_exceeded`; `chat_not_found`, `message_not_found`, `file_not_found`, `account_not_found`,
-/// `channel_not_connected`; `chat_name_taken`, and `invalid_request` naming `label` for one too many;
+/// `channel_not_connected`; `invalid_request` naming `text` or `file_uid` for more than the network takes, and
+/// `channel_refused` where it takes none such; `chat_name_taken`, and `invalid_request` naming `label` for one too many;
 /// `idempotency_key_reused`; `busy` if the writer has fallen behind or the database does not answer. Nothing is
 /// charged then.
 pub async fn send(app: &App, sending: Sending) -> Result<MessageId> {

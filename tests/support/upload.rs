@@ -105,6 +105,14 @@ impl TokenClient {
 }
 
 impl TestApp {
+    /// Has all files be of so many bytes, as far as their rows say.
+    pub(crate) async fn resize_files(&self, bytes: i64) {
+        use sea_orm::{EntityTrait, sea_query::Expr};
+        let resized = entity::file::Entity::update_many().col_expr(entity::file::Column::Size, Expr::value(bytes));
+        let done = quartermaster::db::write(&self.app.db, "test", async |tx| Ok(resized.exec(tx).await?)).await;
+        done.expect("rows");
+    }
+
     /// How many objects the folder of files holds.
     pub(crate) fn stored_objects(&self) -> usize {
         count(&self.app.config.data_dir.join("files"))

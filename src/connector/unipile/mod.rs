@@ -41,6 +41,8 @@ mod events;
 mod sending;
 mod wire;
 
+/// Most bytes of a file.
+pub(super) const MOST_FILE_BYTES: i64 = 15_000_000;
 /// How long Unipile waits for a phone, or for an answer, from the first call on, in seconds.
 const INTENT_SECONDS: i64 = 300;
 /// The header that proves a callback.

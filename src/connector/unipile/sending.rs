@@ -9,13 +9,11 @@ use crate::{
     connector::{
         Outgoing,
         refusal::{Class, Refusal},
+        unipile::MOST_FILE_BYTES,
     },
     file::{Attachment, read},
     message::Jid,
 };
-
-/// Most bytes of a file.
-const MOST_FILE_BYTES: i64 = 15_000_000;
 
 /// The form that begins a chat, or goes on with it.
 pub(super) async fn form(app: &App, account_id: &str, outgoing: &Outgoing) -> Result<Form, Refusal> {

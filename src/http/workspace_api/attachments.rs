@@ -110,7 +110,7 @@ impl AttachmentsApi {
             // A request that came before, or one that was refused, has not used it.
             delete::discard_unless_carried(app, workspace.id, id).await;
         }
-        Ok(ok(sent?))
+        Ok(ok(sent.map_err(in_form)?))
     }
 
     /// Makes the file and the message that carries it.
@@ -146,6 +146,15 @@ impl AttachmentsApi {
     }
 }
 
+/// The same error with what a form calls the parts of a message.
+fn in_form(error: Error) -> Error {
+    match error {
+        Error::InvalidField { field: "file_uid", reason } => Error::field("file", reason),
+        Error::InvalidField { field: "text", reason } => Error::field("caption", reason),
+        error => error,
+    }
+}
+
 type Understood = (crate::file::media::Media, crate::file::FileName, Option<Text>, Repeatable);
 
 fn understand(caller: &TokenAuth, chat: ChatId, key: Option<&str>, form: &Form, kind: Kind) -> Result<Understood> {
@@ -154,10 +163,7 @@ fn understand(caller: &TokenAuth, chat: ChatId, key: Option<&str>, form: &Form, 
         return Err(Error::field("file", "must be ogg, oga or mp3"));
     }
     let caption = form.caption.as_deref().filter(|caption| kind != Kind::Voice && !caption.trim().is_empty());
-    let text = caption.map(|caption| Text::parse(caption.to_owned())).transpose().map_err(|error| match error {
-        Error::InvalidField { reason, .. } => Error::field("caption", reason),
-        error => error,
-    })?;
+    let text = caption.map(|caption| Text::parse(caption.to_owned())).transpose().map_err(in_form)?;
     let asked = Asked {
         chat,
         kind,

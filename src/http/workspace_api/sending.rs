@@ -42,7 +42,8 @@ macro_rules! message_body {
             $($(#[$field_doc])* $field: $kind,)*
             /// The text, at most 2000 characters.
             text: Option<String>,
-            /// Uid of a file of the workspace to attach. Needed where there is no text.
+            /// Uid of a file of the workspace to attach; 400 if it is larger than the network takes. Needed where there is
+            /// no text.
             file_uid: Option<String>,
             /// A label for the chat, at most 64 characters; made if it is new. A chat has at most 100.
             label: Option<String>,
@@ -109,7 +110,8 @@ struct SendToChatNameRequest {
     chat_name: String,
     /// The text, at most 2000 characters.
     text: Option<String>,
-    /// Uid of a file of the workspace to attach. Needed where there is no text.
+    /// Uid of a file of the workspace to attach; 400 if it is larger than the network takes. Needed where there is no
+    /// text.
     file_uid: Option<String>,
     /// A label for the chat, at most 64 characters; made if it is new.
     label: Option<String>,

@@ -80,7 +80,7 @@ pub(crate) async fn store_incoming(app: &App, tx: &DatabaseTransaction, incoming
         return Ok(Received { message_id: known.id, chat_id: known.chat_id, is_new: false });
     }
     if let Some(id) = incoming.file
-        && file::attachable(tx, vec![id]).await?.get(&id) != Some(&channel.workspace_id)
+        && file::attachable(tx, vec![id]).await?.get(&id).is_none_or(|file| file.workspace_id != channel.workspace_id)
     {
         return Err(Error::FileNotFound(id.to_string()));
     }

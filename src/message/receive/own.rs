@@ -59,7 +59,7 @@ pub(crate) async fn store_own(app: &App, tx: &DatabaseTransaction, own: &Own<'_>
         return Ok(None);
     }
     if let Some(id) = own.file
-        && file::attachable(tx, vec![id]).await?.get(&id) != Some(&channel.workspace_id)
+        && file::attachable(tx, vec![id]).await?.get(&id).is_none_or(|file| file.workspace_id != channel.workspace_id)
     {
         return Err(Error::FileNotFound(id.to_string()));
     }

@@ -48,7 +48,7 @@ pub(super) struct Places {
     messages: HashMap<MessageId, store::MessagePlace>,
     /// Chats that had to be asked for.
     asked_for: Vec<store::ChatPlace>,
-    files: HashMap<FileId, WorkspaceId>,
+    files: HashMap<FileId, entity::file::Model>,
 }
 
 impl Places {
@@ -142,20 +142,25 @@ impl Places {
                 return Err(Error::MessageNotFound(uid.to_string()));
             }
         }
-        if let Some(uid) = sending.command.file
-            && self.files.get(&uid) != Some(&workspace_id)
-        {
-            return Err(Error::FileNotFound(uid.to_string()));
-        }
         Ok(route)
     }
 
-    /// Passes if the network of an account takes a text as long as this.
+    /// Passes if an account takes a text as long as this, and such a file.
     fn require_fitting(&self, workspace_id: WorkspaceId, account_id: AccountId, sending: &Sending) -> Result<()> {
         let own = self.accounts(workspace_id).iter().find(|account| account.id == account_id);
-        let (Some(own), Some(text)) = (own, &sending.command.text) else { return Ok(()) };
-        let with = if sending.command.file.is_some() { With::File } else { With::Nothing };
-        capabilities::check_text(own.network, text.as_str(), with, "text")
+        let file = sending.command.file.map(|uid| self.file(workspace_id, uid)).transpose()?;
+        let Some(own) = own else { return Ok(()) };
+        if let Some(text) = &sending.command.text {
+            let with = if file.is_some() { With::File } else { With::Nothing };
+            capabilities::check_text(own.network, text.as_str(), with, "text")?;
+        }
+        file.map_or(Ok(()), |file| capabilities::check_file(own.network, own.connector, file, "file_uid"))
+    }
+
+    /// The workspace's file of this uid, which a message may carry.
+    fn file(&self, workspace_id: WorkspaceId, uid: FileId) -> Result<&entity::file::Model> {
+        let own = self.files.get(&uid).filter(|file| file.workspace_id == workspace_id);
+        own.ok_or_else(|| Error::FileNotFound(uid.to_string()))
     }
 
     fn to_jid(&self, id: WorkspaceId, jid: &Jid, account: Option<&Phone>) -> Result<Route> {

@@ -4,7 +4,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use entity::{
-    channel::Network,
+    channel::{ConnectorKind, Network},
     credits::Credits,
     id::{AccountId, ChatId, MessageId, WorkspaceId},
     timestamp::Timestamp,
@@ -31,12 +31,12 @@ pub(super) use changes::{Changes, NewMessage, write, write_if_unchanged};
 /// The accounts of the workspace `x.w` on PostgreSQL, as one text.
 const ACCOUNTS: &str = "SELECT json_agg(json_build_array(c.account_id, c.phone, c.connected_at, \
     CASE WHEN c.state = 'connected' AND NOT c.suspended AND NOT c.deactivated THEN 1 ELSE 0 END, \
-    CASE WHEN c.network = 'whatsapp' AND c.phone <> '' THEN 1 ELSE 0 END, c.network) ORDER BY c.account_id)::text \
+    CASE WHEN c.network = 'whatsapp' AND c.phone <> '' THEN 1 ELSE 0 END, c.network, c.connector) ORDER BY c.account_id)::text \
     FROM channels c WHERE c.workspace_id = x.w AND c.deleted_at IS NULL";
 /// The same on SQLite.
 const ACCOUNTS_SQLITE: &str = "SELECT json_group_array(json_array(c.account_id, c.phone, c.connected_at, \
     CASE WHEN c.state = 'connected' AND NOT c.suspended AND NOT c.deactivated THEN 1 ELSE 0 END, \
-    CASE WHEN c.network = 'whatsapp' AND c.phone <> '' THEN 1 ELSE 0 END, c.network) ORDER BY c.account_id) \
+    CASE WHEN c.network = 'whatsapp' AND c.phone <> '' THEN 1 ELSE 0 END, c.network, c.connector) ORDER BY c.account_id) \
     FROM channels c WHERE c.workspace_id = x.w AND c.deleted_at IS NULL";
 /// Whether the workspace `x.w` hears of its messages; webhooks of the Channels API do not.
 const HAS_WEBHOOK: &str = "EXISTS (SELECT 1 FROM webhook_subscriptions s \
@@ -75,6 +75,7 @@ pub(super) struct Account {
     /// Whether it is one that numbers on WhatsApp are written to from.
     pub(super) is_whatsapp: bool,
     pub(super) network: Network,
+    pub(super) connector: ConnectorKind,
 }
 
 impl Held {
@@ -87,11 +88,11 @@ impl Held {
 impl TryGetable for Channels {
     fn try_get_by<I: ColIdx>(row: &QueryResult, index: I) -> Result<Self, TryGetError> {
         let Some(text) = Option::<String>::try_get_by(row, index)? else { return Ok(Self(Arc::default())) };
-        let rows: Vec<(AccountId, String, Timestamp, i32, i32, Network)> =
+        let rows: Vec<(AccountId, String, Timestamp, i32, i32, Network, ConnectorKind)> =
             serde_json::from_str(&text).map_err(|error| DbErr::Json(format!("accounts: {error}")))?;
-        let account = |(id, phone, connected_at, usable, whatsapp, network)| {
+        let account = |(id, phone, connected_at, usable, whatsapp, network, connector)| {
             let (is_usable, is_whatsapp) = (usable != 0, whatsapp != 0);
-            Account { id, phone, connected_at, is_usable, is_whatsapp, network }
+            Account { id, phone, connected_at, is_usable, is_whatsapp, network, connector }
         };
         Ok(Self(rows.into_iter().map(account).collect()))
     }
