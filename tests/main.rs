@@ -6,6 +6,7 @@ mod attachments;
 mod audit;
 mod authorization;
 mod bots;
+mod channel_limit;
 mod channels_hooks;
 mod channels_linktor;
 mod channels_timely;

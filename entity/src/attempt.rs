@@ -47,6 +47,8 @@ pub enum Failure {
     PaymentRequired,
     /// The account is already connected in this workspace.
     DuplicateAccount,
+    /// The workspace has as many channels as it can have.
+    ChannelLimitReached,
     /// The provider did not answer or answered nonsense.
     ProviderUnavailable,
     /// The workspace or the user was suspended, or the partner disabled, while it ran.

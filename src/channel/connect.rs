@@ -4,16 +4,19 @@ use entity::{
     attempt, channel,
     channel::{ConnectorKind, Model},
     id::AccountId,
-    link,
+    link, workspace,
 };
 use sea_orm::DatabaseTransaction;
 use serde_json::json;
 
 use crate::{
     app::App,
-    channel::store::{self, standalone},
+    channel::{
+        limit,
+        store::{self, standalone},
+    },
     connector::Account,
-    error::Result,
+    error::{Error, Result},
     webhook::hook::{self, HookEvent},
 };
 
@@ -23,12 +26,15 @@ pub(crate) enum Connected {
     Channel(Model),
     /// The account is connected in this workspace already.
     Duplicate,
+    /// The workspace has as many channels as it can.
+    LimitReached,
 }
 
-/// Records the account for the user of the link, in the transaction that uses the link up.
+/// Records the account for the user of the link, in the transaction that uses the link up and has locked the workspace.
 pub(crate) async fn record(
     app: &App,
     tx: &DatabaseTransaction,
+    workspace: &workspace::Model,
     link: &link::Model,
     attempt: &attempt::Model,
     connector: ConnectorKind,
@@ -36,6 +42,12 @@ pub(crate) async fn record(
 ) -> Result<Connected> {
     let external_id = account.external_id.clone();
     let known = store::by_external_id(tx, link.workspace_id, link.network, &external_id).await?;
+    if known.as_ref().is_none_or(|known| known.state != channel::State::Connected) {
+        match limit::require_place_for(tx, workspace, link.user_id, known.as_ref()).await {
+            Err(Error::ChannelLimitReached { .. }) => return Ok(Connected::LimitReached),
+            other => other?,
+        }
+    }
     let new = store::Connection { link, session: attempt.id, connector, account, external_id };
     let channel = match &known {
         Some(known) if known.state == channel::State::Connected => None,

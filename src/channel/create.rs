@@ -17,7 +17,7 @@ use crate::{
     caller::{Origin, WorkspaceCaller},
     channel::{
         config::Config,
-        sealed,
+        limit, sealed,
         show::{self, Shown},
         store::{
             settings,
@@ -151,10 +151,7 @@ pub(super) async fn create_in(
 ) -> Result<Shown> {
     let partner = partners::find(tx, &workspace.partner_id).await?.ok_or(Error::PartnerNotFound)?;
     let connector = connector_for(app, tx, &partner, command.network, &command.config).await?;
-    let limit = caller.plan.max_channels.unwrap_or(workspace.seats_total);
-    if standalone::count(tx, workspace.id).await? >= u64::try_from(limit).unwrap_or(0) {
-        return Err(Error::ChannelLimitReached { limit });
-    }
+    limit::require_place(tx, workspace, &caller.plan).await?;
     require_new(tx, workspace, command.config.identity(command.network).as_deref(), None).await?;
     let owner = workspace.owner_user_id.ok_or_else(|| Error::Internal("a workspace has no owner".to_owned()))?;
     let new = New { workspace_id: workspace.id, user_id: owner, network: command.network, connector };

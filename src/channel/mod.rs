@@ -6,7 +6,8 @@
 //! There are two kinds. A user links an account with a page ([`crate::onboarding`]), one per network. A customer makes
 //! channels over the Channels API ([`create`]), as many as its plan allows: they stand beside that one, exist before
 //! anybody connects them ([`link`]), and have settings of which some are secret ([`config`]). Either kind is shown,
-//! changed, switched, tested and deleted the same way. A web chat is opened by websites with a public token ([`widget`]).
+//! changed, switched, tested and deleted the same way, and takes a place of those that the plan allows (`limit`). A web
+//! chat is opened by websites with a public token ([`widget`]).
 //!
 //! Every channel has a row in `send_queues`, made with it; what waits there goes on at once when the channel is
 //! connected or switched on again.
@@ -24,6 +25,7 @@ pub mod create;
 pub mod delete;
 pub mod disconnect;
 pub mod health;
+pub(crate) mod limit;
 pub mod link;
 pub mod list;
 pub mod named;

@@ -28,6 +28,7 @@ use crate::{
     queue::{self, Work},
     signal::Signal,
     webhook::{self, EventBody, NewEvent, hook, subscription::Topic, tell},
+    workspace as workspaces,
 };
 
 /// Longest life of an attempt, in seconds.
@@ -186,6 +187,10 @@ async fn apply_once(
     after: After,
 ) -> Result<Option<LinkId>> {
     db::write(&app.db, "attempt.advance", async |tx| {
+        // Before the link's, as everywhere: whoever adds a channel holds the workspace.
+        if matches!(observation, Observation::Connected(_)) {
+            workspaces::lock(tx, seen.workspace_id).await?;
+        }
         let link = store::lock(tx, seen.link_id).await?.ok_or(Error::LinkNotFound)?;
         let Some(attempt) = store::live_attempt(tx, link.id).await?.filter(|alive| alive.id == seen.id) else {
             return Ok(None);
@@ -238,9 +243,10 @@ async fn connected(
     if end_of(link, app.clock.now()).is_some() {
         return ended(app, tx, link, attempt, Failure::QrExpired).await;
     }
-    let channel = match connect::record(app, tx, link, attempt, connector, account).await? {
+    let channel = match connect::record(app, tx, &workspace, link, attempt, connector, account).await? {
         Connected::Channel(channel) => channel,
         Connected::Duplicate => return ended(app, tx, link, attempt, Failure::DuplicateAccount).await,
+        Connected::LimitReached => return ended(app, tx, link, attempt, Failure::ChannelLimitReached).await,
     };
     if let Some(state) = state::next(attempt.state, Event::Connects) {
         store::end_attempt(app, tx, attempt, state, None, Some(channel.account_id)).await?;

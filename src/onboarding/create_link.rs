@@ -14,7 +14,8 @@ use crate::{
     app::App,
     audit,
     caller::{Origin, PartnerCaller},
-    channel as channels, db,
+    channel::{self as channels, limit},
+    db,
     error::{Error, Result},
     idempotency::Repeatable,
     onboarding::{purpose, revoke, store, url},
@@ -96,7 +97,8 @@ const fn whatsapp() -> Network {
 /// Makes a link for a user.
 ///
 /// # Errors
-/// `workspace_not_found`, `user_not_found`, `user_not_active` for a suspended one, `idempotency_key_reused`.
+/// `workspace_not_found`, `user_not_found`, `user_not_active` for a suspended one, `channel_limit_reached` where the user
+/// has no account yet and the workspace no room for one, `idempotency_key_reused`. Nothing is changed then.
 pub async fn create(
     app: &App,
     caller: &PartnerCaller,
@@ -134,6 +136,7 @@ async fn create_once(
         if user.status != user::Status::Activated {
             return Err(Error::UserNotActive);
         }
+        limit::require_place_for(tx, &workspace, user_id, None).await?;
         let origin = Origin::from(caller);
         let now = app.clock.now();
         // Links before accounts: a phone that is connecting holds the link's row and may add an account.

@@ -1,4 +1,5 @@
-//! Starting an attempt on a link, at most five times. While one is alive, starting again finds it, whatever is sent
+//! Starting an attempt on a link, at most five times. One that nobody could connect, for want of a connector or of room
+//! for a channel, fails at once and says why; its provider is not asked. While one is alive, starting again finds it, whatever is sent
 //! with it: two clicks sign in once.
 
 use entity::{
@@ -12,6 +13,7 @@ use crate::{
     app::App,
     audit,
     caller::{Actor, Origin},
+    channel::limit,
     connector::target::Login,
     db,
     error::{Error, Result},
@@ -82,13 +84,18 @@ async fn start_once(app: &App, link_id: LinkId, has_login: bool, request_id: &st
         if needs_login && !has_login {
             return Err(Error::field("username", "is required"));
         }
+        let refused = match limit::require_place_for(tx, &workspace, link.user_id, None).await {
+            Err(Error::ChannelLimitReached { .. }) => Some(Failure::ChannelLimitReached),
+            other => other.map(|()| None)?,
+        };
         let lease = if needs_login { SIGN_IN_SECONDS } else { LEASE_SECONDS };
-        let connector = app.connectors.choose(app, tx, &partner, link.network).await?;
+        let chosen = app.connectors.choose(app, tx, &partner, link.network).await?;
+        let connector = chosen.filter(|_| refused.is_none());
         let new = store::NewAttempt {
             id: AttemptId(app.clock.uuid()),
             connector,
             state: if connector.is_some() { State::Connecting } else { State::Failed },
-            error_code: connector.is_none().then_some(Failure::NoConnector),
+            error_code: refused.or_else(|| connector.is_none().then_some(Failure::NoConnector)),
             expires_at: now.plus_seconds(ATTEMPT_SECONDS).min(link.expires_at),
             due_at: connector.map(|_| now.plus_seconds(lease)),
         };

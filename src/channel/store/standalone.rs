@@ -7,15 +7,21 @@ use entity::{
     channel::{ActiveModel, Column, ConnectorKind, DisconnectReason, Entity, Model, Network, State},
     chat,
     id::{AccountId, AttemptId, ChannelId, UserId, WorkspaceId},
-    send_queue, workspace,
+    send_queue, user, workspace,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, FromQueryResult, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, Set,
     sea_query::{CaseStatement, Expr},
 };
 
-use crate::{app::App, channel::store, connector::Account, error::Result, phone::Phone};
+use crate::{
+    app::App,
+    channel::{limit::Place, store},
+    connector::Account,
+    error::Result,
+    phone::Phone,
+};
 
 /// A channel to be made.
 pub(in crate::channel) struct New {
@@ -59,10 +65,28 @@ pub(in crate::channel) async fn insert(app: &App, tx: &DatabaseTransaction, new:
     Ok(channel)
 }
 
-/// How many channels a workspace has.
-pub(in crate::channel) async fn count(db: &impl ConnectionTrait, workspace_id: WorkspaceId) -> Result<u64> {
-    let living = Entity::find().filter(Column::WorkspaceId.eq(workspace_id)).filter(Column::DeletedAt.is_null());
-    Ok(living.count(db).await?)
+/// The channels of a workspace that take a place, and which. Those that pages have linked for users who hold no seat
+/// are left out.
+pub(in crate::channel) async fn places(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+) -> Result<Vec<(AccountId, Place)>> {
+    let seated = user::Entity::find()
+        .select_only()
+        .column(user::Column::Id)
+        .filter(user::Column::WorkspaceId.eq(workspace_id))
+        .filter(user::Column::Status.eq(user::Status::Activated));
+    let found: Vec<(AccountId, UserId, bool)> = Entity::find()
+        .select_only()
+        .columns([Column::AccountId, Column::UserId, Column::Standalone])
+        .filter(Column::WorkspaceId.eq(workspace_id))
+        .filter(Column::DeletedAt.is_null())
+        .filter(Column::Standalone.eq(true).or(Column::UserId.in_subquery(seated.into_query())))
+        .into_tuple()
+        .all(db)
+        .await?;
+    let place = |(id, user_id, standalone)| (id, if standalone { Place::Channel(id) } else { Place::User(user_id) });
+    Ok(found.into_iter().map(place).collect())
 }
 
 /// The channel of a network that was connected last, of those that are.

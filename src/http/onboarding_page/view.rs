@@ -214,6 +214,10 @@ fn message(failure: Failure, network: Network) -> String {
         Failure::DuplicateAccount => {
             format!("This {account} is connected here already. Use another {account}.")
         }
+        Failure::ChannelLimitReached => format!(
+            "No more {account}s can be connected here. Please tell whoever sent you the link, and try again when there \
+             is room."
+        ),
         Failure::ProviderUnavailable => format!("{name} could not be reached. Please try again in a moment."),
         Failure::NotActive => "This service is not active any more. Please tell whoever sent you the link.".to_owned(),
         Failure::LoggedOut => "The phone removed the linked device. Please try again.".to_owned(),

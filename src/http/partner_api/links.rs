@@ -84,7 +84,8 @@ impl LinksApi {
     /// Create an onboarding link
     ///
     /// Destructive: a connected account of the user is disconnected and an open link is taken back first. 409
-    /// `user_not_active` for a user without a seat. The page shows a code to scan, or for `instagram` asks for user name
+    /// `user_not_active` for a user without a seat; 403 `channel_limit_reached` for one without an account in a workspace
+    /// that has as many channels as its plan allows, and nothing is changed then. The page shows a code to scan, or for `instagram` asks for user name
     /// and password and for the codes that the network sends; neither is kept.
     #[oai(path = "/workspaces/:workspace_id/users/:user_id/qr", method = "post", operation_id = "create_qr_link")]
     async fn create(

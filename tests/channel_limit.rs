@@ -1,0 +1,205 @@
+//! A plan's most channels hold for pages too, which link accounts of their own, whatever happens at the same time.
+
+use entity::{channel, credits::Credits, sandbox_session};
+use futures_util::future::join_all;
+use quartermaster::{
+    caller::Origin,
+    plan::{self, SetPlan},
+};
+use reqwest::Method;
+use sea_orm::{EntityTrait, PaginatorTrait};
+use serde_json::{Value, json};
+
+use crate::support::{
+    TestApp,
+    channels::{Shop, word},
+    page::Page,
+    sender::unlimited,
+};
+
+/// Has the starter plan allow so many channels.
+async fn allow(app: &TestApp, most: i32) {
+    let plan = SetPlan { max_channels: Some(most), credits_per_seat: Some(Credits(10)), ..unlimited() };
+    plan::set(&app.app, &Origin::operator(), &plan).await.expect("a plan");
+}
+
+/// A workspace that may have so many channels.
+async fn shop(app: &TestApp, most: i32) -> Shop<'_> {
+    let shop = Shop::of(app, app.partner("acme").await, "Bakery", 8).await;
+    allow(app, most).await;
+    shop
+}
+
+impl Shop<'_> {
+    async fn ask_for_link(&self, user: i64) -> crate::support::Answer {
+        self.partner.post(&format!("/workspaces/{}/users/{user}/qr", self.workspace), json!({})).await
+    }
+
+    async fn page(&self, user: i64) -> Page {
+        self.partner.page(&self.workspace, user).await
+    }
+
+    /// The numbers of the accounts that are connected.
+    async fn connected(&self) -> Vec<Value> {
+        let overview = self.partner.overview(&self.workspace).await;
+        let accounts = overview["whatsapp_accounts"].as_array().expect("accounts").clone();
+        let connected = accounts.into_iter().filter(|account| account["connected"] == true);
+        connected.map(|account| account["phone_number_e164"].clone()).collect()
+    }
+}
+
+/// What a page says of an attempt that found no place.
+async fn found_no_place(page: &Page) {
+    let shown = page.now().await;
+    assert_eq!(
+        (shown.state(), &shown.0["error"]["code"]),
+        ("failed", &json!("channel_limit_reached")),
+        "{:?}",
+        shown.0
+    );
+    let message = shown.0["error"]["message"].as_str().expect("a sentence");
+    assert!(message.contains("No more numbers can be connected here"), "{message}");
+}
+
+#[tokio::test]
+async fn a_link_is_refused_where_there_is_no_place() {
+    let app = TestApp::start().await;
+    let shop = shop(&app, 1).await;
+    let users = shop.partner.users(&shop.workspace, 2).await;
+    shop.partner.connect(&shop.workspace, users[0], "+15550001111").await;
+    let refused = shop.ask_for_link(users[1]).await;
+    refused.expect_error(403, "channel_limit_reached");
+    assert!(refused.text.contains("can have 1 channels"), "{}", refused.text);
+    let sms = json!({ "provider": "twilio", "accountSid": "AC1", "authToken": "t", "phoneNumber": "+15551234567" });
+    let body = json!({ "name": "x", "type": "sms", "config": sms });
+    assert_eq!(word(&shop.post("/channels", body.clone()).await, 403), "CHANNEL_LIMIT_REACHED");
+    assert_eq!(shop.connected().await, ["+15550001111"], "nothing was changed");
+    // Whoever has an account may take another in its place.
+    let again = shop.ask_for_link(users[0]).await.expect(200);
+    assert_eq!(again["whatsapp_disconnected"], true);
+    shop.partner.connect(&shop.workspace, users[0], "+15550002222").await;
+    assert_eq!(shop.connected().await, ["+15550002222"]);
+    allow(&app, 2).await;
+    shop.partner.connect(&shop.workspace, users[1], "+15550003333").await;
+    assert_eq!(word(&shop.post("/channels", body.clone()).await, 403), "CHANNEL_LIMIT_REACHED");
+    allow(&app, 3).await;
+    shop.post("/channels", body).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_page_whose_place_was_taken_says_so_and_asks_no_provider() {
+    let app = TestApp::start().await;
+    let shop = shop(&app, 1).await;
+    let user = shop.partner.users(&shop.workspace, 1).await[0];
+    let page = shop.page(user).await;
+    let sms = json!({ "provider": "twilio", "accountSid": "AC1", "authToken": "t", "phoneNumber": "+15551234567" });
+    let id = shop.channel("sms", sms).await;
+    let shown = page.start().await;
+    assert_eq!(shown.state(), "failed", "{:?}", shown.0);
+    found_no_place(&page).await;
+    let sessions = sandbox_session::Entity::find().count(app.app.db.reader()).await.expect("a count");
+    assert_eq!(sessions, 0, "no phone is asked for");
+    // With the channel gone, the same link works.
+    let path = format!("/channels/{id}");
+    assert_eq!(shop.linktor(Method::DELETE, &path, json!(null)).await.status.as_u16(), 204);
+    let code = page.start().await.code();
+    shop.partner.scan(&code, "+15550001111").await.expect(200);
+    assert_eq!(page.now().await.state(), "connected");
+}
+
+#[tokio::test]
+async fn a_phone_that_scans_when_the_place_is_taken_is_logged_out() {
+    let app = TestApp::start().await;
+    let shop = shop(&app, 1).await;
+    let users = shop.partner.users(&shop.workspace, 2).await;
+    let (first, second) = (shop.page(users[0]).await, shop.page(users[1]).await);
+    let (one, other) = (first.start().await.code(), second.start().await.code());
+    shop.partner.scan(&one, "+15550001111").await.expect(200);
+    shop.partner.scan(&other, "+15550002222").await.expect(200);
+    assert_eq!(first.now().await.state(), "connected");
+    found_no_place(&second).await;
+    app.run_jobs().await;
+    let written = json!({ "phone": "+15550002222", "from": "+15557770000", "text": "Hello" });
+    shop.partner.post("/sandbox/inbound", written).await.expect_error(409, "phone_not_linked");
+    assert_eq!(shop.connected().await, ["+15550001111"]);
+    assert_eq!(channel::Entity::find().count(app.app.db.reader()).await.expect("a count"), 1);
+}
+
+#[tokio::test]
+async fn a_deleted_account_needs_a_place_to_come_back() {
+    let app = TestApp::start().await;
+    let shop = shop(&app, 1).await;
+    let users = shop.partner.users(&shop.workspace, 2).await;
+    shop.partner.connect(&shop.workspace, users[0], "+15550001111").await;
+    let listed = shop.get("/channels").await.expect(200);
+    let path = format!("/channels/{}", listed["data"][0]["id"].as_str().expect("an id"));
+    assert_eq!(shop.linktor(Method::DELETE, &path, json!(null)).await.status.as_u16(), 204);
+    app.run_jobs().await;
+    let (first, second) = (shop.page(users[0]).await, shop.page(users[1]).await);
+    let (one, other) = (first.start().await.code(), second.start().await.code());
+    shop.partner.scan(&other, "+15550002222").await.expect(200);
+    shop.partner.scan(&one, "+15550001111").await.expect(200);
+    assert_eq!(second.now().await.state(), "connected");
+    found_no_place(&first).await;
+    app.run_jobs().await;
+    assert_eq!(shop.connected().await, ["+15550002222"]);
+    allow(&app, 2).await;
+    let code = first.start().await.code();
+    shop.partner.scan(&code, "+15550001111").await.expect(200);
+    assert_eq!(shop.connected().await, ["+15550001111", "+15550002222"]);
+}
+
+#[tokio::test]
+async fn of_many_phones_at_once_only_as_many_connect_as_there_are_places() {
+    let app = TestApp::start().await;
+    let shop = shop(&app, 2).await;
+    let users = shop.partner.users(&shop.workspace, 6).await;
+    let (mut pages, mut codes) = (Vec::new(), Vec::new());
+    for user in users {
+        let page = shop.page(user).await;
+        codes.push(page.start().await.code());
+        pages.push(page);
+    }
+    let phones: Vec<String> = (0..codes.len()).map(|n| format!("+1555000111{n}")).collect();
+    let scans = codes.iter().zip(&phones).map(|(code, phone)| shop.partner.scan(code, phone));
+    let sms = json!({ "provider": "twilio", "accountSid": "AC1", "authToken": "t", "phoneNumber": "+15551234567" });
+    let made = shop.post("/channels", json!({ "name": "x", "type": "sms", "config": sms }));
+    let (scanned, made) = tokio::join!(join_all(scans), made);
+    for answer in scanned {
+        answer.expect(200);
+    }
+    app.run_jobs().await;
+    let mut connected = 0;
+    for page in &pages {
+        if page.now().await.state() == "connected" {
+            connected += 1;
+        } else {
+            found_no_place(page).await;
+        }
+    }
+    let is_made = usize::from(made.status.as_u16() == 201);
+    assert_eq!(connected + is_made, 2, "{}", made.text);
+    assert_eq!(shop.connected().await.len(), connected);
+}
+
+#[tokio::test]
+async fn without_a_figure_of_the_plan_seats_are_places() {
+    let app = TestApp::start().await;
+    plan::set(&app.app, &Origin::operator(), &unlimited()).await.expect("a plan");
+    let shop = Shop::of(&app, app.partner("acme").await, "Bakery", 2).await;
+    let owner = shop.partner.owner(&shop.workspace).await;
+    let user = shop.partner.users(&shop.workspace, 1).await[0];
+    for (user, phone) in [(owner, "+15550001111"), (user, "+15550002222"), (user, "+15550003333")] {
+        shop.partner.connect(&shop.workspace, user, phone).await;
+    }
+    let sms = json!({ "provider": "twilio", "accountSid": "AC1", "authToken": "t", "phoneNumber": "+15551234567" });
+    let body = json!({ "name": "x", "type": "sms", "config": sms });
+    assert_eq!(word(&shop.post("/channels", body.clone()).await, 403), "CHANNEL_LIMIT_REACHED");
+    // A user who loses the seat loses the place, and whoever takes the seat has it.
+    let path = format!("/workspaces/{}", shop.workspace);
+    shop.partner.patch(&path, json!({ "seats_purchased": 1 })).await.expect(200);
+    assert_eq!(word(&shop.post("/channels", body.clone()).await, 403), "CHANNEL_LIMIT_REACHED");
+    shop.partner.connect(&shop.workspace, owner, "+15550004444").await;
+    shop.partner.patch(&path, json!({ "seats_purchased": 3 })).await.expect(200);
+    shop.post("/channels", body).await.expect(201);
+}
