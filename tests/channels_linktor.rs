@@ -126,6 +126,11 @@ async fn what_cannot_be_made_is_named() {
             "config.allowedOrigins",
         ),
         (
+            json!({ "name": "x", "type": "webchat", "config": { "allowedOrigins": ["https://*.example.com"] } }),
+            "VALIDATION_ERROR",
+            "config.allowedOrigins",
+        ),
+        (
             json!({ "name": "x", "type": "telegram", "config": { "botToken": "1:a", "connector": "magic" } }),
             "VALIDATION_ERROR",
             "config.connector",

@@ -22,6 +22,7 @@ mod own;
 mod sandbox;
 mod sending;
 mod unipile;
+mod unipile_limits;
 mod waha;
 mod webchat;
 

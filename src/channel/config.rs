@@ -3,12 +3,13 @@
 //! The settings of each type are in `fields`. A change names settings one by one: what is absent stays, `null` takes
 //! one away, and a secret that comes back masked stays too.
 
-use entity::channel::Network;
+use entity::channel::{ConnectorKind, Network};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::{
     channel::config::fields::{Field, fields_of},
+    connector::{registry, target::Means},
     error::{Error, Result},
 };
 
@@ -49,13 +50,44 @@ impl Config {
         Ok(config)
     }
 
-    /// Passes if a channel can be connected with these settings.
+    /// Passes if a channel can be connected with these settings, as far as is known without its connector.
     ///
     /// # Errors
     /// `invalid_request` naming the first setting that is missing.
     pub fn require_complete(&self, network: Network) -> Result<()> {
-        let missing = fields_of(network).find(|field| field.is_needed(self) && !self.has(field));
+        self.require(network, |_| true)
+    }
+
+    /// Passes if this connector can connect a channel with these settings. Those that it could not use are not needed.
+    ///
+    /// # Errors
+    /// `invalid_request` naming the first setting that is missing, or of no use to it.
+    pub fn require_fit(&self, network: Network, connector: ConnectorKind) -> Result<()> {
+        self.require_use(network, connector)?;
+        self.require(network, |means| registry::serves_by(connector, network, means))
+    }
+
+    fn require(&self, network: Network, has_means: impl Fn(Means) -> bool) -> Result<()> {
+        let is_needed = |field: &&Field| field.means.is_none_or(&has_means) && field.is_needed(self);
+        let missing = fields_of(network).find(|field| is_needed(field) && !self.has(field));
         missing.map_or(Ok(()), |field| Err(Error::field(field.path, "is required")))
+    }
+
+    /// The first setting that connects an account by means which this connector has not; `None` where all are of use.
+    #[must_use]
+    pub fn useless_with(&self, network: Network, connector: ConnectorKind) -> Option<&'static str> {
+        let is_useless = |means| !registry::serves_by(connector, network, means);
+        let useless = |field: &&Field| field.means.is_some_and(is_useless) && self.has(field);
+        fields_of(network).find(useless).map(|field| field.path)
+    }
+
+    /// Passes if this connector can do something with all that connects an account.
+    ///
+    /// # Errors
+    /// `invalid_request` naming the first setting that is of no use to it.
+    pub fn require_use(&self, network: Network, connector: ConnectorKind) -> Result<()> {
+        let useless = self.useless_with(network, connector);
+        useless.map_or(Ok(()), |path| Err(Error::field(path, format!("cannot be used by {connector}"))))
     }
 
     /// A setting that is a text.
@@ -67,7 +99,8 @@ impl Config {
     /// Whether these are settings of Meta's own API for WhatsApp.
     #[must_use]
     pub fn is_of_meta(&self, network: Network) -> bool {
-        network == Network::Whatsapp && fields_of(network).any(|field| field.is_of_meta && self.has(field))
+        network == Network::Whatsapp
+            && fields_of(network).any(|field| field.means == Some(Means::Keys) && self.has(field))
     }
 
     /// Whether a channel with these settings waits for a phone that scans a code.
@@ -168,6 +201,9 @@ mod tests {
             (Network::Webchat, json!({}), "config.allowedOrigins"),
             (Network::Webchat, json!({ "allowedOrigins": [] }), "config.allowedOrigins"),
             (Network::Webchat, json!({ "allowedOrigins": ["https://a.b/path"] }), "config.allowedOrigins"),
+            (Network::Webchat, json!({ "allowedOrigins": ["https://*.a.b"] }), "config.allowedOrigins"),
+            (Network::Webchat, json!({ "allowedOrigins": ["https://a.b", "https://*"] }), "config.allowedOrigins"),
+            (Network::Webchat, json!({ "allowedOrigins": ["https://a.b:8443", "http://[::1]"] }), ""),
             (Network::Webchat, json!({ "allowedOrigins": ["https://a.b"] }), ""),
             (
                 Network::Webchat,
@@ -190,6 +226,36 @@ mod tests {
         ] {
             assert_eq!(named(network, given.clone()), field, "{network} {given}");
         }
+    }
+
+    #[test]
+    fn what_a_connector_cannot_use_is_named() {
+        use ConnectorKind::{Evolution, Sandbox, Unipile, Waha};
+        let meta = json!({ "phoneNumberId": "1", "accessToken": "t" });
+        let login = json!({ "username": "a", "password": "p" });
+        for (network, given, connector, useless) in [
+            (Network::Whatsapp, meta.clone(), Sandbox, None),
+            (Network::Whatsapp, meta.clone(), Waha, Some("config.phoneNumberId")),
+            (Network::Whatsapp, meta.clone(), Evolution, Some("config.phoneNumberId")),
+            (Network::Whatsapp, meta, Unipile, Some("config.phoneNumberId")),
+            (Network::Whatsapp, json!({ "appSecret": "s" }), Unipile, Some("config.appSecret")),
+            (Network::Whatsapp, json!({ "businessName": "Bakery" }), Waha, None),
+            (Network::Telegram, json!({ "botToken": "1:a" }), Sandbox, None),
+            (Network::Telegram, json!({ "botToken": "1:a" }), Unipile, Some("config.botToken")),
+            (Network::Telegram, json!({ "connector": "unipile" }), Unipile, None),
+            (Network::Instagram, json!({ "accountId": "1", "accessToken": "t" }), Sandbox, None),
+            (Network::Instagram, json!({ "accountId": "1", "accessToken": "t" }), Unipile, Some("config.accountId")),
+            (Network::Instagram, login.clone(), Unipile, None),
+            (Network::Instagram, login, Sandbox, None),
+        ] {
+            let config = config(network, given.clone()).expect("settings");
+            assert_eq!(config.useless_with(network, connector), useless, "{network} {given} {connector}");
+            assert_eq!(config.require_use(network, connector).is_ok(), useless.is_none());
+        }
+        // What a connector could not use, it does not ask for.
+        let nothing = Config::default();
+        assert!(nothing.require_fit(Network::Telegram, Unipile).is_ok());
+        assert!(nothing.require_fit(Network::Telegram, Sandbox).is_err());
     }
 
     #[test]

@@ -109,8 +109,9 @@ impl CreateChannel {
 /// Makes a channel. The answer shows the secret that signs what comes to its address.
 ///
 /// # Errors
-/// `invalid_request` naming `config.connector`; `no_connector`; `channel_exists`, `channel_limit_reached`;
-/// `bot_not_found`; `idempotency_key_reused`.
+/// `invalid_request` naming `config.connector`, or a setting that the one named there cannot use; `no_connector`, also
+/// where the one that is chosen cannot use a setting; `channel_exists`, `channel_limit_reached`; `bot_not_found`;
+/// `idempotency_key_reused`.
 pub async fn create(
     app: &App,
     caller: &WorkspaceCaller,
@@ -196,7 +197,7 @@ pub(super) async fn require_new(
     }
 }
 
-/// Who speaks to the provider: whom the settings name, Meta for settings of its own, or whoever is chosen otherwise.
+/// Who speaks to the provider: whom the settings name, or else whoever is chosen, if the settings are of use to them.
 async fn connector_for(
     app: &App,
     tx: &DatabaseTransaction,
@@ -211,6 +212,7 @@ async fn connector_for(
         let chosen = app.connectors.choose(app, tx, partner, network).await?;
         let allowed = served.filter(|kind| *kind != ConnectorKind::Sandbox || is_simulated || chosen == Some(*kind));
         let kind = allowed.ok_or_else(|| Error::field("config.connector", "is not a connector of yours"))?;
+        config.require_use(network, kind)?;
         return match registry::is_open_to(tx, kind, &partner.id).await? {
             true => Ok(kind),
             false => {
@@ -218,10 +220,9 @@ async fn connector_for(
             }
         };
     }
-    if config.is_of_meta(network) && !is_simulated {
-        return Err(Error::NoConnector(network));
-    }
-    app.connectors.choose(app, tx, partner, network).await?.ok_or(Error::NoConnector(network))
+    let chosen = app.connectors.choose(app, tx, partner, network).await?;
+    let usable = chosen.filter(|kind| config.useless_with(network, *kind).is_none());
+    usable.ok_or(Error::NoConnector(network))
 }
 
 #[cfg(test)]

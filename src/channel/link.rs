@@ -257,7 +257,7 @@ async fn begin_once(app: &App, caller: &WorkspaceCaller, origin: &Origin, named:
             return Ok(Begun::Already(Linked::Waiting));
         }
         let config = sealed::open(app, channel.id, &row)?;
-        config.require_complete(channel.network)?;
+        config.require_fit(channel.network, channel.connector)?;
         give_up_in(app, tx, &channel, &mut row).await?;
         let session = AttemptId(app.clock.uuid());
         standalone::set_session(app, tx, &channel, session).await?;

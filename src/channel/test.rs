@@ -70,7 +70,7 @@ pub(super) async fn look(app: &App, workspace: &workspace::Model, channel: &Mode
         None => Default::default(),
     };
     if channel.standalone {
-        config.require_complete(channel.network)?;
+        config.require_fit(channel.network, channel.connector)?;
     }
     let (target, connector) = link::target_of(app, workspace, channel, config.whole());
     let checks = app.connectors.get(connector).test(app, &target).await?;

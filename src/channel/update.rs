@@ -132,6 +132,7 @@ async fn set_up(
     if new == old {
         return Ok(());
     }
+    new.require_use(channel.network, channel.connector)?;
     create::require_new(tx, workspace, new.identity(channel.network).as_deref(), Some(channel.account_id)).await?;
     sealed::put(app, channel, row, &new)?;
     (row.health, row.checked_at) = (Health::Unknown, None);
@@ -142,7 +143,7 @@ async fn set_up(
 fn require_same_way(channel: &Model, old: &Config, new: &Config) -> Result<()> {
     let network = channel.network;
     if channel.state == State::Connected && !old.is_scanned(network) && channel.standalone {
-        new.require_complete(network)?;
+        new.require_fit(network, channel.connector)?;
     }
     let is_same = old.identity(network) == new.identity(network) && old.is_scanned(network) == new.is_scanned(network);
     if channel.state == State::Connected && !is_same {

@@ -35,6 +35,17 @@ impl Target {
     }
 }
 
+/// How an account comes to be connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter)]
+pub enum Means {
+    /// A phone scans a code, or types one.
+    Phone,
+    /// User name and password of a person.
+    Login,
+    /// Keys of an interface that the network itself offers, as of its bots and its business accounts.
+    Keys,
+}
+
 /// What an account signs in with.
 pub struct Login {
     /// Its name or address on the network.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     channel::config::Config,
+    connector::target::Means,
     error::{Error, Result},
     phone::Phone,
 };
@@ -67,13 +68,18 @@ pub(super) struct Field {
     /// Where it stands in a request.
     pub(super) path: &'static str,
     pub(super) form: Form,
-    /// Whether it is one of Meta's own API for WhatsApp.
-    pub(super) is_of_meta: bool,
+    /// By what means it connects the account, where only some connectors have those.
+    pub(super) means: Option<Means>,
     need: Need,
 }
 
 const fn field(path: &'static str, form: Form, need: Need) -> Field {
-    Field { path, form, is_of_meta: matches!(need, Need::WithMeta), need }
+    Field { path, form, means: None, need }
+}
+
+/// One that connects the account.
+const fn by(means: Means, field: Field) -> Field {
+    Field { means: Some(means), ..field }
 }
 
 const fn optional(path: &'static str, form: Form) -> Field {
@@ -88,14 +94,14 @@ const fn needed(path: &'static str, form: Form) -> Field {
 const COMMON: &[Field] = &[optional("config.connector", Form::Text)];
 
 const WHATSAPP: &[Field] = &[
-    field("config.phoneNumberId", Form::Text, Need::WithMeta),
-    field("config.accessToken", Form::Secret, Need::WithMeta),
-    Field { is_of_meta: true, ..optional("config.businessAccountId", Form::Text) },
-    Field { is_of_meta: true, ..optional("config.verifyToken", Form::Secret) },
-    Field { is_of_meta: true, ..optional("config.appSecret", Form::Secret) },
+    by(Means::Keys, field("config.phoneNumberId", Form::Text, Need::WithMeta)),
+    by(Means::Keys, field("config.accessToken", Form::Secret, Need::WithMeta)),
+    by(Means::Keys, optional("config.businessAccountId", Form::Text)),
+    by(Means::Keys, optional("config.verifyToken", Form::Secret)),
+    by(Means::Keys, optional("config.appSecret", Form::Secret)),
     optional("config.businessName", Form::Text),
 ];
-const TELEGRAM: &[Field] = &[field("config.botToken", Form::Secret, Need::WithoutConnector)];
+const TELEGRAM: &[Field] = &[by(Means::Keys, field("config.botToken", Form::Secret, Need::WithoutConnector))];
 const TWILIO: &[Field] = &[
     needed("config.provider", Form::OneOf(&["twilio"])),
     needed("config.accountSid", Form::Text),
@@ -134,11 +140,11 @@ const FACEBOOK: &[Field] = &[
     needed("config.appSecret", Form::Secret),
 ];
 const INSTAGRAM: &[Field] = &[
-    field("config.accountId", Form::Text, Need::WithoutConnector),
-    field("config.accessToken", Form::Secret, Need::WithoutConnector),
-    optional("config.username", Form::Text),
-    field("config.password", Form::Secret, Need::With("username")),
-    optional("config.country", Form::Country),
+    by(Means::Keys, field("config.accountId", Form::Text, Need::WithoutConnector)),
+    by(Means::Keys, field("config.accessToken", Form::Secret, Need::WithoutConnector)),
+    by(Means::Login, optional("config.username", Form::Text)),
+    by(Means::Login, field("config.password", Form::Secret, Need::With("username"))),
+    by(Means::Login, optional("config.country", Form::Country)),
 ];
 const RCS: &[Field] = &[
     optional("config.provider", Form::OneOf(&["rbm"])),
@@ -259,9 +265,10 @@ fn origins_of(origins: Vec<Value>) -> Result<Value, String> {
     for origin in origins {
         let text = origin.as_str().ok_or("must be a list of origins")?;
         let url = text.parse::<reqwest::Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        let exact =
-            url.map(|url| url.origin().ascii_serialization()).filter(|exact| exact == text.trim_end_matches('/'));
-        read.push(exact.ok_or_else(|| format!("{text:?} is not an origin: scheme, host and port, nothing more"))?);
+        let exact = url.map(|url| url.origin().ascii_serialization());
+        let exact = exact.filter(|exact| exact == text.trim_end_matches('/') && !exact.contains('*'));
+        let wrong = || format!("{text:?} is not an origin: scheme, host and port, nothing more, and no wildcards");
+        read.push(exact.ok_or_else(wrong)?);
     }
     read.dedup();
     Ok(read.into())

@@ -19,6 +19,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     app::App,
+    connector::target::Means,
     db,
     error::{Error, Result},
 };
@@ -72,6 +73,22 @@ pub const fn serves(connector: ConnectorKind, network: Network) -> bool {
         ConnectorKind::Unipile => matches!(network, Network::Whatsapp | Network::Telegram | Network::Instagram),
         ConnectorKind::Webchat => matches!(network, Network::Webchat),
     }
+}
+
+/// Whether it can connect accounts of the network by these means.
+#[must_use]
+pub const fn serves_by(connector: ConnectorKind, network: Network, means: Means) -> bool {
+    let has_means = match connector {
+        ConnectorKind::Sandbox => true,
+        ConnectorKind::Waha | ConnectorKind::Evolution => matches!(means, Means::Phone),
+        ConnectorKind::Unipile => match network {
+            Network::Instagram => matches!(means, Means::Login),
+            _ => matches!(means, Means::Phone),
+        },
+        // Visitors come by themselves.
+        ConnectorKind::Webchat => false,
+    };
+    has_means && serves(connector, network)
 }
 
 /// Whether a connector speaks to a provider of which the operator has to know the address and the key.
