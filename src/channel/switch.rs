@@ -58,7 +58,7 @@ pub async fn activate(app: &App, caller: &WorkspaceCaller, origin: &Origin, name
     Ok(shown)
 }
 
-/// Switches a channel off.
+/// Switches a channel off. One that is off stays so, for the reason that it is, or for another where one is given.
 ///
 /// # Errors
 /// `channel_not_found`; `invalid_request` naming `reason`.
@@ -121,7 +121,11 @@ async fn set_once(
         } else if at(&mut row, off.is_some()).is_none() {
             *at(&mut row, off.is_some()) = Some(now);
         }
-        row.deactivation_reason = off.and_then(|off| off.reason.clone());
+        // Why it is off stays known, unless another reason is given.
+        let reason = off.and_then(|off| off.reason.clone());
+        if is_switched || reason.is_some() {
+            row.deactivation_reason = reason;
+        }
         row.updated_at = now;
         if off.is_some() {
             link::give_up_in(app, tx, &channel, &mut row).await?;

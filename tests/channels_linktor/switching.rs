@@ -150,12 +150,36 @@ async fn a_channel_that_is_off_neither_sends_nor_receives() {
     let chat = chat::Entity::find().one(app.app.db.reader()).await.expect("a look").expect("a chat");
     assert!(!chat.closed);
     let closing = shop.post(&path, json!({ "closeConversations": true })).await.expect(200);
-    assert_eq!(closing["data"]["attributes"]["deactivationReason"], json!(null));
+    assert_eq!(closing["data"]["attributes"]["deactivationReason"], "Maintenance", "the reason stays");
     let chat = chat::Entity::find().one(app.app.db.reader()).await.expect("a look").expect("a chat");
     assert!(chat.closed);
     shop.post(&format!("/channels/{id}/activate"), json!(null)).await.expect(200);
+    assert_eq!(shop.attributes(&id).await["deactivationReason"], json!(null));
     app.run_jobs().await;
     let all = entity::message::Entity::find().all(app.app.db.reader()).await.expect("messages");
     assert!(all.iter().all(|message| message.status != entity::message::Status::Queued), "it went on: {all:?}");
     shop.partner.post("/sandbox/inbound", written).await.expect(200);
+}
+
+#[tokio::test]
+async fn the_reason_stays_until_another_is_given_or_the_channel_is_on() {
+    let app = TestApp::start().await;
+    let shop = Shop::open(&app).await;
+    let id = shop.active("telegram", json!({ "botToken": "1:a" })).await;
+    let deactivate = format!("/channels/{id}/deactivate");
+    let reason = async || shop.attributes(&id).await["deactivationReason"].clone();
+    shop.post(&deactivate, json!({ "reason": "Maintenance" })).await.expect(200);
+    shop.post(&deactivate, json!(null)).await.expect(200);
+    assert_eq!(reason().await, "Maintenance");
+    shop.post(&deactivate, json!({ "closeConversations": true })).await.expect(200);
+    assert_eq!(reason().await, "Maintenance");
+    shop.post(&deactivate, json!({ "reason": "Moved" })).await.expect(200);
+    assert_eq!(reason().await, "Moved");
+    let timely = app.http.post(format!("{}/v1/channels/{id}/disconnect", app.base));
+    Answer::of(timely.header("x-api-key", shop.token.token())).await.expect(200);
+    assert_eq!(reason().await, "Moved", "in Timely's dialect too");
+    shop.post(&format!("/channels/{id}/activate"), json!(null)).await.expect(200);
+    assert_eq!(reason().await, json!(null));
+    shop.post(&deactivate, json!(null)).await.expect(200);
+    assert_eq!(reason().await, json!(null), "an old reason does not come back");
 }
