@@ -192,6 +192,10 @@ pub enum Error {
     NoConnector(Network),
     #[error("{0}")]
     ChannelRefused(String),
+    #[error("{0}")]
+    AuthInvalid(String),
+    #[error("{0}")]
+    AccountRestricted(&'static str),
     #[error("there is no code to scan: {0}")]
     QrCodeNotAvailable(&'static str),
     #[error("{0} is connected already; disconnect it first")]
@@ -362,6 +366,8 @@ impl Error {
             Self::ActiveConversations(_) => ErrorCode::ActiveConversations,
             Self::NoConnector(_) => ErrorCode::NoConnector,
             Self::ChannelRefused(_) => ErrorCode::ChannelRefused,
+            Self::AuthInvalid(_) => ErrorCode::AuthInvalid,
+            Self::AccountRestricted(_) => ErrorCode::AccountRestricted,
             Self::QrCodeNotAvailable(_) => ErrorCode::QrCodeNotAvailable,
             Self::AlreadyConnected(_) => ErrorCode::AlreadyConnected,
             Self::CampaignRunning(_) => ErrorCode::CampaignRunning,

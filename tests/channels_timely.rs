@@ -133,7 +133,8 @@ async fn a_token_connects_what_has_no_code() {
     assert_eq!(word(&missing, 400), "VALIDATION_ERROR");
     assert!(missing.text.contains("botToken"), "{}", missing.text);
     let refused = post(&shop, &connect, json!({ "token": "9:bot-secret_401" })).await;
-    assert_eq!(word(&refused, 409), "CHANNEL_ERROR");
+    assert_eq!(word(&refused, 422), "CHANNEL_ERROR");
+    assert_eq!(refused.json()["error"]["status"], 422);
     assert!(!refused.text.contains("bot-secret"), "{}", refused.text);
     assert_eq!(get(&shop, &format!("/channels/{id}")).await.expect(200)["status"], "disconnected");
     let connected = post(&shop, &connect, json!({ "token": "9:bot-secret" })).await.expect(200);

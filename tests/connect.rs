@@ -175,10 +175,10 @@ async fn instagram_says_no_in_its_ways() {
     let connect = async |password: &str| {
         post(&shop, "/instagram/connect", json!({ "username": "my_brand", "password": password })).await
     };
-    refused(&connect("secret_401").await, 422, "channel_refused");
+    refused(&connect("secret_401").await, 422, "auth_invalid");
     let failed = get(&shop, "/instagram/status").await;
     assert_eq!((&failed["sync_status"], &failed["error_code"]), (&json!("CREATION_FAIL"), &json!("login_refused")));
-    refused(&connect("secret_423").await, 422, "channel_refused");
+    refused(&connect("secret_423").await, 409, "account_restricted");
     assert_eq!(get(&shop, "/instagram/status").await["error_code"], "banned");
     refused(&connect("secret_503").await, 503, "provider_unavailable");
     // Too late, for what is answered and for the whole attempt.

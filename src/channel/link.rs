@@ -71,7 +71,9 @@ impl Linked {
     #[must_use]
     pub fn into_error(self) -> Error {
         match self {
-            Self::Refused(reason) => Error::ChannelRefused(reason),
+            Self::Refused(reason) => Error::AuthInvalid(reason),
+            Self::Ended(Failure::Banned) => Error::AccountRestricted("the network has banned the account"),
+            Self::Ended(Failure::PaymentRequired) => Error::AccountRestricted("the network asks for a payment first"),
             Self::Ended(Failure::DuplicateAccount) => Error::ChannelExists("it is connected already".to_owned()),
             Self::Ended(Failure::ChallengeExpired) => Error::ChallengeExpired,
             Self::Ended(failure) => Error::ChannelRefused(format!("the session ended: {failure}")),

@@ -42,9 +42,10 @@ pub struct Deactivate {
 /// to scan a code, it is on and pending until one has.
 ///
 /// # Errors
-/// `channel_not_found`; `invalid_request` naming a setting that is missing; `channel_refused` if the provider does not
-/// take the settings, or the channel was linked with a page and has lost its connection; `channel_exists` if another
-/// channel has the account; `provider_unavailable`.
+/// `channel_not_found`; `invalid_request` naming a setting that is missing; `auth_invalid` if the network does not accept
+/// the settings, `account_restricted` if it has restricted the account; `channel_refused` if the session ended otherwise,
+/// or the channel was linked with a page and has lost its connection; `channel_exists` if another channel has the
+/// account; `provider_unavailable`.
 pub async fn activate(app: &App, caller: &WorkspaceCaller, origin: &Origin, named: &Named) -> Result<Shown> {
     let channel = named::find(app.db.reader(), caller.workspace.id, named).await?;
     if channel.state != State::Connected {

@@ -31,7 +31,7 @@ async fn credentials_connect_a_channel_when_it_is_activated() {
 async fn credentials_that_are_refused_leave_the_channel_off() {
     let app = TestApp::start().await;
     let shop = Shop::open(&app).await;
-    for (token, status) in [("1:a_401", 409), ("2:a_423", 409), ("3:a_503", 503)] {
+    for (token, status) in [("1:a_401", 422), ("2:a_423", 409), ("3:a_503", 503)] {
         let id = shop.channel("telegram", json!({ "botToken": token })).await;
         let refused = shop.post(&format!("/channels/{id}/activate"), json!(null)).await;
         assert_eq!(word(&refused, status), "CHANNEL_ERROR", "{token}");

@@ -340,7 +340,7 @@ async fn instagram_that_trusts_a_password_asks_nothing() {
     let answer = shop.activate().await.expect(200);
     assert_eq!(answer["data"]["attributes"]["status"], "active", "{answer}");
     let wrong = Shop::instagram(&[], "another password").await;
-    let refused = wrong.activate().await.expect(409);
+    let refused = wrong.activate().await.expect(422);
     assert_eq!(refused["error"]["code"], "CHANNEL_ERROR");
     // A key that is not accepted is not the customer's mistake.
     wrong.scene.provider.refuse_key(true);

@@ -72,8 +72,8 @@ struct Ready {
 ///
 /// # Errors
 /// `already_connected` unless it is forced, `campaign_running` if it is; `no_connector`, `channel_limit_reached`;
-/// `invalid_request` naming a setting; `channel_refused` if the network does not accept user name and password;
-/// `provider_unavailable`; `pairing_refused`.
+/// `invalid_request` naming a setting; `auth_invalid` if the network does not accept user name and password,
+/// `account_restricted`; `provider_unavailable`; `pairing_refused`.
 pub async fn connect(app: &App, caller: &WorkspaceCaller, origin: &Origin, command: &Connect) -> Result<Connected> {
     let ready = db::retried(|| ready_once(app, caller, origin, command)).await?;
     app.signals.publish(Signal::Work);

@@ -23,6 +23,8 @@ use crate::{
 
 /// The header in which Timely's clients send their token.
 const KEY_HEADER: &str = "x-api-key";
+/// Statuses that channels have besides those of all surfaces.
+const MORE_STATUSES: &[(u16, &str)] = &[(422, "The network does not accept what the channel signs in with")];
 
 /// The way out of a handler.
 pub(super) type AgentsFailure = Failure<AnyError>;
@@ -145,7 +147,21 @@ impl LinktorError {
     }
 }
 
+/// The status of an error in either dialect: what a channel signs in with is well-formed, but not accepted.
+const fn status_in_v1(error: &Error) -> StatusCode {
+    match error.code() {
+        ErrorCode::AuthInvalid => StatusCode::UNPROCESSABLE_ENTITY,
+        code => status_of(code.kind()),
+    }
+}
+
 impl Dialect for LinktorError {
+    const MORE_STATUSES: &'static [(u16, &'static str)] = MORE_STATUSES;
+
+    fn status(error: &Error) -> StatusCode {
+        status_in_v1(error)
+    }
+
     fn render(error: &Error, _status: StatusCode) -> Self {
         Self::new(error, "")
     }
@@ -159,6 +175,12 @@ impl TimelyError {
 }
 
 impl Dialect for TimelyError {
+    const MORE_STATUSES: &'static [(u16, &'static str)] = MORE_STATUSES;
+
+    fn status(error: &Error) -> StatusCode {
+        status_in_v1(error)
+    }
+
     fn render(error: &Error, status: StatusCode) -> Self {
         Self::new(error, status)
     }
@@ -172,7 +194,7 @@ impl AnyError {
 
 impl Dialect for AnyError {
     fn status(error: &Error) -> StatusCode {
-        status_of(error.code().kind())
+        status_in_v1(error)
     }
 
     fn render(error: &Error, _status: StatusCode) -> Self {
@@ -244,7 +266,13 @@ const fn linktor_word(code: ErrorCode) -> &'static str {
         (ErrorCode::ChannelLimitReached, _) => "CHANNEL_LIMIT_REACHED",
         (ErrorCode::NoConnector, _) => "NO_CONNECTOR",
         (ErrorCode::QrCodeNotAvailable, _) => "QR_CODE_NOT_AVAILABLE",
-        (ErrorCode::ChannelRefused | ErrorCode::ProviderUnavailable, _) => "CHANNEL_ERROR",
+        (
+            ErrorCode::ChannelRefused
+            | ErrorCode::AuthInvalid
+            | ErrorCode::AccountRestricted
+            | ErrorCode::ProviderUnavailable,
+            _,
+        ) => "CHANNEL_ERROR",
         (ErrorCode::ApiCallsExhausted, _) | (_, Kind::Exhausted) => "QUOTA_EXCEEDED",
         (_, Kind::Unauthenticated) => "INVALID_API_KEY",
         (_, Kind::Forbidden) => "INSUFFICIENT_PERMISSIONS",
@@ -263,7 +291,13 @@ const fn timely_word(code: ErrorCode) -> &'static str {
         (ErrorCode::ChannelLimitReached, _) => "CHANNEL_LIMIT_REACHED",
         (ErrorCode::NoConnector, _) => "NO_CONNECTOR",
         (ErrorCode::QrCodeNotAvailable, _) => "QR_CODE_NOT_AVAILABLE",
-        (ErrorCode::ChannelRefused | ErrorCode::ProviderUnavailable, _) => "CHANNEL_ERROR",
+        (
+            ErrorCode::ChannelRefused
+            | ErrorCode::AuthInvalid
+            | ErrorCode::AccountRestricted
+            | ErrorCode::ProviderUnavailable,
+            _,
+        ) => "CHANNEL_ERROR",
         (ErrorCode::ApiCallsExhausted, _) | (_, Kind::Exhausted) => "QUOTA_EXCEEDED",
         (_, Kind::Unauthenticated) => "UNAUTHORIZED",
         (_, Kind::Forbidden) => "FORBIDDEN",

@@ -33,8 +33,9 @@ impl Dialect for ConnectError {
         match (code, code.kind()) {
             // What is no JSON object has no fields.
             (_, Kind::Invalid) if matches!(error, Error::InvalidBody { field: None, .. }) => StatusCode::BAD_REQUEST,
-            (ErrorCode::CampaignRunning | ErrorCode::ChannelRefused | ErrorCode::PairingRefused, _)
-            | (_, Kind::Invalid) => StatusCode::UNPROCESSABLE_ENTITY,
+            (ErrorCode::CampaignRunning | ErrorCode::PairingRefused, _) | (_, Kind::Invalid) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             (_, kind) => status_of(kind),
         }
     }

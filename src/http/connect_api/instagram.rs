@@ -28,8 +28,8 @@ pub(super) struct InstagramApi {
 impl InstagramApi {
     /// Connect Instagram
     ///
-    /// Connected at once, or `requires_2fa` with what Instagram asks. 422 `channel_refused` if it does not accept user name
-    /// and password; 409 `already_connected` unless `force` is sent.
+    /// Connected at once, or `requires_2fa` with what Instagram asks. 422 `auth_invalid` if it does not accept user name and
+    /// password; 409 `account_restricted` if it has restricted the account, and `already_connected` unless `force` is sent.
     #[oai(path = "/channels/instagram/connect", method = "post", operation_id = "connect_instagram")]
     async fn connect(
         &self,

@@ -52,8 +52,8 @@ impl ActionsApi {
 
     /// Activate a channel
     ///
-    /// One that is not connected is connected first, with its settings: 409 `CHANNEL_ERROR` if the provider does not take
-    /// them. A channel that a phone has to scan a code for is `pending` until one has.
+    /// One that is not connected is connected first, with its settings: 422 `CHANNEL_ERROR` if the network does not accept
+    /// them, and 409 if it has restricted the account, or the channel cannot be connected so. A channel that a phone has to scan a code for is `pending` until one has.
     #[oai(path = "/channels/:channel_id/activate", method = "post", operation_id = "activate_channel")]
     async fn activate(
         &self,

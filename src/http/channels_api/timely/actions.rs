@@ -50,8 +50,9 @@ struct QrCodeView {
 impl ActionsApi {
     /// Connect a channel
     ///
-    /// With its settings, changed by what is sent; `status` is `connected` then, and 409 `CHANNEL_ERROR` says that the
-    /// provider does not take them. Where a phone has to scan a code, a window of five minutes opens, in which `qr-code`
+    /// With its settings, changed by what is sent; `status` is `connected` then; 422 `CHANNEL_ERROR` says that the
+    /// network does not accept them, and 409 that it has restricted the account, or that the channel cannot be connected
+    /// so. Where a phone has to scan a code, a window of five minutes opens, in which `qr-code`
     /// shows it. A channel that is connected stays so.
     #[oai(path = "/channels/:channel_id/connect", method = "post", operation_id = "connect_channel")]
     async fn connect(
