@@ -285,9 +285,12 @@ async fn a_note_with_a_key_is_written_once() {
     }
     let broken = bakery.token.request(Method::POST, &path).header("Content-Type", "text/plain").body(vec![0x97]);
     Answer::of(broken).await.expect(400);
-    Answer::of(bakery.token.request(Method::POST, &path).header("Content-Type", "text/html").body("x"))
-        .await
-        .expect(415);
+    for kind in ["text/html", "application/x-www-form-urlencoded"] {
+        let other = bakery.token.request(Method::POST, &path).header("Content-Type", kind).body("{\"text\":\"x\"}");
+        let error = Answer::of(other).await.expect(400);
+        assert_eq!(error["error_code"], "validation_error", "{kind}");
+        assert_eq!(error["message"], "send the body as JSON, with the header Content-Type: application/json", "{kind}");
+    }
     bakery.token.post(&path, json!({ "text": "x".repeat(10_000) })).await.expect(200);
     bakery.token.post("/chats/0/notes", json!({ "text": "x" })).await.expect(404);
 }

@@ -231,6 +231,8 @@ async fn messages_come_in_pages_of_fifty() {
     assert_eq!(second["data"]["has_more_pages"], false);
     assert_eq!(uids(&bakery.token, chat, "page=2").await, newest[50..]);
     assert_eq!(uids(&bakery.token, chat, "page=2&sorting_order=asc").await, ids[50..]);
+    assert_eq!(uids(&bakery.token, chat, "page=2&sorting_order=ASC").await, ids[50..]);
+    assert_eq!(uids(&bakery.token, chat, "page=2&sorting_order=Desc&from_me=").await, newest[50..]);
     assert!(uids(&bakery.token, chat, "page=3").await.is_empty());
 }
 

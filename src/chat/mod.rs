@@ -129,7 +129,7 @@ pub fn parse_id(text: &str) -> Result<ChatId> {
 /// `chat_not_found`.
 pub async fn by_name(app: &App, workspace_id: WorkspaceId, name: &str) -> Result<ChatId> {
     let found = store::by_name(app.db.reader(), workspace_id, &fold(name.trim())).await?;
-    found.ok_or_else(|| Error::ChatNotFound(name.to_owned()))
+    found.ok_or_else(|| Error::ChatNameNotFound(name.to_owned()))
 }
 
 /// One chat.

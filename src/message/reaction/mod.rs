@@ -96,7 +96,7 @@ pub async fn of_message(app: &App, workspace_id: WorkspaceId, uid: &str) -> Resu
 /// Sets the account's own reaction to a message, or takes it back. It costs nothing.
 ///
 /// # Errors
-/// `message_not_found`; `reaction_refused` for notes and messages that failed; `channel_not_connected`.
+/// `message_not_found`; `reaction_refused` for notes, calls and messages that failed; `channel_not_connected`.
 pub async fn react(
     app: &App,
     caller: &WorkspaceCaller,
