@@ -340,11 +340,22 @@ async fn whoever_waits_for_an_automatic_answer_too_long_is_unattended() {
     sender.token.patch(&path, on).await.expect(200);
     app.advance(600).await;
     assert!(!unattended().await, "whoever was answered does not wait");
-    sender.partner.post("/sandbox/inbound", text).await.expect(200);
+    sender.partner.post("/sandbox/inbound", text.clone()).await.expect(200);
     for (seconds, expected) in [(0, false), (59, false), (1, true), (600, true)] {
         app.advance(seconds).await;
         assert_eq!(unattended().await, expected, "{seconds} s later");
     }
+    for (status, waits) in [("Missed", true), ("Answered", false), ("Rejected", false)] {
+        let call =
+            json!({ "phone": "+15550001111", "with": "+15557770000", "direction": "incoming", "status": status });
+        sender.partner.post("/sandbox/call", call).await.expect(200);
+        assert!(!unattended().await, "not yet");
+        app.advance(60).await;
+        assert_eq!(unattended().await, waits, "a call that was {status}");
+    }
+    sender.partner.post("/sandbox/inbound", text).await.expect(200);
+    app.advance(60).await;
+    assert!(unattended().await);
     sender.token.patch(&path, json!({ "chatgpt_autoresponse_enabled": false })).await.expect(200);
     assert!(!unattended().await);
 }

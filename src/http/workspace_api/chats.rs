@@ -101,7 +101,7 @@ pub(super) struct ChatView {
     chat_url: String,
     /// When it was made.
     created_timestamp: String,
-    /// Uid of its newest message.
+    /// Uid of its newest message, which a call is too.
     #[oai(nullable)]
     last_message_uid: Option<String>,
     /// When that was.
@@ -147,7 +147,7 @@ impl ChatView {
             last_message_timestamp: chat.last_message_at.map(|at| local_time(at, zone)),
             last_message: last_message.as_ref().map(|last| {
                 let summary = SummaryView::new(held, &last.message, last.author.as_ref(), zone);
-                summary.carrying(app, last.file.as_ref())
+                summary.carrying(app, last.file.as_ref()).ended(last.call.as_ref())
             }),
             unattended: crate::chat::is_unattended(*waiting_since, app.clock.now()),
             photo: assets::avatar_path(),

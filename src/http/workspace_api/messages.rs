@@ -156,7 +156,7 @@ impl SummaryView {
     }
 
     /// The same with how the call ended that it stands for.
-    fn ended(self, call: Option<&call::Model>) -> Self {
+    pub(super) fn ended(self, call: Option<&call::Model>) -> Self {
         match call {
             Some(call) => Self { status: call.outcome.to_string(), ..self },
             None => self,
