@@ -1,12 +1,13 @@
-//! Webhooks to partners' endpoints, which answer at once: how many are delivered, signed and logged, and how long one
-//! takes from the commit of its event, or from the message that reaches a threshold, until it arrives.
+//! Webhooks to partners' endpoints and to many workspaces' own, which answer at once: how many are delivered, signed and
+//! logged, and how long one takes from the commit of its event, or from the message that reaches a threshold, until it
+//! arrives. Those of workspaces are to arrive in order, which is looked at too.
 //!
 //! Events are written straight into the tables, as the product writes them. The endpoints are one handler in this
-//! process, under a name of each partner's.
+//! process, at a path for each.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -14,12 +15,12 @@ use entity::{
     credits::Credits,
     delivery, event,
     id::{DeliveryId, EventId, PartnerId},
-    partner_webhook, send_queue,
+    send_queue,
     timestamp::Timestamp,
 };
 use futures_util::future::join_all;
 use poem::{EndpointExt, Route, Server, handler, http::StatusCode, listener::TcpListener, post, web::Data};
-use quartermaster::{app::App, clock::Clock, db, signal::Signal};
+use quartermaster::{app::App, clock::Clock, db, signal::Signal, webhook::Owner};
 use reqwest::Client;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, sea_query::Expr};
 use serde_json::json;
@@ -33,9 +34,11 @@ use crate::{
     report::{Report, Target},
     seed,
     series::{LENGTH, RUNS, Run, Series, at},
+    webhooks::recipients::{PARTNERS, SUBSCRIPTIONS},
 };
 
-const PARTNERS: usize = 16;
+mod recipients;
+
 const BACKLOG: usize = 30_000;
 const IN_FLIGHT: usize = 64;
 const PER_SECOND: u64 = 1000;
@@ -49,16 +52,30 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const ROWS: usize = 1000;
 const BODY_BYTES: usize = 400;
 
-/// When each webhook arrived, by its id.
+/// What has arrived.
 #[derive(Default)]
 struct Arrivals {
-    times: Mutex<HashMap<String, Timestamp>>,
+    seen: Mutex<Seen>,
     one: Notify,
 }
 
+#[derive(Default)]
+struct Seen {
+    /// When each webhook arrived, by its id.
+    times: HashMap<String, Timestamp>,
+    /// The one that arrived last at each path.
+    last: HashMap<String, String>,
+    /// How many arrived after one of the same path that had happened later.
+    late: u64,
+}
+
 impl Arrivals {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn count(&self) -> usize {
-        self.times.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.seen().times.len()
     }
 
     /// Waits until there are so many; takes them.
@@ -73,15 +90,21 @@ impl Arrivals {
         };
         let waited = tokio::time::timeout(PATIENCE, all).await;
         assert!(waited.is_ok(), "{} of {count} webhooks arrived", self.count());
-        std::mem::take(&mut *self.times.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.seen().times)
     }
 }
 
 #[handler]
 fn receive(request: &poem::Request, arrivals: Data<&Arc<Arrivals>>) -> StatusCode {
     let id = request.header("webhook-id").unwrap_or_default().to_owned();
+    let path = request.uri().path().to_owned();
     let now = Clock::system().now();
-    arrivals.times.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_insert(now);
+    let mut seen = arrivals.seen();
+    // Ids are in the order of time.
+    let before = seen.last.insert(path, id.clone());
+    seen.late += u64::from(before.is_some_and(|before| before > id));
+    seen.times.entry(id).or_insert(now);
+    drop(seen);
     arrivals.one.notify_one();
     StatusCode::NO_CONTENT
 }
@@ -89,59 +112,50 @@ fn receive(request: &poem::Request, arrivals: Data<&Arc<Arrivals>>) -> StatusCod
 pub(crate) async fn measure(report: &mut Report) {
     let place = Place::clustered("bench_webhooks").await;
     let app = place.app().await;
-    let arrivals = Arc::new(Arrivals::default());
+    let (of_partners, of_workspaces) = (Arc::new(Arrivals::default()), Arc::new(Arrivals::default()));
     let address = free_address();
-    let receiver = Route::new().at("/:partner", post(receive)).data(Arc::clone(&arrivals));
+    let receiver = Route::new()
+        .at("/partners/:name", post(receive).data(Arc::clone(&of_partners)))
+        .at("/workspaces/:name", post(receive).data(Arc::clone(&of_workspaces)));
     tokio::spawn(Server::new(TcpListener::bind(address)).run(receiver));
     let tokens = seed::customers_with(&app, CROSSINGS, Credits(CREDITS)).await.tokens;
-    let partners = partners(&app, &format!("http://{address}")).await;
+    let url = format!("http://{address}");
+    let partners = recipients::partners(&app, &format!("{url}/partners")).await;
+    let workspaces = recipients::subscriptions(&place, &tokens, &format!("{url}/workspaces")).await;
+    let both = [
+        (&of_partners, partners, format!("{PARTNERS} endpoints")),
+        (&of_workspaces, workspaces, format!("{SUBSCRIPTIONS} webhooks of workspaces")),
+    ];
 
-    let (mut floor, mut product) = (Vec::new(), Vec::new());
+    let (mut floor, mut products) = (Vec::new(), [Vec::new(), Vec::new()]);
     for _ in 0..RUNS {
-        floor.push(posted(&arrivals, &format!("http://{address}/floor")).await);
-        product.push(delivered(&app, &place, &arrivals, &partners).await);
+        floor.push(posted(&of_partners, &format!("{url}/partners/floor")).await);
+        for ((arrivals, owners, _), runs) in both.iter().zip(&mut products) {
+            runs.push(delivered(&app, &place, arrivals, owners).await);
+        }
     }
     let floor = Series { name: format!("floor: posted by {IN_FLIGHT} at a time, unsigned, unlogged"), runs: floor };
-    let product = Series { name: format!("delivered of {BACKLOG} that waited, {PARTNERS} endpoints"), runs: product };
     report.throughput(&floor, Target::NONE);
-    report.throughput(&product, Target { per_second: 5000.0, ..Target::NONE });
-    report.share(&product, &floor, None);
+    for ((_, _, to), runs) in both.iter().zip(products) {
+        let product = Series { name: format!("delivered of {BACKLOG} that waited, {to}"), runs };
+        report.throughput(&product, Target { per_second: 5000.0, ..Target::NONE });
+        report.share(&product, &floor, None);
+    }
 
     let _worker = place.both();
-    let paced = (0..RUNS).map(async |_| paced(&app, &arrivals, &partners).await);
-    let mut runs = Vec::new();
-    for run in paced {
-        runs.push(run.await);
+    for (arrivals, owners, to) in &both {
+        let mut runs = Vec::new();
+        for _ in 0..RUNS {
+            runs.push(paced(&app, arrivals, owners).await);
+        }
+        let name = format!("stored → received at {PER_SECOND}/s, {to}");
+        report.throughput(&Series { name, runs }, Target { p50_ms: 10.0, p99_ms: 100.0, ..Target::NONE });
     }
-    let name = format!("stored → received at {PER_SECOND}/s");
-    report.throughput(&Series { name, runs }, Target { p50_ms: 10.0, p99_ms: 100.0, ..Target::NONE });
+    let late = of_workspaces.seen().late;
+    report.note("webhooks of workspaces, told after something that happened later", &late.to_string());
     hold_queues(&app).await;
-    crossed(report, &place, &arrivals, &tokens).await;
+    crossed(report, &place, &of_partners, &tokens).await;
     app.db.clone().close().await;
-}
-
-/// Partners with an endpoint each, the one of [`seed::customers`] first.
-async fn partners(app: &App, url: &str) -> Vec<PartnerId> {
-    let mut ids = vec![PartnerId::parse(seed::PARTNER).expect("an id")];
-    for number in 1..PARTNERS {
-        ids.push(seed::another_partner(app, &format!("{}-{number}", seed::PARTNER)).await);
-    }
-    let now = app.clock.now();
-    let endpoint = |id: &PartnerId| partner_webhook::Model {
-        partner_id: id.clone(),
-        url: format!("{url}/{id}"),
-        enabled: true,
-        disabled_reason: None,
-        failing_since: None,
-        created_at: now,
-        updated_at: now,
-    };
-    let endpoints: Vec<_> = ids.iter().map(|id| endpoint(id).into_active_model()).collect();
-    let written = db::write(&app.db, "endpoints", async |tx| {
-        Ok(partner_webhook::Entity::insert_many(endpoints.clone()).exec_without_returning(tx).await?)
-    });
-    written.await.expect("endpoints");
-    ids
 }
 
 /// Posts as many bodies as [`delivered`] delivers, by as many at a time.
@@ -164,9 +178,9 @@ async fn posted(arrivals: &Arrivals, url: &str) -> Run {
 }
 
 /// Lets a worker deliver what waits, from its first arrival to its last.
-async fn delivered(app: &App, place: &Place, arrivals: &Arrivals, partners: &[PartnerId]) -> Run {
+async fn delivered(app: &App, place: &Place, arrivals: &Arrivals, owners: &[Owner]) -> Run {
     for first in (0..BACKLOG).step_by(ROWS) {
-        let some: Vec<_> = (first..first + ROWS).map(|number| news(app, &partners[number % PARTNERS])).collect();
+        let some: Vec<_> = (first..first + ROWS).map(|number| news(app, &owners[number % owners.len()])).collect();
         store(app, some).await;
     }
     let worker = place.both();
@@ -192,17 +206,17 @@ async fn written_down(app: &App) {
 }
 
 /// Stores events at a steady rate, one in a transaction, and sees how long each takes from then until it arrives.
-async fn paced(app: &Arc<App>, arrivals: &Arrivals, partners: &[PartnerId]) -> Run {
+async fn paced(app: &Arc<App>, arrivals: &Arrivals, owners: &[Owner]) -> Run {
     let count = PER_SECOND * LENGTH.as_secs();
     let beginning = tokio::time::Instant::now();
     let source = |first: u64| {
-        let (app, partners) = (Arc::clone(app), partners.to_vec());
+        let (app, owners) = (Arc::clone(app), owners.to_vec());
         tokio::spawn(async move {
             let mut stored = Vec::new();
             for number in (first..count).step_by(usize::try_from(SOURCES).expect("a step")) {
                 tokio::time::sleep_until(beginning + Duration::from_micros(number * 1_000_000 / PER_SECOND)).await;
-                let partner = &partners[usize::try_from(number).expect("a number") % PARTNERS];
-                let news = news(&app, partner);
+                let owner = &owners[usize::try_from(number).expect("a number") % owners.len()];
+                let news = news(&app, owner);
                 let id = news.0.id.to_string();
                 store(&app, vec![news]).await;
                 stored.push((id, app.clock.now()));
@@ -265,11 +279,16 @@ async fn send(client: &Client, url: &str, token: &str) {
     answer.bytes().await.expect("a body");
 }
 
-fn news(app: &App, partner_id: &PartnerId) -> (event::Model, delivery::Model) {
+fn news(app: &App, owner: &Owner) -> (event::Model, delivery::Model) {
     let now = app.clock.now();
+    let (partner_id, subscription_id) = match owner {
+        Owner::Partner(id) => (Some(id.clone()), None),
+        Owner::Subscription(id) => (None, Some(*id)),
+    };
+    let of_workspaces = || PartnerId::parse(seed::PARTNER).expect("an id");
     let event = event::Model {
         id: EventId(app.clock.uuid()),
-        partner_id: partner_id.clone(),
+        partner_id: partner_id.clone().unwrap_or_else(of_workspaces),
         workspace_id: None,
         kind: "workspace:quota_near_full:messaging".to_owned(),
         body: body(),
@@ -279,8 +298,8 @@ fn news(app: &App, partner_id: &PartnerId) -> (event::Model, delivery::Model) {
     let delivery = delivery::Model {
         id: DeliveryId(app.clock.uuid()),
         event_id: event.id,
-        partner_id: Some(partner_id.clone()),
-        subscription_id: None,
+        partner_id,
+        subscription_id,
         sequence: None,
         state: delivery::State::Pending,
         tries: 0,

@@ -138,6 +138,8 @@ pub enum Error {
     WrongPhoneNumber(String),
     #[error("Whatsapp chat_id \"{0}\" not found")]
     ChatNotFound(String),
+    #[error("Chat name \"{0}\" not found")]
+    ChatNameNotFound(String),
     #[error("Chat name \"{name}\" is taken by chat {chat}")]
     ChatNameTaken { name: String, chat: entity::id::ChatId },
     #[error("There is no teammate with the e-mail address \"{0}\"")]
@@ -158,7 +160,7 @@ pub enum Error {
     TextTemplateNotFound(String),
     #[error("there are {0} templates already, which is as many as there can be")]
     TooManyTemplates(u64),
-    #[error("notes and messages that failed take no reactions")]
+    #[error("notes, calls and messages that failed take no reactions")]
     ReactionRefused,
     #[error("there is no account with the number {0}")]
     AccountNotFound(String),
@@ -340,7 +342,7 @@ impl Error {
             Self::CodeForAnotherPhone => ErrorCode::CodeForAnotherPhone,
             Self::PhoneNotLinked => ErrorCode::PhoneNotLinked,
             Self::WrongPhoneNumber(_) => ErrorCode::WrongPhoneNumber,
-            Self::ChatNotFound(_) => ErrorCode::ChatNotFound,
+            Self::ChatNotFound(_) | Self::ChatNameNotFound(_) => ErrorCode::ChatNotFound,
             Self::ChatNameTaken { .. } => ErrorCode::ChatNameTaken,
             Self::ResponsibleNotFound(_) => ErrorCode::ResponsibleNotFound,
             Self::MessageNotFound(_) => ErrorCode::MessageNotFound,

@@ -81,7 +81,13 @@ impl PageNumber {
     /// How many items come before it.
     #[must_use]
     pub const fn offset(self) -> u64 {
-        (self.0 - 1) * Self::SIZE
+        self.offset_in_pages_of(Self::SIZE)
+    }
+
+    /// How many items come before it in pages of another size.
+    #[must_use]
+    pub const fn offset_in_pages_of(self, size: u64) -> u64 {
+        (self.0 - 1) * size
     }
 }
 

@@ -253,6 +253,21 @@ async fn what_comes_while_the_bot_is_asked_gets_an_answer_of_its_own() {
     assert_eq!(stage.said().await.0, ["Later."]);
 }
 
+/// The bot's second answer, while which somebody writes.
+async fn interrupted<T>(app: &TestApp, stage: &Stage<'_>, writing: impl Future<Output = T>) -> T {
+    stage.endpoint.next([Reply::HoldBody(json!({ "reply": "Too late." }).to_string())]);
+    stage.hear("Think.").await;
+    app.clock.advance(std::time::Duration::from_secs(1));
+    let (_, written) = tokio::join!(app.run_jobs(), async {
+        stage.endpoint.until_received(2).await;
+        let written = writing.await;
+        stage.endpoint.release();
+        written
+    });
+    app.advance(5).await;
+    written
+}
+
 #[tokio::test]
 async fn somebodys_own_message_stops_the_bot_until_it_is_switched_on_again() {
     let app = start().await;
@@ -271,15 +286,7 @@ async fn somebodys_own_message_stops_the_bot_until_it_is_switched_on_again() {
     app.advance(5).await;
     assert_eq!(stage.said().await.0, ["I am a person.", "I am a bot."]);
     // Also while the bot is thinking.
-    stage.endpoint.next([Reply::HoldBody(json!({ "reply": "Too late." }).to_string())]);
-    stage.hear("Think.").await;
-    app.clock.advance(std::time::Duration::from_secs(1));
-    let (_, ()) = tokio::join!(app.run_jobs(), async {
-        stage.endpoint.until_received(2).await;
-        stage.sender.token.post(&path, json!({ "text": "Me again." })).await.expect(200);
-        stage.endpoint.release();
-    });
-    app.advance(5).await;
+    interrupted(&app, &stage, stage.sender.token.post(&path, json!({ "text": "Me again." }))).await.expect(200);
     assert_eq!(
         stage.said().await,
         (["I am a person.", "I am a bot.", "Me again."].map(str::to_owned).to_vec(), vec![])
@@ -306,15 +313,7 @@ async fn what_is_written_on_the_phone_stops_the_bot_too() {
     assert_eq!(stage.said().await.0, ["I am a person.", "I am a bot."]);
     assert!(!stage.chat().await.autoresponse_locked, "its own reply stops nothing");
     // Also while the bot is thinking.
-    stage.endpoint.next([Reply::HoldBody(json!({ "reply": "Too late." }).to_string())]);
-    stage.hear("Think.").await;
-    app.clock.advance(std::time::Duration::from_secs(1));
-    let (_, ()) = tokio::join!(app.run_jobs(), async {
-        stage.endpoint.until_received(2).await;
-        write().await;
-        stage.endpoint.release();
-    });
-    app.advance(5).await;
+    interrupted(&app, &stage, write()).await;
     let said = ["I am a person.", "I am a bot.", "I am a person."].map(str::to_owned).to_vec();
     assert_eq!(stage.said().await, (said, vec![]));
     assert_eq!(stage.sender.token.credits().await.0, 1, "the bot's reply only");

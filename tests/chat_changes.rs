@@ -285,9 +285,12 @@ async fn a_note_with_a_key_is_written_once() {
     }
     let broken = bakery.token.request(Method::POST, &path).header("Content-Type", "text/plain").body(vec![0x97]);
     Answer::of(broken).await.expect(400);
-    Answer::of(bakery.token.request(Method::POST, &path).header("Content-Type", "text/html").body("x"))
-        .await
-        .expect(415);
+    for kind in ["text/html", "application/x-www-form-urlencoded"] {
+        let other = bakery.token.request(Method::POST, &path).header("Content-Type", kind).body("{\"text\":\"x\"}");
+        let error = Answer::of(other).await.expect(400);
+        assert_eq!(error["error_code"], "validation_error", "{kind}");
+        assert_eq!(error["message"], "send the body as JSON, with the header Content-Type: application/json", "{kind}");
+    }
     bakery.token.post(&path, json!({ "text": "x".repeat(10_000) })).await.expect(200);
     bakery.token.post("/chats/0/notes", json!({ "text": "x" })).await.expect(404);
 }
@@ -337,11 +340,22 @@ async fn whoever_waits_for_an_automatic_answer_too_long_is_unattended() {
     sender.token.patch(&path, on).await.expect(200);
     app.advance(600).await;
     assert!(!unattended().await, "whoever was answered does not wait");
-    sender.partner.post("/sandbox/inbound", text).await.expect(200);
+    sender.partner.post("/sandbox/inbound", text.clone()).await.expect(200);
     for (seconds, expected) in [(0, false), (59, false), (1, true), (600, true)] {
         app.advance(seconds).await;
         assert_eq!(unattended().await, expected, "{seconds} s later");
     }
+    for (status, waits) in [("Missed", true), ("Answered", false), ("Rejected", false)] {
+        let call =
+            json!({ "phone": "+15550001111", "with": "+15557770000", "direction": "incoming", "status": status });
+        sender.partner.post("/sandbox/call", call).await.expect(200);
+        assert!(!unattended().await, "not yet");
+        app.advance(60).await;
+        assert_eq!(unattended().await, waits, "a call that was {status}");
+    }
+    sender.partner.post("/sandbox/inbound", text).await.expect(200);
+    app.advance(60).await;
+    assert!(unattended().await);
     sender.token.patch(&path, json!({ "chatgpt_autoresponse_enabled": false })).await.expect(200);
     assert!(!unattended().await);
 }

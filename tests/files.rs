@@ -1,9 +1,9 @@
 //! Files of a workspace: uploaded, listed, read through links, deleted, forgotten.
 
-use entity::{blob, blob_stray, file, message};
-use quartermaster::file::purge;
+use entity::{blob, blob_stray, file, id::FileId, message};
+use quartermaster::{db, file::purge};
 use reqwest::Method;
-use sea_orm::{ActiveModelTrait, EntityTrait, PaginatorTrait, Set};
+use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel, PaginatorTrait, Set};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
@@ -84,6 +84,42 @@ async fn a_file_is_stored_listed_read_and_deleted() {
     sender.token.get("/files/nonsense").await.expect(404);
     assert_eq!(app.http.get(link).send().await.expect("an answer").status().as_u16(), 404);
     assert_eq!((list("").await, traces(&app).await), (vec!["Prices.PNG".to_owned()], (1, 1, 0, 1)));
+}
+
+#[tokio::test]
+async fn files_are_listed_in_pages_of_a_thousand() {
+    let app = TestApp::start().await;
+    let sender = Sender::with_credits(&app, 10).await;
+    let first = sender.token.picture("first.png", &png(100, 1)).await;
+    let stored = file::Entity::find().one(app.app.db.reader()).await.expect("a look").expect("the file");
+    let more = (0..1000).map(|number| file::ActiveModel {
+        id: Set(FileId(app.clock.uuid())),
+        filename: Set(format!("{number}.png")),
+        filename_folded: Set(format!("{number}.png")),
+        ..stored.clone().into_active_model().reset_all()
+    });
+    let more: Vec<_> = more.collect();
+    let inserted = db::write(&app.app.db, "test", async |tx| {
+        for rows in more.chunks(100) {
+            file::Entity::insert_many(rows.to_vec()).exec_without_returning(tx).await?;
+        }
+        Ok(())
+    });
+    inserted.await.expect("files");
+    let list = async |query: &str| sender.token.get(&format!("/files{query}")).await.expect(200)["data"].clone();
+    let newest = list("").await;
+    assert_eq!((newest.as_array().map(Vec::len), &newest[0]["filename"]), (Some(1000), &json!("999.png")));
+    assert_eq!(list("?page=1").await, newest);
+    assert_eq!(list("?page=").await, newest);
+    let last = list("?page=2").await;
+    assert_eq!((last.as_array().map(Vec::len), &last[0]["filename"]), (Some(1), &json!("first.png")), "{first:?}");
+    assert_eq!(list("?page=2&filename=PNG").await, last);
+    assert_eq!(list("?filename=999").await.as_array().map(Vec::len), Some(1));
+    assert_eq!((list("?page=3").await, list("?page=2&filename=9.png").await), (json!([]), json!([])));
+    for bad in ["0", "x", "-1"] {
+        let error = sender.token.get(&format!("/files?page={bad}")).await.expect(400);
+        assert_eq!(error["errors"][0]["fields"], json!(["page"]), "{bad}");
+    }
 }
 
 #[tokio::test]

@@ -157,6 +157,26 @@ async fn a_repeated_request_with_a_key_is_one_invitation() {
 }
 
 #[tokio::test]
+async fn all_roles_of_the_contract_are_understood() {
+    let app = TestApp::start().await;
+    let bakery = Conversations::start(&app, "acme", "+15550001111").await;
+    for (number, (role, shown)) in [
+        ("admin", "Admin"),
+        ("Team_Supervisor", "Agent"),
+        ("TEAMMATE", "Agent"),
+        ("agent", "Agent"),
+        ("collaborator", "Agent"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let email = format!("guest{number}@example.com");
+        let (guest, _) = invite(&bakery, json!({ "email": email, "role": role })).await;
+        assert_eq!((&guest["role"], &guest["status"]), (&json!(shown), &json!("Invited")), "{role}");
+    }
+}
+
+#[tokio::test]
 async fn members_get_the_role_and_only_those_in_charge_invite() {
     let app = TestApp::start().await;
     let bakery = Conversations::start(&app, "acme", "+15550001111").await;

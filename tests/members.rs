@@ -159,7 +159,11 @@ async fn a_message_finds_its_chat_by_name() {
     assert_eq!((&chat["name"], &chat["labels"]), (&json!("Ann Lee"), &json!(["vip"])), "the chat keeps its name");
     assert_eq!(sender.token.credits().await.0, used + 1);
     let refused = sender.token.post("/messages/to_chat_name", json!({ "chat_name": "Nobody", "text": "x" })).await;
-    assert_eq!(refused.expect(404)["error_code"], "not_found");
+    let refused = refused.expect(404);
+    assert_eq!(
+        (&refused["error_code"], &refused["message"]),
+        (&json!("not_found"), &json!("Chat name \"Nobody\" not found"))
+    );
     for (body, field) in [
         (json!({ "chat_name": "", "text": "x" }), "chat_name"),
         (json!({ "chat_name": "x".repeat(257), "text": "x" }), "chat_name"),

@@ -231,6 +231,8 @@ async fn messages_come_in_pages_of_fifty() {
     assert_eq!(second["data"]["has_more_pages"], false);
     assert_eq!(uids(&bakery.token, chat, "page=2").await, newest[50..]);
     assert_eq!(uids(&bakery.token, chat, "page=2&sorting_order=asc").await, ids[50..]);
+    assert_eq!(uids(&bakery.token, chat, "page=2&sorting_order=ASC").await, ids[50..]);
+    assert_eq!(uids(&bakery.token, chat, "page=2&sorting_order=Desc&from_me=").await, newest[50..]);
     assert!(uids(&bakery.token, chat, "page=3").await.is_empty());
 }
 
@@ -264,23 +266,39 @@ async fn the_history_tells_what_became_of_a_message() {
 }
 
 #[tokio::test]
-async fn calls_stand_in_the_history_and_change_nothing_else() {
+async fn calls_stand_in_the_history_and_are_the_newest_of_their_chat() {
     let app = TestApp::start().await;
     let bakery = Conversations::start(&app, "acme", "+15550001111").await;
     let text = json!({ "phone": "+15550001111", "from": "+15557770000", "text": "Call me" });
     bakery.partner.post("/sandbox/inbound", text).await.expect(200);
     let only = async || bakery.token.get("/chats").await.expect(200)["data"]["chats"][0].clone();
     let path = format!("/chats/{}", only().await["id"]);
-    let before = bakery.token.patch(&path, json!({ "read": true, "closed": true })).await.expect(200)["data"].clone();
+    let with_call = async || bakery.token.get("/chats?with_msg=1").await.expect(200)["data"]["chats"][0].clone();
     let mut uids = Vec::new();
-    for (direction, status) in
-        [("incoming", "Missed"), ("incoming", "Answered"), ("outgoing", "No Answer"), ("outgoing", "Rejected")]
-    {
+    for (direction, status, is_missed) in [
+        ("incoming", "Missed", true),
+        ("incoming", "Answered", false),
+        ("outgoing", "No Answer", false),
+        ("outgoing", "Rejected", false),
+    ] {
+        let done = json!({ "read": true, "closed": true });
+        let mut expected = bakery.token.patch(&path, done).await.expect(200)["data"].clone();
         app.clock.advance(std::time::Duration::from_secs(60));
         let call = json!({ "phone": "+15550001111", "with": "+15557770000", "direction": direction, "status": status });
         uids.push(bakery.partner.post("/sandbox/call", call).await.expect(200)["call_uids"][0].clone());
+        let shown = only().await;
+        expected["last_message_uid"] = uids[uids.len() - 1].clone();
+        expected["last_message_timestamp"] = shown["last_message_timestamp"].clone();
+        expected["read"] = json!(!is_missed);
+        expected["closed"] = json!(!is_missed);
+        assert_eq!(shown, expected, "only a missed call is something that somebody has to see");
+        let last = with_call().await["last_message"].clone();
+        assert_eq!((&last["uid"], &last["status"]), (&expected["last_message_uid"], &json!(status)));
+        assert_eq!(
+            (&last["message_type"], &last["timestamp"]),
+            (&json!("whatsapp_call"), &shown["last_message_timestamp"])
+        );
     }
-    assert_eq!(only().await, before, "a call is no message that somebody has to read");
     let history = bakery.token.get(&format!("{path}/messages?sorting_order=asc")).await.expect(200)["data"].clone();
     let history = history["messages"].as_array().expect("messages").clone();
     assert_eq!(history.len(), 5);

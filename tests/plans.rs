@@ -15,6 +15,7 @@ use quartermaster::{
         listing,
         visibility::View,
     },
+    credit,
     message::read::{self, filter::SortingOrder},
     page::PageNumber,
     search::{self, MAX_HITS, Word},
@@ -25,7 +26,7 @@ use secrecy::ExposeSecret;
 use crate::support::{START, TestApp, conversation::Conversations, explaining::Explaining};
 
 const HOURS: &str = r#"SELECT "chats"."active_hour" FROM "chats""#;
-const WHOLE: [&str; 11] = [
+const WHOLE: [&str; 14] = [
     "SCAN chats",
     "SCAN chat_labels",
     "SCAN messages",
@@ -35,9 +36,12 @@ const WHOLE: [&str; 11] = [
     "Seq Scan on messages",
     "Seq Scan on search_documents",
     "Seq Scan on search_words",
+    "SCAN credit_entries",
+    "Seq Scan on credit_entries",
     // All that a workspace has.
     "chat_labels_chats_idx (workspace_id=?)",
     "chat_members_phone_idx (workspace_id=?)",
+    "credit_entries_workspace_id_idx (workspace_id=?)",
 ];
 
 fn some(text: &str) -> Option<String> {
@@ -163,6 +167,9 @@ async fn no_list_history_or_search_reads_a_whole_table() {
         listing::matching(&explaining, workspace, "ann", digits, MAX_HITS).await.expect("hits");
         checked(explaining);
     }
+    let explaining = Explaining::new(&db);
+    credit::of_message(&explaining, workspace, MessageId(app.app.clock.uuid())).await.expect("entries");
+    checked(explaining);
     db.close().await.expect("an end");
 }
 

@@ -124,9 +124,11 @@ async fn what_cannot_be_reacted_to_says_so() {
     let failed = bakery.sent(chat, START.plus_seconds(1), Status::Failed).await;
     let note = |row| message::ActiveModel { kind: Set(Some(message::Kind::Note)), ..row };
     let note = bakery.message(chat, START.plus_seconds(2), note).await;
-    for refused in [failed, note] {
+    let call = |row| message::ActiveModel { kind: Set(Some(message::Kind::Call)), ..row };
+    let call = bakery.message(chat, START.plus_seconds(3), call).await;
+    for refused in [failed, note, call] {
         let error = bakery.token.patch(&format!("/messages/{refused}/reactions"), json!({ "reaction": "👍" })).await;
-        assert_eq!(error.expect(409)["message"], "notes and messages that failed take no reactions");
+        assert_eq!(error.expect(409)["message"], "notes, calls and messages that failed take no reactions");
     }
     for uid in ["x", "00000000-0000-0000-0000-000000000000"] {
         let path = format!("/messages/{uid}/reactions");

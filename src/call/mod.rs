@@ -1,7 +1,7 @@
 //! Calls of accounts: a provider tells of each once it has ended. They are kept, cost nothing, and are told of.
 //!
-//! A call stands in the history of its chat as a message of the same id without a text, which is not the chat's newest
-//! one and leaves it read and open as it was.
+//! A call stands in the history of its chat as a message of the same id without a text, and is the chat's newest one as
+//! any other would be. A missed one leaves the chat unread and open, as what comes does; others leave that as it was.
 //!
 //! Providers repeat themselves; their own id of a call, unique for the account, says what is known. A call with
 //! somebody who has no chat yet makes one.
@@ -98,6 +98,7 @@ pub(crate) async fn store_ended(app: &App, tx: &DatabaseTransaction, ended: &End
         return Err(Error::Contention);
     }
     store::insert_message(tx, &call).await?;
+    store::touch_chat(tx, &call).await?;
     tell::call(app, tx, &call, is_new_chat).await?;
     Ok(call.id)
 }

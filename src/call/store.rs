@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 
 use entity::{
-    call::{ActiveModel, Column, Direction, Entity, Model},
-    channel,
+    call::{ActiveModel, Column, Direction, Entity, Model, Outcome},
+    channel, chat,
     id::{CallId, MessageId, WorkspaceId},
     message,
 };
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set, sea_query::Expr,
+};
 
-use crate::{db, error::Result};
+use crate::{chat::hour_of, db, error::Result};
 
 /// What the wire calls messages that a provider brought.
 const ORIGIN: &str = "synced from WhatsApp";
@@ -50,6 +52,25 @@ pub(super) async fn insert_message(tx: &DatabaseTransaction, call: &Model) -> Re
         ..Default::default()
     };
     message::Entity::insert(row).exec_without_returning(tx).await?;
+    Ok(())
+}
+
+/// Makes a call the newest of its chat, and the chat unread and open if it was missed.
+pub(super) async fn touch_chat(tx: &DatabaseTransaction, call: &Model) -> Result<()> {
+    let mut update = chat::Entity::update_many()
+        .col_expr(chat::Column::LastMessageId, Expr::value(MessageId(call.id.0)))
+        .col_expr(chat::Column::LastMessageAt, Expr::value(call.created_at))
+        .col_expr(chat::Column::ActiveHour, Expr::value(hour_of(call.created_at)))
+        .col_expr(chat::Column::UpdatedAt, Expr::value(call.created_at));
+    if call.outcome == Outcome::Missed {
+        update =
+            update.col_expr(chat::Column::Read, Expr::value(false)).col_expr(chat::Column::Closed, Expr::value(false));
+    }
+    update
+        .filter(chat::Column::Id.eq(call.chat_id))
+        .filter(chat::Column::AccountId.eq(call.account_id))
+        .exec(tx)
+        .await?;
     Ok(())
 }
 

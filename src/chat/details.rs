@@ -3,15 +3,16 @@
 use std::collections::{BTreeSet, HashMap};
 
 use entity::{
+    call::Outcome,
     chat::Model,
     id::{AccountId, ChatId, MessageId, WorkspaceId},
-    message::Direction,
+    message::{self, Direction, Kind},
     timestamp::Timestamp,
 };
 use sea_orm::ConnectionTrait;
 
 use crate::{
-    channel,
+    call as calls, channel,
     chat::{ChatDetails, ChatWithAccount, LastMessage, Member, store},
     error::{Error, Result},
     file,
@@ -40,6 +41,7 @@ pub async fn details(
     let authors = last_messages.values().filter_map(|message| message.user_id);
     let users = user::by_ids(db, workspace_id, owners.chain(responsible).chain(authors)).await?;
     let files = file::by_ids(db, workspace_id, last_messages.values().filter_map(|message| message.file_id)).await?;
+    let mut calls = calls::by_ids(db, workspace_id, last_messages.values().filter_map(call_id)).await?;
     let mut members = members(db, workspace_id, &chats).await?;
     let waiting = waiting(db, workspace_id, &chats, &last_messages).await?;
     let with_everything = |chat: Model| {
@@ -53,7 +55,8 @@ pub async fn details(
             last_message: message.map(|message| {
                 let author = message.user_id.and_then(|id| users.get(&id).cloned());
                 let file = message.file_id.and_then(|id| files.get(&id).cloned());
-                LastMessage { message, author, file }
+                let call = calls.remove(&message.id);
+                LastMessage { message, author, file, call }
             }),
             waiting_since: chat.last_message_id.and_then(|id| waiting.get(&id).copied()),
             held: ChatWithAccount { chat, channel: channel.clone(), owner: owner.clone() },
@@ -88,8 +91,8 @@ async fn members(
     Ok(members)
 }
 
-/// Newest messages that came in chats that are answered automatically, and when. Few chats are, and their messages are
-/// read unless they have been.
+/// Newest messages that came in chats that are answered automatically, and when; calls only if they were missed. Few
+/// chats are, and their messages are read unless they have been.
 async fn waiting(
     db: &impl ConnectionTrait,
     workspace_id: WorkspaceId,
@@ -101,7 +104,14 @@ async fn waiting(
     let read = if unknown.is_empty() { ById::new() } else { read::by_ids(db, workspace_id, unknown).await? };
     let of_known = known_ids.iter().filter_map(|id| known.get(id));
     let received = of_known.chain(read.values()).filter(|message| message.direction == Direction::Received);
-    Ok(received.map(|message| (message.id, message.created_at)).collect())
+    let received: Vec<&message::Model> = received.collect();
+    let calls = calls::by_ids(db, workspace_id, received.iter().filter_map(|message| call_id(message))).await?;
+    let waits = |message: &&message::Model| calls.get(&message.id).is_none_or(|call| call.outcome == Outcome::Missed);
+    Ok(received.into_iter().filter(waits).map(|message| (message.id, message.created_at)).collect())
+}
+
+fn call_id(message: &message::Model) -> Option<MessageId> {
+    (message.kind == Some(Kind::Call)).then_some(message.id)
 }
 
 /// The chat with its account.

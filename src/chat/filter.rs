@@ -6,6 +6,7 @@ use entity::timestamp::Timestamp;
 use crate::{
     chat::visibility::View,
     error::{Error, Result},
+    message::MAX_LABEL_CHARS,
     phone::Phone,
     timespan::TimeSpan,
     workspace::fold,
@@ -24,7 +25,7 @@ pub struct FilterText {
     pub phone: Option<String>,
     /// Numbers, separated by commas.
     pub whatsapp_phone: Option<String>,
-    /// Labels, separated by commas.
+    /// Labels, separated by commas; or one with commas in it.
     pub label: Option<String>,
     /// Ids of accounts on WhatsApp, separated by commas.
     pub whatsapp_account_id: Option<String>,
@@ -83,7 +84,7 @@ impl Filter {
             names: names.iter().map(|name| fold(name)).collect(),
             phone: given(text.phone.as_deref()).map(PhoneFilter::parse).transpose()?,
             phones: phones.iter().map(|phone| whole_phone(phone)).collect::<Result<_>>()?,
-            labels: values("label", text.label.as_deref())?,
+            labels: labels(text.label.as_deref())?,
             account_ids: values("whatsapp_account_id", text.whatsapp_account_id.as_deref())?,
             responsible: responsible.iter().map(|email| fold(email)).collect(),
             created_from: span("created_after", &text.created_after)?.map(|span| span.first),
@@ -132,6 +133,16 @@ fn whole_phone(text: &str) -> Result<Phone> {
 
 fn given(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.is_empty())
+}
+
+/// Labels separated by commas. A label may have commas in it, so that the whole is one more alternative.
+fn labels(text: Option<&str>) -> Result<Vec<String>> {
+    let mut labels = values("label", text)?;
+    let whole = text.unwrap_or_default().trim();
+    if whole.contains(',') && whole.chars().count() <= MAX_LABEL_CHARS && !labels.is_empty() {
+        labels.push(whole.to_owned());
+    }
+    Ok(labels)
 }
 
 /// Values separated by commas.
@@ -187,5 +198,14 @@ mod tests {
         assert!(values("name", Some(&"ä".repeat(MAX_VALUE_CHARS))).is_ok());
         assert!(values("name", Some(&"ä".repeat(MAX_VALUE_CHARS + 1))).is_err());
         assert!(values("name", Some("a\0")).is_err());
+    }
+
+    #[test]
+    fn labels_may_have_commas_in_them() {
+        assert_eq!(labels(Some("vip")).expect("labels"), ["vip"]);
+        assert_eq!(labels(Some(" a, b ")).expect("labels"), ["a", "b", "a, b"]);
+        assert_eq!(labels(Some(",")).expect("labels"), Vec::<String>::new());
+        let long = "x,".repeat(40);
+        assert_eq!(labels(Some(&long)).expect("labels").len(), 40, "no label is so long");
     }
 }

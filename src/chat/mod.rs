@@ -1,11 +1,12 @@
 //! Chats: conversations of a workspace's account with a person or a group.
 //!
 //! A chat belongs to the account that it is held with for good; that account sends what is sent to it. Here they are
-//! read and changed; sending and receiving make them. What comes leaves a chat unread and open; what is sent leaves it
-//! read, and stops its automatic answers until they are switched on again; what a bot answers does neither.
+//! read and changed; sending and receiving make them. What comes, a missed call too, leaves a chat unread and open; what
+//! is sent leaves it read, and stops its automatic answers until they are switched on again; what a bot answers does
+//! neither.
 
 use entity::{
-    channel,
+    call, channel,
     chat::Model,
     file,
     id::{ChatId, WorkspaceId},
@@ -89,8 +90,8 @@ pub struct ChatDetails {
     pub members: Vec<Member>,
     /// Its newest message, where it was asked for.
     pub last_message: Option<LastMessage>,
-    /// Since when the other side waits for an automatic answer: its newest message came from there, and the chat is
-    /// answered automatically.
+    /// Since when the other side waits for an automatic answer: its newest message came from there, or was a call that
+    /// was missed, and the chat is answered automatically.
     pub waiting_since: Option<Timestamp>,
 }
 
@@ -112,6 +113,8 @@ pub struct LastMessage {
     pub author: Option<user::Model>,
     /// The file that it carries, as long as it is kept.
     pub file: Option<file::Model>,
+    /// The call that it stands for.
+    pub call: Option<call::Model>,
 }
 
 /// Reads a chat's id as it stands in a path.
@@ -129,7 +132,7 @@ pub fn parse_id(text: &str) -> Result<ChatId> {
 /// `chat_not_found`.
 pub async fn by_name(app: &App, workspace_id: WorkspaceId, name: &str) -> Result<ChatId> {
     let found = store::by_name(app.db.reader(), workspace_id, &fold(name.trim())).await?;
-    found.ok_or_else(|| Error::ChatNotFound(name.to_owned()))
+    found.ok_or_else(|| Error::ChatNameNotFound(name.to_owned()))
 }
 
 /// One chat.

@@ -22,6 +22,7 @@ pub mod change;
 mod store;
 pub mod verify;
 
+pub use store::of_message;
 pub(crate) use store::{add_wallet, balance, open_wallet};
 
 /// Adds up, or says that the sum does not fit.

@@ -13,6 +13,7 @@ use sea_orm::{
 
 use crate::{
     app::App,
+    db,
     error::{Error, Result},
     page::PageRequest,
 };
@@ -68,13 +69,13 @@ pub(super) async fn insert(
 }
 
 /// What a message was charged and given back.
-pub(super) async fn of_message(
+pub async fn of_message(
     db: &impl ConnectionTrait,
     workspace_id: WorkspaceId,
     message_id: MessageId,
 ) -> Result<Vec<Model>> {
     Ok(Entity::find()
-        .filter(Column::WorkspaceId.eq(workspace_id))
+        .filter(db::compared((Entity, Column::WorkspaceId)).eq(workspace_id))
         .filter(Column::MessageId.eq(message_id))
         .order_by_asc(Column::Id)
         .all(db)

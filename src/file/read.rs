@@ -10,23 +10,29 @@ use entity::{
 use crate::{
     app::App,
     error::{Error, Result},
-    file::{FileDetails, MAX_LISTED, parse_uid, storage::Content, store},
+    file::{FileDetails, parse_uid, storage::Content, store},
+    page::PageNumber,
     user as users, workspace as workspaces,
 };
 
-/// The workspace's files, the newest first, at most [`MAX_LISTED`]; `needle` is a part of their names, without regard
-/// to case.
+/// The workspace's files, the newest first, in pages of [`crate::file::MAX_LISTED`]; `needle` is a part of their names,
+/// without regard to case.
 ///
 /// # Errors
 /// What the database says.
-pub async fn list(app: &App, workspace_id: WorkspaceId, needle: Option<&str>) -> Result<Vec<FileDetails>> {
+pub async fn list(
+    app: &App,
+    workspace_id: WorkspaceId,
+    needle: Option<&str>,
+    page: PageNumber,
+) -> Result<Vec<FileDetails>> {
     let db = app.db.reader();
     let needle = needle.filter(|needle| !needle.is_empty()).map(workspaces::fold);
     // No name has it, and PostgreSQL refuses to look for it.
     if needle.as_ref().is_some_and(|needle| needle.contains('\0')) {
         return Ok(Vec::new());
     }
-    let files = store::list(db, workspace_id, needle.as_deref(), MAX_LISTED).await?;
+    let files = store::list(db, workspace_id, needle.as_deref(), page).await?;
     let users = users::by_ids(db, workspace_id, files.iter().filter_map(|file| file.user_id)).await?;
     let with_uploader = |file: Model| {
         let uploader = file.user_id.and_then(|id| users.get(&id).cloned());

@@ -22,6 +22,8 @@ use crate::{
     app::App,
     db,
     error::{Error, Result},
+    file::MAX_LISTED,
+    page::PageNumber,
 };
 
 pub(super) async fn insert(tx: &DatabaseTransaction, row: ActiveModel) -> Result<()> {
@@ -34,14 +36,15 @@ pub(super) async fn list(
     db: &impl ConnectionTrait,
     workspace_id: WorkspaceId,
     needle: Option<&str>,
-    most: u64,
+    page: PageNumber,
 ) -> Result<Vec<Model>> {
     Ok(Entity::find()
         .filter(Column::WorkspaceId.eq(workspace_id))
         .filter(Column::DeletedAt.is_null())
         .apply_if(needle, |query, needle| query.filter(db::contains(Column::FilenameFolded, needle)))
         .order_by_desc(Column::Id)
-        .limit(most)
+        .limit(MAX_LISTED)
+        .offset(page.offset_in_pages_of(MAX_LISTED))
         .all(db)
         .await?)
 }

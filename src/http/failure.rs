@@ -27,6 +27,9 @@ pub trait Dialect: Type + ToJSON + Send + Sync + 'static {
     /// Statuses that only this dialect has, and what they mean.
     const MORE_STATUSES: &'static [(u16, &'static str)] = &[];
 
+    /// Statuses that this dialect has not.
+    const WITHOUT_STATUSES: &'static [u16] = &[];
+
     /// The status; most dialects agree.
     #[must_use]
     fn status(error: &Error) -> StatusCode {
@@ -89,9 +92,9 @@ impl<D: Dialect> ApiResponse for Failure<D> {
             content: vec![MetaMediaType { content_type: D::CONTENT_TYPE, schema: D::schema_ref() }],
             headers: vec![],
         };
-        MetaResponses {
-            responses: statuses.into_iter().chain(D::MORE_STATUSES.iter().copied()).map(response).collect(),
-        }
+        let all = statuses.into_iter().chain(D::MORE_STATUSES.iter().copied());
+        let all = all.filter(|(status, _)| !D::WITHOUT_STATUSES.contains(status));
+        MetaResponses { responses: all.map(response).collect() }
     }
 
     fn register(registry: &mut Registry) {

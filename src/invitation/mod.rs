@@ -66,15 +66,19 @@ pub async fn standings(app: &App, workspace_id: WorkspaceId) -> Result<HashMap<U
     Ok(rows.into_iter().map(|row| (row.user_id, Standing::of(&row, now))).collect())
 }
 
-/// Reads a role that somebody is invited to, without regard to case. The owner is made with the workspace.
+/// Reads a role that somebody is invited to, without regard to case: the contract has five, of which all but `admin` are
+/// agents here. The owner is made with the workspace.
 ///
 /// # Errors
 /// `invalid_request` naming `role`.
 pub fn parse_role(text: &str) -> Result<user::Role> {
     match text.trim().to_ascii_lowercase().as_str() {
         "admin" => Ok(user::Role::Admin),
-        "agent" => Ok(user::Role::Agent),
-        _ => Err(crate::error::Error::field("role", "must be admin or agent")),
+        "agent" | "team_supervisor" | "teammate" | "collaborator" => Ok(user::Role::Agent),
+        _ => {
+            let reason = "must be admin, team_supervisor, teammate, agent or collaborator";
+            Err(crate::error::Error::field("role", reason))
+        }
     }
 }
 

@@ -11,6 +11,8 @@
 //!
 //! - The same event keeps its `webhook-id` and its bytes over retries and resends; signatures are made for each try.
 //! - No endpoint slows the others, however long it takes: [`deliver::lanes`] sees to that.
+//! - A subscription that does not fail hears of things in the order in which they happened, one after the other. What
+//!   fails comes again later and blocks nothing. Partners' endpoints are promised no order.
 //! - What an endpoint answers is never trusted beyond its status and `Retry-After`.
 //! - Only 410 disables a partner's endpoint, and nothing a subscription. What keeps failing is asked less, and
 //!   `failing_since` and `errors_counter` say so.

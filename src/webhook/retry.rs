@@ -14,7 +14,8 @@
 //! restarted, short enough that what arrives is still of use to whoever answers a chat.
 //!
 //! Each pause is 20 % shorter or longer at random, so that what failed together does not come back together. A
-//! `Retry-After` of up to a day is waited for if it is longer than the pause.
+//! `Retry-After` of up to a day is waited for if it is longer than the pause, by a subscription up to a quarter of an
+//! hour: links in its bodies have to be good with the last try.
 
 use std::time::Duration;
 
@@ -28,10 +29,12 @@ pub const PAUSES_SECONDS: [i64; 11] = [5, 30, 120, 600, 1800, 7200, 18_000, 36_0
 pub const SUBSCRIPTION_PAUSES_SECONDS: [i64; 2] = [30, 300];
 /// Pauses between tries for a webhook of the Channels API, in seconds.
 pub static HOOK_PAUSES_SECONDS: [i64; 5] = [5, 60, 300, 1800, 7200];
-/// Longer than it takes from an event to its last try for a subscription, jitter and time-outs included, unless workers
-/// are behind.
-pub const SUBSCRIPTION_SECONDS: i64 = 600;
-/// Longest `Retry-After` that is waited for.
+/// Longer than it takes from an event to its last try for a subscription, jitter, time-outs and what `Retry-After` asks
+/// for included, unless workers are behind.
+pub const SUBSCRIPTION_SECONDS: i64 = 1900;
+/// Longest `Retry-After` that is waited for with a subscription.
+pub const LONGEST_SUBSCRIPTION_RETRY_AFTER: Duration = Duration::from_secs(900);
+/// Longest `Retry-After` that is waited for with others.
 pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 const GONE: u16 = 410;
 
@@ -41,17 +44,25 @@ pub(super) struct Policy {
     pauses_seconds: &'static [i64],
     /// Whether 410 ends everything at once.
     heeds_gone: bool,
+    /// Longest `Retry-After` that is waited for.
+    longest_retry_after: Duration,
 }
 
 impl Policy {
-    const PARTNER: Self = Self { pauses_seconds: &PAUSES_SECONDS, heeds_gone: true };
-    const SUBSCRIPTION: Self = Self { pauses_seconds: &SUBSCRIPTION_PAUSES_SECONDS, heeds_gone: false };
+    const PARTNER: Self =
+        Self { pauses_seconds: &PAUSES_SECONDS, heeds_gone: true, longest_retry_after: LONGEST_RETRY_AFTER };
+    const SUBSCRIPTION: Self = Self {
+        pauses_seconds: &SUBSCRIPTION_PAUSES_SECONDS,
+        heeds_gone: false,
+        longest_retry_after: LONGEST_SUBSCRIPTION_RETRY_AFTER,
+    };
 
     /// With a webhook of the Channels API that wants to be tried again at most so often.
     pub(super) fn of_hook(max_retries: Option<i32>) -> Self {
         let all = HOOK_PAUSES_SECONDS.len();
         let most = max_retries.map_or(all, |count| usize::try_from(count).unwrap_or(0).min(all));
-        Self { pauses_seconds: &HOOK_PAUSES_SECONDS[..most], heeds_gone: false }
+        let pauses_seconds = &HOOK_PAUSES_SECONDS[..most];
+        Self { pauses_seconds, heeds_gone: false, longest_retry_after: LONGEST_RETRY_AFTER }
     }
 
     /// With this owner.
@@ -106,7 +117,7 @@ pub(super) fn step(policy: Policy, answer: &Answer, tries: i32, now: Timestamp, 
     };
     let thousandths = 800 + i64::from(chance % 401);
     let pause_micros = pause * thousandths * (Timestamp::SECOND / 1000);
-    let asked = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
+    let asked = retry_after.unwrap_or_default().min(policy.longest_retry_after);
     let asked_micros = i64::try_from(asked.as_micros()).unwrap_or(0);
     Step::Again(Timestamp(now.0.saturating_add(pause_micros.max(asked_micros))))
 }
@@ -212,6 +223,19 @@ mod tests {
         assert_eq!(pause(&asked(1), 1, 0), Some(4000), "never sooner than the table says");
         assert_eq!(pause(&asked(u64::MAX), 1, 0), Some(86_400_000));
         assert_eq!(step(Policy::PARTNER, &asked(100), 12, NOW, 0), Step::Dead);
+    }
+
+    #[test]
+    fn a_subscription_waits_no_longer_than_its_links_last() {
+        const TIMEOUT_SECONDS: i64 = 5;
+        let asked = Answer::Status { code: 503, retry_after: Some(Duration::from_secs(24 * 3600)) };
+        let longest = |tries| match step(Policy::SUBSCRIPTION, &asked, tries, NOW, 400) {
+            Step::Again(at) => at.0 - NOW.0,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(longest(1), 900 * Timestamp::SECOND);
+        let waited = (longest(1) + longest(2)) / Timestamp::SECOND;
+        assert!(crate::webhook::tell::OWN_MESSAGE_SECONDS + waited + 3 * TIMEOUT_SECONDS < SUBSCRIPTION_SECONDS);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use entity::{
     channel::{ConnectorKind, State},
     connector_session,
     id::{AttemptId, PartnerId},
+    message::{self, Direction, Status},
 };
 use quartermaster::{
     caller::{Origin, WorkspaceCaller},
@@ -20,16 +21,19 @@ use quartermaster::{
     token,
 };
 use reqwest::Method;
-use sea_orm::EntityTrait;
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
 
 use crate::{
-    conformance::{FileSent, OURS, Posted, Provider, Remote, RemoteState, Said, Scene, Signature, THEIRS, choose},
+    conformance::{
+        self, FileSent, OURS, Posted, Provider, Remote, RemoteState, Said, Scene, Signature, THEIRS, choose,
+    },
     support::{
         Answer as Answered, TestApp,
         page::Page,
         provider::{IMPATIENT, Trouble},
         unipile::{CODE, KEY, PASSWORD, Unipile},
+        upload::png,
     },
 };
 
@@ -444,6 +448,31 @@ async fn one_address_is_for_all_accounts_of_a_key() {
         .await;
     scene.link_another().await;
     assert_eq!(scene.provider.webhooks().len(), 2);
+}
+
+/// Nothing but its text says whose message an event is about.
+#[tokio::test]
+async fn a_file_whose_answer_was_lost_is_recognised_by_its_name() {
+    let scene = Scene::<Unipile>::linked().await;
+    let (token, provider) = (scene.token().await, &scene.provider);
+    let to = provider.trouble(Trouble::AnswerLost);
+    let file = token.picture("cake.png", &png(1000, 1)).await;
+    let lost = token.post("/messages", json!({ "phone": to, "file_uid": file })).await.expect(200);
+    let lost = conformance::uid(&lost);
+    scene.app.run_jobs().await;
+    assert_eq!(scene.app.message(lost).await.status, Status::Unknown);
+    let reference = provider.sent().pop().expect("a message")["id"].as_str().expect("an id").to_owned();
+    for (id, text) in [("OWN1", "Look at this"), (reference.as_str(), "cake.png")] {
+        let mut event = provider.own_event(id, text, 1);
+        event["attachments"] = attachments(Some(&("somewhere".to_owned(), "image/png")));
+        provider.tell(&event).await;
+        scene.app.advance(5).await;
+        let message = scene.app.message(lost).await;
+        let (status, known) = if id == "OWN1" { (Status::Unknown, None) } else { (Status::Sent, Some(id)) };
+        assert_eq!((message.status, message.provider_ref.as_deref()), (status, known), "{text}");
+    }
+    let sent = message::Entity::find().filter(message::Column::Direction.eq(Direction::Sent));
+    assert_eq!(sent.count(scene.app.app.db.reader()).await.expect("a count"), 2);
 }
 
 impl Scene<Unipile> {

@@ -269,6 +269,8 @@ async fn calls_are_told_after_they_have_ended() {
     app.run_jobs().await;
     let first = told(&receiver);
     assert_eq!(types(&first), ["call:incoming:missed", "chat:incoming:new", "chat:new"]);
+    let begun = &first["chat:new"]["chat"];
+    assert_eq!((&begun["last_message_uid"], &begun["read"]), (&uid, &json!(false)));
     let body = &first["call:incoming:missed"];
     assert_eq!((&body["chat"]["phone"], &body["chat"]["chat_type"]), (&json!("15557770000"), &json!("direct")));
     assert_eq!(body["whatsapp_account"]["whatsapp_account_wid"], "15550001111@s.whatsapp.net");

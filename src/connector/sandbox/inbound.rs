@@ -1,26 +1,24 @@
 //! Somebody outside writes to a linked simulated phone, or to a channel that has signed in.
 
-use std::collections::HashMap;
-
-use bytes::Bytes;
-use entity::id::{AttemptId, ChannelId, FileId, MessageId, WorkspaceId};
-use serde::{Deserialize, Serialize};
+use entity::id::{AttemptId, ChannelId, FileId};
 
 use crate::{
     app::App,
     channel as channels,
     chat::update::Name,
-    connector::sandbox::{phones::Scope, store},
+    connector::sandbox::{
+        devices::{self, Arrived, Message, SentFile},
+        phones::Scope,
+        store,
+    },
     db,
     error::{Error, Result},
-    file::{FileName, delete, keep, upload::Upload},
     idempotency::Repeatable,
     message::{
         Jid, Text,
         receive::{self, Incoming},
     },
     phone::Phone,
-    workspace,
 };
 
 /// A message from outside.
@@ -40,17 +38,6 @@ pub struct Write {
     pub file: Option<SentFile>,
 }
 
-/// A file that goes with a message.
-#[derive(Clone, Debug)]
-pub struct SentFile {
-    /// Its name.
-    pub filename: FileName,
-    /// What it is said to be.
-    pub content_type: Option<String>,
-    /// What is in it.
-    pub content: Bytes,
-}
-
 /// A text from outside to a channel on any network.
 #[derive(Clone, Debug)]
 pub struct WriteToChannel {
@@ -62,13 +49,6 @@ pub struct WriteToChannel {
     pub text: Text,
 }
 
-/// What the linked devices of the phone received.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Arrived {
-    /// The message, once in each workspace that the phone is linked to.
-    pub messages: Vec<MessageId>,
-}
-
 /// Writes to a phone. All its linked devices get the message, as those of a real one do, and each workspace gets the
 /// file as one of its own.
 ///
@@ -76,16 +56,7 @@ pub struct Arrived {
 /// `phone_not_linked` if no account of the scope is connected to it; `invalid_request` naming `file` if there is nothing
 /// in it; `file_too_large`.
 pub async fn write(app: &App, scope: &Scope, command: &Write, request: &Repeatable) -> Result<Arrived> {
-    let files = match &command.file {
-        Some(file) => keep_everywhere(app, scope, &command.phone, file).await?,
-        None => HashMap::new(),
-    };
-    let arrived = db::retried(|| write_once(app, scope, command, &files, request)).await;
-    for (workspace_id, id) in &files {
-        // A request that came before, or one that failed, has not used it.
-        delete::discard_unless_carried(app, *workspace_id, *id).await;
-    }
-    arrived
+    devices::hear(app, scope, Message::Inbound(command), request).await
 }
 
 /// Writes to a channel.
@@ -136,68 +107,8 @@ async fn write_to_channel_once(
     .await
 }
 
-/// Stores the file in every workspace that the phone is linked to.
-pub(super) async fn keep_everywhere(
-    app: &App,
-    scope: &Scope,
-    phone: &Phone,
-    file: &SentFile,
-) -> Result<HashMap<WorkspaceId, FileId>> {
-    let mut kept = HashMap::new();
-    for session in store::whatsapp_of(app.db.reader(), scope, phone).await? {
-        let Some(channel) = channels::open_by_session(app.db.reader(), session.id).await? else { continue };
-        let Some(workspace) = workspace::by_id(app.db.reader(), channel.workspace_id).await? else { continue };
-        if kept.contains_key(&workspace.id) {
-            continue;
-        }
-        let mut upload = Upload::begin_brought(app, workspace.id).await?;
-        if let Err(error) = upload.write(&file.content).await {
-            upload.discard().await;
-            return Err(error);
-        }
-        let stored = upload.finish().await?;
-        let (filename, declared) = (Some(file.filename.clone()), file.content_type.as_deref());
-        let id = keep::keep_anything(app, &workspace, stored, filename, declared).await?;
-        kept.insert(workspace.id, id);
-    }
-    Ok(kept)
-}
-
-async fn write_once(
-    app: &App,
-    scope: &Scope,
-    command: &Write,
-    files: &HashMap<WorkspaceId, FileId>,
-    request: &Repeatable,
-) -> Result<Arrived> {
-    db::write(&app.db, "sandbox.inbound", async |tx| {
-        if let Some(done) = request.begin(app, tx).await? {
-            return Ok(done);
-        }
-        let provider_ref = format!("sandbox-{}", app.clock.uuid());
-        let mut messages = Vec::new();
-        for session in store::whatsapp_of(tx, scope, &command.phone).await? {
-            // The phone knows the device; the account is another's, or not connected any more.
-            let Some(channel) = channels::open_by_session(tx, session.id).await? else { continue };
-            let file = files.get(&channel.workspace_id).copied();
-            if command.file.is_some() && file.is_none() {
-                // It was linked a moment after the file was stored; who comes again finds it.
-                return Err(Error::Contention);
-            }
-            let incoming = incoming(command, session.id, file, &provider_ref);
-            messages.push(receive::store_incoming(app, tx, &incoming).await?.message_id);
-        }
-        if messages.is_empty() {
-            return Err(Error::PhoneNotLinked);
-        }
-        let arrived = Arrived { messages };
-        request.finish(app, tx, &arrived).await?;
-        Ok(arrived)
-    })
-    .await
-}
-
-fn incoming(command: &Write, session: AttemptId, file: Option<FileId>, provider_ref: &str) -> Incoming {
+/// What a linked device has of it.
+pub(super) fn incoming(command: &Write, session: AttemptId, file: Option<FileId>, provider_ref: &str) -> Incoming {
     Incoming {
         session,
         from: command.group.clone().unwrap_or_else(|| Jid::of(&command.from)),

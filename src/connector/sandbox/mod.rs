@@ -80,6 +80,7 @@ use crate::{
 mod accounts;
 pub mod calls;
 mod checkpoints;
+pub mod devices;
 mod hearing;
 pub mod inbound;
 pub mod outbound;

@@ -19,8 +19,8 @@ use crate::{
     chat::update::Name,
     connector::sandbox::{
         calls::{self, Heard},
-        inbound::{self, Arrived, SentFile},
-        outbound,
+        devices::{Arrived, SentFile},
+        inbound, outbound,
         phones::{self, Played, Scope},
         reactions::{self, Reacted},
     },

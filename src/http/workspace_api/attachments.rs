@@ -68,7 +68,8 @@ impl AttachmentsApi {
 
     /// Send a voice message in a chat
     ///
-    /// An ogg, oga or mp3 file. From the chat's own account. Costs one credit, given back if the message fails.
+    /// An ogg, oga or mp3 file. A `caption` is ignored, as other fields that are not known are: a voice message has no
+    /// text. From the chat's own account. Costs one credit, given back if the message fails.
     #[oai(path = "/chats/:chat_id/voice_message", method = "post", operation_id = "send_voice_in_chat")]
     async fn voice(
         &self,

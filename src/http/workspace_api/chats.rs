@@ -24,7 +24,9 @@ use crate::{
         assets,
         body::UnreadJson,
         formats::local_time,
-        workspace_api::{Envelope, auth::TokenAuth, dialect::WorkspaceFailure, messages::SummaryView, ok},
+        workspace_api::{
+            Envelope, auth::TokenAuth, dialect::WorkspaceFailure, messages::SummaryView, ok, query::Written,
+        },
     },
     page::{NumberedPage, PageNumber},
     token::Scope,
@@ -99,7 +101,7 @@ pub(super) struct ChatView {
     chat_url: String,
     /// When it was made.
     created_timestamp: String,
-    /// Uid of its newest message.
+    /// Uid of its newest message, which a call is too.
     #[oai(nullable)]
     last_message_uid: Option<String>,
     /// When that was.
@@ -145,7 +147,7 @@ impl ChatView {
             last_message_timestamp: chat.last_message_at.map(|at| local_time(at, zone)),
             last_message: last_message.as_ref().map(|last| {
                 let summary = SummaryView::new(held, &last.message, last.author.as_ref(), zone);
-                summary.carrying(app, last.file.as_ref())
+                summary.carrying(app, last.file.as_ref()).ended(last.call.as_ref())
             }),
             unattended: crate::chat::is_unattended(*waiting_since, app.clock.now()),
             photo: assets::avatar_path(),
@@ -220,37 +222,37 @@ impl ChatsApi {
         &self,
         caller: TokenAuth,
         /// Number of the page, from 1.
-        page: Query<Option<i64>>,
+        page: Query<Written<i64>>,
         /// Parts of names, without regard to case.
         name: Query<Option<String>>,
         /// Number of a direct chat: whole with `+`, else a part of it.
         phone: Query<Option<String>>,
         /// Numbers of direct chats, and of members of groups.
         whatsapp_phone: Query<Option<String>>,
-        /// Labels.
+        /// Labels; one with commas in it is found too where it is the whole value.
         label: Query<Option<String>>,
         /// Ids of accounts, `<digits>@s.whatsapp.net`.
         whatsapp_account_id: Query<Option<String>>,
         /// E-mail addresses of those who look after chats.
         responsible: Query<Option<String>>,
         /// Whether they are closed.
-        closed: Query<Option<bool>>,
+        closed: Query<Written<bool>>,
         /// Whether they have been read.
-        read: Query<Option<bool>>,
+        read: Query<Written<bool>>,
         /// Whether they are groups.
-        group: Query<Option<bool>>,
+        group: Query<Written<bool>>,
         /// Whether they are answered automatically.
-        chatgpt_autoresponse_enabled: Query<Option<bool>>,
+        chatgpt_autoresponse_enabled: Query<Written<bool>>,
         /// Made at this ISO 8601 date or date-time or later; in the workspace's zone where it has no offset.
         created_after: Query<Option<String>>,
         /// Made at this ISO 8601 date or date-time or earlier; in the workspace's zone where it has no offset.
         created_before: Query<Option<String>>,
         /// Whether to add `last_message`, for which the token needs `messages:read` as well.
-        with_msg: Query<Option<bool>>,
+        with_msg: Query<Written<bool>>,
     ) -> Result<Json<Envelope<ChatList>>, WorkspaceFailure> {
         let caller = caller.admit(Scope::ChatsRead).await?;
-        let last_messages = last_messages(caller, with_msg.0)?;
-        let (page, zone) = (PageNumber::parse(page.0)?, &caller.workspace.time_zone);
+        let last_messages = last_messages(caller, with_msg.read("with_msg")?)?;
+        let (page, zone) = (PageNumber::parse(page.read("page")?)?, &caller.workspace.time_zone);
         let text = FilterText {
             name: name.0,
             phone: phone.0,
@@ -262,10 +264,10 @@ impl ChatsApi {
             created_before: created_before.0,
         };
         let filter = Filter {
-            closed: closed.0,
-            read: read.0,
-            group: group.0,
-            autoresponse: chatgpt_autoresponse_enabled.0,
+            closed: closed.read("closed")?,
+            read: read.read("read")?,
+            group: group.read("group")?,
+            autoresponse: chatgpt_autoresponse_enabled.read("chatgpt_autoresponse_enabled")?,
             ..Filter::parse(&text, zone)?
         };
         let page = list::list(&self.app, caller.workspace.id, &filter, last_messages, page).await?;

@@ -34,10 +34,16 @@ struct FieldError {
     msg: String,
 }
 
+const NO_JSON: &str = "send the body as JSON, with the header Content-Type: application/json";
+
 impl Dialect for WorkspaceError {
+    // The contract has 400 for whatever is wrong with a body.
+    const WITHOUT_STATUSES: &'static [u16] = &[415];
+
     fn status(error: &Error) -> StatusCode {
         match error.code().kind() {
             Kind::Exhausted => StatusCode::FORBIDDEN,
+            Kind::UnsupportedMediaType => StatusCode::BAD_REQUEST,
             kind => status_of(kind),
         }
     }
@@ -48,9 +54,13 @@ impl Dialect for WorkspaceError {
             Error::InvalidBody { field: Some(field), reason } => Some((field.clone(), reason.clone())),
             _ => None,
         };
+        let message = match error {
+            Error::UnsupportedMediaType => NO_JSON.to_owned(),
+            error => error.description(),
+        };
         Self {
             status: "error".to_owned(),
-            message: error.description(),
+            message,
             error_code: word(error.code()).to_owned(),
             errors: field.map(|(field, msg)| vec![FieldError { fields: vec![field], msg }]),
         }

@@ -28,10 +28,12 @@ use crate::{
             auth::TokenAuth,
             dialect::WorkspaceFailure,
             ok,
+            query::Written,
             uploads::{UnreadForm, unnamed},
         },
     },
     idempotency::Repeatable,
+    page::PageNumber,
     token::Scope,
 };
 
@@ -176,16 +178,19 @@ impl FilesApi {
 
     /// List files
     ///
-    /// The newest first, at most 1000.
+    /// The newest first, in pages of 1000: where a page has fewer, it is the last.
     #[oai(path = "/files", method = "get", operation_id = "list_files")]
     async fn list(
         &self,
         caller: TokenAuth,
         /// A part of their names, without regard to case.
         filename: Query<Option<String>>,
+        /// Number of the page, from 1. An extension.
+        page: Query<Written<i64>>,
     ) -> Result<Json<Envelope<Vec<FileView>>>, WorkspaceFailure> {
         let workspace = &caller.admit(Scope::FilesRead).await?.workspace;
-        let files = read::list(&self.app, workspace.id, filename.0.as_deref()).await?;
+        let page = PageNumber::parse(page.read("page")?)?;
+        let files = read::list(&self.app, workspace.id, filename.0.as_deref(), page).await?;
         Ok(ok(files.iter().map(|details| FileView::new(details, &workspace.time_zone)).collect()))
     }
 

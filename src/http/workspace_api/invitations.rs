@@ -46,7 +46,8 @@ struct InviteRequest {
     last_name: Option<String>,
     /// Title of the team; the default team where absent.
     team_title: Option<String>,
-    /// `admin` or `agent`, which is the default, without regard to case.
+    /// `admin`, `team_supervisor`, `teammate`, `agent`, which is the default, or `collaborator`, without regard to case.
+    /// There are admins and agents here: all but `admin` become, and are shown as, an `Agent`.
     role: Option<String>,
 }
 

@@ -29,6 +29,7 @@ use crate::{
             dialect::WorkspaceFailure,
             messages::{MessageList, direction},
             ok,
+            query::Written,
             sending::{self, SendAsMemberRequest, SendToPhoneRequest, SentView},
         },
     },
@@ -73,35 +74,35 @@ impl MemberApi {
         &self,
         caller: TokenAuth,
         /// Number of the page, from 1.
-        page: Query<Option<i64>>,
+        page: Query<Written<i64>>,
         /// Parts of names, without regard to case.
         name: Query<Option<String>>,
         /// Numbers of direct chats, and of members of groups.
         whatsapp_phone: Query<Option<String>>,
-        /// Labels.
+        /// Labels; one with commas in it is found too where it is the whole value.
         label: Query<Option<String>>,
         /// Ids of accounts, `<digits>@s.whatsapp.net`.
         whatsapp_account_id: Query<Option<String>>,
         /// E-mail addresses of those who look after chats.
         responsible: Query<Option<String>>,
         /// Whether they are closed.
-        closed: Query<Option<bool>>,
+        closed: Query<Written<bool>>,
         /// Whether they have been read.
-        read: Query<Option<bool>>,
+        read: Query<Written<bool>>,
         /// Whether they are groups.
-        group: Query<Option<bool>>,
+        group: Query<Written<bool>>,
         /// Whether they are answered automatically.
-        chatgpt_autoresponse_enabled: Query<Option<bool>>,
+        chatgpt_autoresponse_enabled: Query<Written<bool>>,
         /// Made at this ISO 8601 date or date-time or later; in the workspace's zone where it has no offset.
         created_after: Query<Option<String>>,
         /// Made at this ISO 8601 date or date-time or earlier; in the workspace's zone where it has no offset.
         created_before: Query<Option<String>>,
         /// Whether to add `last_message`, for which the token needs `messages:read` as well.
-        with_msg: Query<Option<bool>>,
+        with_msg: Query<Written<bool>>,
     ) -> Result<Json<Envelope<ChatList>>, WorkspaceFailure> {
         let caller = caller.admit(Scope::ChatsRead).await?;
-        let last_messages = last_messages(caller, with_msg.0)?;
-        let (page, zone) = (PageNumber::parse(page.0)?, &caller.workspace.time_zone);
+        let last_messages = last_messages(caller, with_msg.read("with_msg")?)?;
+        let (page, zone) = (PageNumber::parse(page.read("page")?)?, &caller.workspace.time_zone);
         let text = FilterText {
             name: name.0,
             phone: None,
@@ -113,10 +114,10 @@ impl MemberApi {
             created_before: created_before.0,
         };
         let filter = Filter {
-            closed: closed.0,
-            read: read.0,
-            group: group.0,
-            autoresponse: chatgpt_autoresponse_enabled.0,
+            closed: closed.read("closed")?,
+            read: read.read("read")?,
+            group: group.read("group")?,
+            autoresponse: chatgpt_autoresponse_enabled.read("chatgpt_autoresponse_enabled")?,
             view: View::of(&caller.user),
             ..Filter::parse(&text, zone)?
         };
@@ -135,9 +136,9 @@ impl MemberApi {
         /// Number of the chat.
         chat_id: Path<String>,
         /// Number of the page, from 1.
-        page: Query<Option<i64>>,
+        page: Query<Written<i64>>,
         /// Whether they were sent from the workspace's account.
-        from_me: Query<Option<bool>>,
+        from_me: Query<Written<bool>>,
         /// Of this ISO 8601 date or date-time or later; in the workspace's zone where it has no offset.
         after: Query<Option<String>>,
         /// Of this ISO 8601 date or date-time or earlier; in the workspace's zone where it has no offset.
@@ -151,7 +152,7 @@ impl MemberApi {
     ) -> Result<Json<Envelope<MessageList>>, WorkspaceFailure> {
         let caller = caller.admit(Scope::MessagesRead).await?;
         let (workspace, zone) = (&caller.workspace, &caller.workspace.time_zone);
-        let page = PageNumber::parse(page.0)?;
+        let page = PageNumber::parse(page.read("page")?)?;
         let text = messages::FilterText {
             after: after.0,
             before: before.0,
@@ -160,7 +161,7 @@ impl MemberApi {
             sorting_order: sorting_order.0,
         };
         let parsed = messages::Filter::parse(&text, zone)?;
-        let filter = messages::Filter { direction: from_me.0.map(direction), ..parsed };
+        let filter = messages::Filter { direction: from_me.read("from_me")?.map(direction), ..parsed };
         visibility::require(self.app.db.reader(), workspace.id, View::of(&caller.user), &chat_id.0).await?;
         let found = read::of_chat(&self.app, workspace.id, &chat_id.0, &filter, page).await?;
         Ok(ok(MessageList::new(&self.app, &found, zone)))
@@ -168,7 +169,8 @@ impl MemberApi {
 
     /// Send a message in a chat that the token's user sees
     ///
-    /// From the chat's own account. Costs one credit, given back if the message fails.
+    /// From the chat's own account. A text or a file costs one credit, both together two, given back if the message
+    /// fails.
     #[oai(path = "/v2/chats/:chat_id/messages", method = "post", operation_id = "send_message_in_chat_of_member")]
     async fn send_in_chat(
         &self,
@@ -185,8 +187,8 @@ impl MemberApi {
 
     /// Send a message to a phone number as the token's user
     ///
-    /// An agent sends from its own accounts only. The chat is made if there is none. Costs one credit, given back if
-    /// the message fails.
+    /// An agent sends from its own accounts only. The chat is made if there is none. A text or a file costs one credit,
+    /// both together two, given back if the message fails.
     #[oai(path = "/v2/messages", method = "post", operation_id = "send_message_as_member")]
     async fn send_to_phone(
         &self,

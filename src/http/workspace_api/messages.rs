@@ -27,6 +27,7 @@ use crate::{
             auth::TokenAuth,
             dialect::WorkspaceFailure,
             ok,
+            query::Written,
             reactions::ReactionsView,
             sending::{self, SendInChatRequest, SentView},
         },
@@ -155,7 +156,7 @@ impl SummaryView {
     }
 
     /// The same with how the call ended that it stands for.
-    fn ended(self, call: Option<&call::Model>) -> Self {
+    pub(super) fn ended(self, call: Option<&call::Model>) -> Self {
         match call {
             Some(call) => Self { status: call.outcome.to_string(), ..self },
             None => self,
@@ -274,9 +275,9 @@ impl MessagesApi {
         /// Number of the chat.
         chat_id: Path<String>,
         /// Number of the page, from 1.
-        page: Query<Option<i64>>,
+        page: Query<Written<i64>>,
         /// Whether they were sent from the workspace's account.
-        from_me: Query<Option<bool>>,
+        from_me: Query<Written<bool>>,
         /// Of this ISO 8601 date or date-time or later; in the workspace's zone where it has no offset.
         after: Query<Option<String>>,
         /// Of this ISO 8601 date or date-time or earlier; in the workspace's zone where it has no offset.
@@ -290,7 +291,7 @@ impl MessagesApi {
     ) -> Result<Json<Envelope<MessageList>>, WorkspaceFailure> {
         let workspace = &caller.admit(Scope::MessagesRead).await?.workspace;
         let zone = &workspace.time_zone;
-        let page = PageNumber::parse(page.0)?;
+        let page = PageNumber::parse(page.read("page")?)?;
         let text = FilterText {
             after: after.0,
             before: before.0,
@@ -298,7 +299,7 @@ impl MessagesApi {
             before_message: before_message.0,
             sorting_order: sorting_order.0,
         };
-        let filter = Filter { direction: from_me.0.map(direction), ..Filter::parse(&text, zone)? };
+        let filter = Filter { direction: from_me.read("from_me")?.map(direction), ..Filter::parse(&text, zone)? };
         let found = read::of_chat(&self.app, workspace.id, &chat_id.0, &filter, page).await?;
         Ok(ok(MessageList::new(&self.app, &found, zone)))
     }

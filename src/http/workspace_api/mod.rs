@@ -31,6 +31,7 @@ mod labels;
 mod member;
 mod messages;
 mod notes;
+mod query;
 mod reactions;
 mod search;
 mod sending;

@@ -9,6 +9,7 @@ use crate::{
     error::Result,
     http::workspace_api::{
         Envelope, auth::TokenAuth, chats::ChatView, dialect::WorkspaceFailure, messages::SummaryView, ok,
+        query::Written,
     },
     page::PageNumber,
     search::{self, Hit, Question},
@@ -62,11 +63,11 @@ impl SearchApi {
         /// What is looked for, 1 to 256 characters with at most 16 words.
         q: Query<String>,
         /// Number of the page, from 1.
-        page: Query<Option<i64>>,
+        page: Query<Written<i64>>,
     ) -> Result<Json<Envelope<HitList>>, WorkspaceFailure> {
         let caller = caller.admit(Scope::ChatsRead).await?;
         caller.scopes.require(Scope::MessagesRead)?;
-        let (question, page) = (Question::parse(&q.0)?, PageNumber::parse(page.0)?);
+        let (question, page) = (Question::parse(&q.0)?, PageNumber::parse(page.read("page")?)?);
         let zone = &caller.workspace.time_zone;
         let found = search::find(&self.app, caller.workspace.id, &question, page).await?;
         let chats = found.items.iter().map(|hit| HitView::new(&self.app, hit, zone)).collect();

@@ -245,7 +245,7 @@ impl SendingApi {
     /// Send a message to the chat of a name
     ///
     /// Deprecated: names may change, and chats that came by themselves may share one; of several the chat with the
-    /// newest message is meant. Costs one credit, given back if the message fails.
+    /// newest message is meant. A text or a file costs one credit, both together two, given back if the message fails.
     #[oai(path = "/messages/to_chat_name", method = "post", operation_id = "send_message_to_chat_name", deprecated)]
     async fn to_chat_name(
         &self,

@@ -200,7 +200,10 @@ impl<'a> ApiExtractor<'a> for UnreadForm {
             ..MetaSchema::new("object")
         };
         Some(MetaRequest {
-            description: Some("A file. Its name and type may be given beside it; a caption is read where it is shown."),
+            description: Some(
+                "A file. Its name and type may be given beside it. A caption is read by `file_message` and ignored \
+                 by others.",
+            ),
             content: vec![MetaMediaType {
                 content_type: "multipart/form-data",
                 schema: MetaSchemaRef::Inline(Box::new(schema)),

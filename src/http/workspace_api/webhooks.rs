@@ -16,7 +16,7 @@ use crate::{
     http::{
         body::UnreadJson,
         formats::local_time,
-        workspace_api::{Envelope, auth::TokenAuth, dialect::WorkspaceFailure, ok},
+        workspace_api::{Envelope, auth::TokenAuth, dialect::WorkspaceFailure, ok, query::Written},
     },
     idempotency::Repeatable,
     token::Scope,
@@ -333,13 +333,13 @@ impl WebhooksApi {
         /// Where the page before ended.
         cursor: Query<Option<String>>,
         /// Most deliveries, 1 to 200; 50 where absent.
-        limit: Query<Option<i64>>,
+        limit: Query<Written<i64>>,
         /// `pending`, `delivered` or `dead`.
         state: Query<Option<String>>,
     ) -> Result<Json<Envelope<DeliveryList>>, WorkspaceFailure> {
         let admitted = caller.admit(Scope::WebhooksRead).await?;
         let zone = &admitted.workspace.time_zone;
-        let place = Place::parse(cursor.0.as_deref(), limit.0)?;
+        let place = Place::parse(cursor.0.as_deref(), limit.read("limit")?)?;
         let filter = Filter::parse(state.0.as_deref(), None)?;
         let page = deliveries::list(&self.app, admitted, &webhook_id.0, &filter, &place).await?;
         let deliveries = page.items.iter().map(|delivery| DeliveryView::new(delivery, zone)).collect();
@@ -349,7 +349,8 @@ impl WebhooksApi {
     /// Send an event again
     ///
     /// An extension. Queues a new delivery of the same event, with the same bytes, `webhook-id` and number, whatever
-    /// became of the first. 409 while the webhook is disabled.
+    /// became of the first. 409 while the webhook is disabled. The address of an attachment is the same too, and may
+    /// have run out by then: `GET /messages/{message_uid}` has a new one.
     #[oai(
         path = "/webhooks/:webhook_id/deliveries/:delivery_id/resend",
         method = "post",

@@ -96,7 +96,7 @@ pub async fn of_message(app: &App, workspace_id: WorkspaceId, uid: &str) -> Resu
 /// Sets the account's own reaction to a message, or takes it back. It costs nothing.
 ///
 /// # Errors
-/// `message_not_found`; `reaction_refused` for notes and messages that failed; `channel_not_connected`.
+/// `message_not_found`; `reaction_refused` for notes, calls and messages that failed; `channel_not_connected`.
 pub async fn react(
     app: &App,
     caller: &WorkspaceCaller,
@@ -166,12 +166,11 @@ pub(crate) async fn store_received(
     let message = found.ok_or_else(|| Error::MessageNotFound(incoming.provider_ref.clone()))?;
     let id = incoming.from.as_str();
     store::lock(tx, &message).await?;
-    let is_own = id == channel.external_id;
     let before = store::of(tx, &message, id).await?.map(|reaction| reaction.emoji);
     if before.as_deref() == incoming.emoji.as_ref().map(Emoji::as_str) {
         return Ok((message.id, false));
     }
-    if is_own {
+    if id == channel.external_id {
         let by = (&channel, app.clock.now());
         place_own(app, tx, by, &message, before.as_deref(), incoming.emoji.as_ref()).await?;
         return Ok((message.id, true));
@@ -181,7 +180,7 @@ pub(crate) async fn store_received(
     let name = named.or_else(|| chat.filter(|chat| chat.jid == id).map(|chat| chat.name)).unwrap_or_default();
     let phone = incoming.from.phone();
     let phone = phone.as_ref().map(Phone::as_str);
-    let reactor = store::Reactor { id, name: &name, phone, is_own, at: app.clock.now() };
+    let reactor = store::Reactor { id, name: &name, phone, is_own: false, at: app.clock.now() };
     place(app, tx, &message, &reactor, before.as_deref(), incoming.emoji.as_ref()).await?;
     Ok((message.id, true))
 }

@@ -20,7 +20,7 @@ pub struct FilterText {
     pub after_message: Option<String>,
     /// Older than the message with this uid.
     pub before_message: Option<String>,
-    /// `asc` or `desc`.
+    /// `asc` or `desc`, in any case.
     pub sorting_order: Option<String>,
 }
 
@@ -58,7 +58,7 @@ impl Filter {
     /// `invalid_request` naming the parameter; `message_not_found` for what is no uid.
     pub fn parse(text: &FilterText, zone: &str) -> Result<Self> {
         let span = |field, text| given(text).map(|text| TimeSpan::parse(field, text, zone)).transpose();
-        let order = match given(&text.sorting_order) {
+        let order = match given(&text.sorting_order).map(str::to_ascii_lowercase).as_deref() {
             None => SortingOrder::default(),
             Some("asc") => SortingOrder::Ascending,
             Some("desc") => SortingOrder::Descending,

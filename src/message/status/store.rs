@@ -18,6 +18,7 @@ use sea_orm::{
 use crate::{
     app::App,
     error::Result,
+    file,
     message::status::{GoneOut, Receipt},
 };
 
@@ -94,10 +95,12 @@ pub(super) async fn without_answer(tx: &DatabaseTransaction, gone: &GoneOut<'_>)
         .order_by_asc(Column::Id)
         .all(tx)
         .await?;
+    let files = file::by_ids(tx, chat.workspace_id, found.iter().filter_map(|message| message.file_id)).await?;
+    let is_its_name = |id| files.get(&id).is_some_and(|file| file.filename == gone.text);
     let says_so = |message: &Model| match &message.text {
         // Networks take spaces at the ends away.
         Some(text) => text.trim() == gone.text.trim(),
-        None => gone.has_file || gone.text.is_empty(),
+        None => gone.text.is_empty() || gone.has_file && message.file_id.is_some_and(is_its_name),
     };
     Ok(found.into_iter().find(says_so))
 }

@@ -3,8 +3,13 @@
 //! A lane is one owner's endpoint as this worker sees it. At most [`IN_FLIGHT`] requests are open in all,
 //! [`PER_PARTNER`] to one partner, [`PER_SUBSCRIPTION`] to one subscription, one to an endpoint that fails, and
 //! [`TO_FAILING`] to failing endpoints together; the slots are given out in the order in which they were asked for. All
-//! subscriptions of one workspace together cannot take all slots, not even in the moment in which they begin to fail. How many deliveries a lane may hold leased follows
-//! from how fast its endpoint answers: a fast one gets enough to be kept busy, a slow one no more than it works on.
+//! subscriptions of one workspace together cannot take all slots, not even in the moment in which they begin to fail.
+//! How many deliveries a lane may hold leased follows from how fast its endpoint answers: a fast one gets enough to be
+//! kept busy, a slow one no more than it works on.
+//!
+//! Deliveries of a subscription go one after the other in the order in which they were leased, and while it does not
+//! fail they are leased in the order in which things happened, by one worker at a time. Those of a partner, whose
+//! contract promises no order, go side by side.
 
 use std::{
     collections::HashMap,
@@ -25,8 +30,8 @@ use crate::webhook::{
 pub const IN_FLIGHT: usize = 64;
 /// Most requests open to one partner.
 pub const PER_PARTNER: i64 = 8;
-/// Most requests open to one subscription.
-pub const PER_SUBSCRIPTION: i64 = 4;
+/// Most requests open to one subscription: with two, one could overtake the other.
+pub const PER_SUBSCRIPTION: i64 = 1;
 /// Most requests open to endpoints that fail.
 pub const TO_FAILING: usize = 32;
 /// Most lanes that one lease fills.
@@ -55,16 +60,26 @@ pub(super) struct Lane {
     pending: AtomicI64,
     is_failing: AtomicBool,
     last_ms: AtomicI64,
+    /// The turn of the delivery that was leased last; only where they go one after the other.
+    last_turn: Option<Mutex<Arc<Semaphore>>>,
 }
 
 /// A delivery's place on its lane, from lease to settlement.
-pub(super) struct Ticket(Arc<Lane>);
+pub(super) struct Ticket {
+    lane: Arc<Lane>,
+    /// Its own turn, and the one before.
+    turns: Option<(Arc<Semaphore>, Arc<Semaphore>)>,
+}
+
+/// A delivery's turn, which has no permits and is closed when it is over.
+struct Turn<'a>(Option<&'a Semaphore>);
 
 /// The right to have a request open, as long as it is held.
 pub(super) struct Slots<'a> {
     _all: SemaphorePermit<'a>,
     _failing: Option<(SemaphorePermit<'a>, SemaphorePermit<'a>)>,
     _lane: SemaphorePermit<'a>,
+    _turn: Turn<'a>,
 }
 
 impl Lanes {
@@ -92,7 +107,11 @@ impl Lanes {
         let (mut failing, mut rooms) = (Vec::new(), Vec::new());
         for one in waiting {
             let Some(lane) = lanes.get(&one.owner) else { continue };
-            let room = Room { owner: one.owner.clone(), count: lane.room() };
+            let in_order = lane.last_turn.is_some() && !lane.is_failing();
+            if in_order && one.is_taken {
+                continue;
+            }
+            let room = Room { owner: one.owner.clone(), count: lane.room(), in_order };
             match room.count {
                 ..=0 => {}
                 _ if lane.is_failing() => failing.push(room),
@@ -109,24 +128,30 @@ impl Lanes {
         rooms
     }
 
-    /// A place for a delivery that was leased.
+    /// A place for a delivery that was leased, behind those that were leased before.
     pub(super) fn ticket(&self, owner: &Owner) -> Ticket {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let lane = Arc::clone(lanes.entry(owner.clone()).or_insert_with(|| Lane::of(owner)));
         lane.pending.fetch_add(1, Ordering::Relaxed);
-        Ticket(lane)
+        let turns = lane.last_turn.as_ref().map(|last| {
+            let own = Arc::new(Semaphore::new(0));
+            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            (Arc::clone(&own), std::mem::replace(&mut *last, own))
+        });
+        Ticket { lane, turns }
     }
 
     /// Waits until a request may be opened; `None` once the worker is stopping.
     pub(super) async fn enter<'a>(&'a self, ticket: &'a Ticket) -> Option<Slots<'a>> {
-        let lane = ticket.0.slots.acquire().await.ok()?;
-        let failing = if ticket.0.is_failing() {
-            Some((ticket.0.slot_of_failing.acquire().await.ok()?, self.slots_of_failing.acquire().await.ok()?))
+        let turn = ticket.turn().await;
+        let lane = ticket.lane.slots.acquire().await.ok()?;
+        let failing = if ticket.lane.is_failing() {
+            Some((ticket.lane.slot_of_failing.acquire().await.ok()?, self.slots_of_failing.acquire().await.ok()?))
         } else {
             None
         };
         let all = self.slots.acquire().await.ok()?;
-        Some(Slots { _all: all, _failing: failing, _lane: lane })
+        Some(Slots { _all: all, _failing: failing, _lane: lane, _turn: turn })
     }
 
     /// Lets nobody in any more.
@@ -138,9 +163,13 @@ impl Lanes {
 
 impl Lane {
     fn of(owner: &Owner) -> Arc<Self> {
-        let most = match owner {
-            Owner::Partner(_) => PER_PARTNER,
-            Owner::Subscription(_) => PER_SUBSCRIPTION,
+        let (most, last_turn) = match owner {
+            Owner::Partner(_) => (PER_PARTNER, None),
+            Owner::Subscription(_) => {
+                let over = Semaphore::new(0);
+                over.close();
+                (PER_SUBSCRIPTION, Some(Mutex::new(Arc::new(over))))
+            }
         };
         Arc::new(Self {
             most,
@@ -149,6 +178,7 @@ impl Lane {
             pending: AtomicI64::new(0),
             is_failing: AtomicBool::new(false),
             last_ms: AtomicI64::new(AHEAD_MS),
+            last_turn,
         })
     }
 
@@ -180,14 +210,33 @@ impl Lane {
 impl Ticket {
     /// Remembers how a request went. Tells whether the endpoint failed before.
     pub(super) fn note(&self, is_success: bool, duration_ms: i64) -> bool {
-        self.0.last_ms.store(duration_ms, Ordering::Relaxed);
-        self.0.is_failing.swap(!is_success, Ordering::Relaxed)
+        self.lane.last_ms.store(duration_ms, Ordering::Relaxed);
+        self.lane.is_failing.swap(!is_success, Ordering::Relaxed)
+    }
+
+    /// Waits for its turn.
+    async fn turn(&self) -> Turn<'_> {
+        let Some((own, before)) = &self.turns else { return Turn(None) };
+        // There are no permits: it returns when the turn before is over.
+        let _ = before.acquire().await;
+        Turn(Some(own))
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.0.pending.fetch_sub(1, Ordering::Relaxed);
+        self.lane.pending.fetch_sub(1, Ordering::Relaxed);
+        if let Some((own, _)) = &self.turns {
+            own.close();
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some(own) = self.0 {
+            own.close();
+        }
     }
 }
 
@@ -199,7 +248,7 @@ mod tests {
     use crate::webhook::{hook, subscription};
 
     fn waiting(id: &str, is_failing: bool) -> Waiting {
-        Waiting { owner: Owner::Partner(PartnerId::parse(id).expect("an id")), is_failing }
+        Waiting { owner: Owner::Partner(PartnerId::parse(id).expect("an id")), is_failing, is_taken: false }
     }
 
     fn counts(rooms: &[Room]) -> Vec<(&str, i64)> {
@@ -214,8 +263,9 @@ mod tests {
     fn all_webhooks_of_a_workspace_that_begin_to_fail_leave_slots_to_others() {
         let lanes = Lanes::new();
         let most = i64::try_from(subscription::MOST + hook::MOST).expect("a number");
-        let all: Vec<Waiting> =
-            (0..most).map(|id| Waiting { owner: Owner::Subscription(SubscriptionId(id)), is_failing: false }).collect();
+        let all: Vec<Waiting> = (0..most)
+            .map(|id| Waiting { owner: Owner::Subscription(SubscriptionId(id)), is_failing: false, is_taken: false })
+            .collect();
         let rooms = lanes.rooms(&all, 0);
         assert!(rooms.iter().all(|room| room.count == PER_SUBSCRIPTION));
         let most: i64 = rooms.iter().map(|room| room.count).sum();
@@ -254,6 +304,34 @@ mod tests {
         assert_eq!(counts(&more).first(), Some(&("healthy", 8)));
         assert_eq!(more.len(), 3, "two more that fail");
         drop(held);
+    }
+
+    #[test]
+    fn only_subscriptions_that_do_not_fail_are_leased_in_order_and_by_one_worker() {
+        let lanes = Lanes::new();
+        let subscription =
+            |id, is_failing| Waiting { owner: Owner::Subscription(SubscriptionId(id)), is_failing, is_taken: false };
+        let all = [subscription(1, false), subscription(2, true), waiting("acme", false)];
+        let in_order: Vec<bool> = lanes.rooms(&all, 0).iter().map(|room| room.in_order).collect();
+        assert_eq!(in_order, [true, false, false], "those that fail come last");
+        let taken = all.map(|one| Waiting { is_taken: true, ..one });
+        assert_eq!(lanes.rooms(&taken, 0).len(), 2, "another worker has the first");
+    }
+
+    #[tokio::test]
+    async fn a_subscription_is_told_in_the_order_of_leases_whoever_asks_first() {
+        let lanes = Lanes::new();
+        let owner = Owner::Subscription(SubscriptionId(1));
+        let [first, second, third] = [(); 3].map(|()| lanes.ticket(&owner));
+        let mut last = Box::pin(lanes.enter(&third));
+        assert!(futures_util::poll!(&mut last).is_pending());
+        let open = lanes.enter(&first).await.expect("a slot");
+        assert!(futures_util::poll!(Box::pin(lanes.enter(&second))).is_pending());
+        assert!(futures_util::poll!(&mut last).is_pending());
+        drop(open);
+        assert!(futures_util::poll!(&mut last).is_pending(), "the second has not had its turn");
+        drop(second);
+        assert!(last.await.is_some(), "one that is given up blocks nobody");
     }
 
     #[tokio::test]

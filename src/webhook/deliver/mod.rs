@@ -112,6 +112,8 @@ pub(super) async fn at_once(
     };
     let outcome = carry(app, &lanes, parcel).await;
     settle::settle(app, lease, &[outcome]).await;
+    // Workers have left the owner's other deliveries alone meanwhile.
+    app.signals.publish(Signal::Event);
     Ok(())
 }
 
@@ -165,7 +167,7 @@ async fn settle_what_arrives(app: &App, lanes: &Lanes, lease: LeaseId, mut arriv
 /// Leases what is due and there is room for.
 async fn take(app: &App, lanes: &Lanes, lease: LeaseId) -> Result<Vec<Parcel>> {
     let now = app.clock.now();
-    let waiting = store::waiting(app.db.reader(), now).await?;
+    let waiting = store::waiting(app.db.reader(), lease, now).await?;
     let rooms = lanes.rooms(&waiting, u32::from_be_bytes(app.clock.random()));
     if rooms.is_empty() {
         return Ok(Vec::new());

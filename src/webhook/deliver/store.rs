@@ -2,6 +2,11 @@
 //!
 //! A lease is a due date in the future and the name of the worker's turn. Whoever settles names the turn, so that a
 //! worker whose lease has ended changes nothing any more.
+//!
+//! Where the order counts, an owner's deliveries are one worker's at a time: nobody leases any while another has some,
+//! and on PostgreSQL a lock that lasts as long as the transaction keeps two from looking at the same moment.
+
+use std::collections::BTreeSet;
 
 use entity::{
     delivery::{Column, Entity, State},
@@ -16,7 +21,16 @@ use sea_orm::{
     QueryOrder, QuerySelect, Statement, UpdateMany, Value, sea_query::Expr,
 };
 
-use crate::{error::Result, webhook::Owner};
+use uuid::Uuid;
+
+use crate::{
+    error::Result,
+    webhook::{Owner, deliver::LEASE_SECONDS, tell::OWN_MESSAGE_SECONDS},
+};
+
+/// Of how many due deliveries the first are found where the order counts. Those that are told of later than they
+/// happened are put in their place among so many.
+const LOOKED_THROUGH: i64 = 128;
 
 /// An owner that has due deliveries.
 #[derive(Debug)]
@@ -24,6 +38,8 @@ pub(super) struct Waiting {
     pub(super) owner: Owner,
     /// Whether its endpoint fails.
     pub(super) is_failing: bool,
+    /// Whether it is a subscription some of whose deliveries another worker has.
+    pub(super) is_taken: bool,
 }
 
 /// A delivery that is ours until the lease ends.
@@ -40,6 +56,8 @@ pub(super) struct Leased {
 pub(super) struct Room {
     pub(super) owner: Owner,
     pub(super) count: i64,
+    /// Whether they are to be the first of all that happened, and nobody else may have any.
+    pub(super) in_order: bool,
 }
 
 #[derive(FromQueryResult)]
@@ -47,6 +65,7 @@ struct WaitingRow {
     partner_id: Option<PartnerId>,
     subscription_id: Option<SubscriptionId>,
     is_failing: bool,
+    is_taken: bool,
 }
 
 #[derive(FromQueryResult)]
@@ -85,24 +104,28 @@ const WAITING: &str = "
         FROM subscription WHERE subscription.id IS NOT NULL
     )
     SELECT waiting.partner_id, waiting.subscription_id,
-        (w.failing_since IS NOT NULL OR COALESCE(s.errors_counter, 0) > 0) AS is_failing
+        (w.failing_since IS NOT NULL OR COALESCE(s.errors_counter, 0) > 0) AS is_failing, EXISTS (
+            SELECT 1 FROM deliveries d WHERE d.due_at IS NOT NULL AND d.subscription_id = waiting.subscription_id
+            AND d.due_at > $1 AND d.due_at <= $2 AND d.lease <> $3
+        ) AS is_taken
     FROM waiting LEFT JOIN partner_webhooks w ON w.partner_id = waiting.partner_id
     LEFT JOIN webhook_subscriptions s ON s.id = waiting.subscription_id
     WHERE waiting.oldest <= $1
     ORDER BY waiting.oldest, waiting.partner_id, waiting.subscription_id";
 
-pub(super) async fn waiting(db: &impl ConnectionTrait, now: Timestamp) -> Result<Vec<Waiting>> {
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), WAITING, [now.into()]);
+pub(super) async fn waiting(db: &impl ConnectionTrait, lease: LeaseId, now: Timestamp) -> Result<Vec<Waiting>> {
+    let values = [now.into(), last_lease(now).into(), lease.into()];
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), WAITING, values);
     let rows = WaitingRow::find_by_statement(statement).all(db).await?;
     let waiting = |row: WaitingRow| {
         let owner = Owner::from_columns(row.partner_id, row.subscription_id)?;
-        Some(Waiting { owner, is_failing: row.is_failing })
+        Some(Waiting { owner, is_failing: row.is_failing, is_taken: row.is_taken })
     };
     Ok(rows.into_iter().filter_map(waiting).collect())
 }
 
-/// Takes due deliveries, the oldest of each owner, for the turn `lease` until `until`. What another worker is taking
-/// at this moment is passed over.
+/// Takes due deliveries, the oldest of each owner, for the turn `lease` until `until`; each owner's come in the order in
+/// which things happened. What another worker is taking at this moment is passed over.
 pub(super) async fn lease(
     tx: &DatabaseTransaction,
     rooms: &[Room],
@@ -112,10 +135,19 @@ pub(super) async fn lease(
 ) -> Result<Vec<Leased>> {
     let backend = tx.get_database_backend();
     let skip = if backend == DbBackend::Postgres { "FOR NO KEY UPDATE SKIP LOCKED" } else { "" };
+    let free = free(tx, rooms).await?;
     let mut values: Vec<Value> = vec![now.into(), until.into(), lease.into()];
     let mut parts = Vec::with_capacity(rooms.len());
     for room in rooms {
         let (place, count) = (values.len() + 1, values.len() + 2);
+        if let (true, Owner::Subscription(id)) = (room.in_order, &room.owner) {
+            if free.contains(id) {
+                values.extend([(*id).into(), room.count.into(), now.plus_seconds(OWN_MESSAGE_SECONDS).into()]);
+                values.extend([DeliveryId(Uuid::max()).into(), last_lease(now).into()]);
+                parts.push(in_order(place, skip));
+            }
+            continue;
+        }
         let (column, owner): (_, Value) = match &room.owner {
             Owner::Partner(id) => ("partner_id", id.clone().into()),
             Owner::Subscription(id) => ("subscription_id", (*id).into()),
@@ -128,6 +160,9 @@ pub(super) async fn lease(
             ) AS of_{place}"
         ));
     }
+    if parts.is_empty() {
+        return Ok(Vec::new());
+    }
     let sql = format!(
         "WITH taken AS MATERIALIZED ({})
         UPDATE deliveries SET due_at = $2, lease = $3 WHERE id IN (SELECT id FROM taken)
@@ -139,7 +174,60 @@ pub(super) async fn lease(
         let owner = Owner::from_columns(row.partner_id, row.subscription_id)?;
         Some(Leased { id: row.id, event_id: row.event_id, owner, sequence: row.sequence, tries: row.tries })
     };
-    Ok(rows.into_iter().filter_map(leased).collect())
+    let mut leased: Vec<Leased> = rows.into_iter().filter_map(leased).collect();
+    leased.sort_unstable_by_key(|one| (one.sequence, one.id));
+    Ok(leased)
+}
+
+/// No lease ends later, even one by a clock that is ahead of ours.
+fn last_lease(now: Timestamp) -> Timestamp {
+    now.plus_seconds(2 * LEASE_SECONDS)
+}
+
+/// The first due deliveries of a subscription, whose id, count, a moment from now, the last of all ids and the end of
+/// the last lease are the values from `place` on: nothing while another worker has any, and nothing that happened after
+/// what is to be told of within the moment.
+fn in_order(place: usize, skip: &str) -> String {
+    let (count, soon, last, until) = (place + 1, place + 2, place + 3, place + 4);
+    format!(
+        "SELECT id FROM (
+            SELECT id FROM deliveries WHERE id IN (
+                SELECT id FROM (
+                    SELECT id, sequence FROM deliveries
+                    WHERE due_at IS NOT NULL AND subscription_id = ${place} AND due_at <= $1
+                    ORDER BY due_at, id LIMIT {LOOKED_THROUGH}
+                ) AS due_{place} WHERE id < COALESCE((
+                    SELECT id FROM deliveries
+                    WHERE due_at IS NOT NULL AND subscription_id = ${place} AND due_at > $1 AND due_at <= ${soon}
+                    AND tries = 0 AND lease IS NULL ORDER BY id LIMIT 1
+                ), ${last}) AND NOT EXISTS (
+                    SELECT 1 FROM deliveries
+                    WHERE due_at IS NOT NULL AND subscription_id = ${place} AND due_at > $1 AND due_at <= ${until}
+                    AND lease <> $3
+                )
+                ORDER BY COALESCE(sequence, 0), id LIMIT ${count}
+            ) {skip}
+        ) AS of_{place}"
+    )
+}
+
+/// Those subscriptions among the rooms in order whose deliveries nobody else is leasing at this moment.
+async fn free(tx: &DatabaseTransaction, rooms: &[Room]) -> Result<BTreeSet<SubscriptionId>> {
+    let of_room = |room: &Room| match &room.owner {
+        Owner::Subscription(id) if room.in_order => Some(*id),
+        _ => None,
+    };
+    let ids: Vec<SubscriptionId> = rooms.iter().filter_map(of_room).collect();
+    // SQLite has one writer.
+    if ids.is_empty() || tx.get_database_backend() != DbBackend::Postgres {
+        return Ok(ids.into_iter().collect());
+    }
+    let list = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let sql = "SELECT id FROM UNNEST(string_to_array($1, ',')::bigint[]) AS listed(id) \
+        WHERE pg_try_advisory_xact_lock(hashtextextended('webhook lane', id))";
+    let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, [list.into()]);
+    let rows = tx.query_all_raw(statement).await?;
+    rows.iter().map(|row| Ok(row.try_get("", "id")?)).collect()
 }
 
 /// The first due date after `now`.

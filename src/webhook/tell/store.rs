@@ -89,7 +89,8 @@ pub(super) async fn chats(tx: &DatabaseTransaction, ids: &[ChatId]) -> Result<Ve
         "SELECT c.id, c.workspace_id, c.name, c.phone, c.jid, c.is_group, c.closed, c.read, \
          c.autoresponse AND NOT c.autoresponse_locked AS is_answered_automatically, c.created_at, \
          CASE WHEN c.autoresponse AND NOT c.autoresponse_locked THEN (SELECT m.created_at FROM messages m \
-         WHERE m.id = c.last_message_id AND m.direction = 'received') END AS waiting_since, \
+         WHERE m.id = c.last_message_id AND m.direction = 'received' AND (m.kind IS NULL OR EXISTS (SELECT 1 \
+         FROM calls k WHERE k.id = m.id AND k.outcome = 'missed'))) END AS waiting_since, \
          c.last_message_id, c.last_message_at, r.display_name AS responsible_name, r.email AS responsible_email, \
          {ACCOUNT} FROM chats c JOIN workspaces w ON w.id = c.workspace_id \
          JOIN channels a ON a.account_id = c.account_id JOIN users o ON o.id = a.user_id \
