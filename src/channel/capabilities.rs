@@ -1,4 +1,7 @@
 //! What can be sent through channels of each type, and how much of it (`contracts/channels.md` 1.8).
+//!
+//! A web chat, which is ours, has no typing indicators: no surface tells us that somebody is writing an answer, so there
+//! is nothing that the widget could show.
 
 use entity::{
     channel::{ConnectorKind, Network},
