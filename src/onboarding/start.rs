@@ -1,6 +1,6 @@
 //! Starting an attempt on a link, at most five times. One that nobody could connect, for want of a connector or of room
-//! for a channel, fails at once and says why; its provider is not asked. While one is alive, starting again finds it, whatever is sent
-//! with it: two clicks sign in once.
+//! for a channel, fails at once and says why; its provider is not asked. While one is alive, starting again finds it,
+//! whatever is sent with it: two clicks sign in once.
 
 use entity::{
     attempt::{Failure, State},
