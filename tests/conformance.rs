@@ -37,6 +37,9 @@ pub(crate) trait Provider: Sized {
     /// shows only one shows it at once.
     const CODES: i32 = 3;
 
+    /// Whether it keeps an account that its network has let go, until it is disconnected or linked again here.
+    const KEEPS_ACCOUNTS: bool = false;
+
     /// Starts it and makes it the choice of the partner.
     async fn set_up(app: &TestApp, partner: &PartnerId) -> Self;
 
@@ -262,6 +265,11 @@ macro_rules! every_remote_connector {
             #[tokio::test]
             async fn a_session_that_is_down_is_repaired_or_given_up() {
                 linking::a_session_that_is_down_is_repaired_or_given_up::<$provider>().await;
+            }
+
+            #[tokio::test]
+            async fn a_session_that_was_given_up_may_come_back() {
+                linking::a_session_that_was_given_up_may_come_back::<$provider>().await;
             }
 
             #[tokio::test]

@@ -277,6 +277,8 @@ async fn numbers_that_fail_are_told_with_their_reason() {
         shop.partner.scan(text(&begun, "qr_code"), number).await.expect(200);
         let failed = get(&shop, "/whatsapp/status").await;
         assert_eq!((&failed["sync_status"], &failed["error_code"]), (&json!("CREATION_FAIL"), &json!(code)));
+        let failed = shop.get("/channels?status=error").await.expect(200);
+        assert_eq!(failed["data"].as_array().expect("channels").len(), 1, "{failed}");
     }
     let pairing =
         async |number: &str| post(&shop, "/whatsapp/connect", json!({ "pairing_phone_number": number })).await;
@@ -336,6 +338,46 @@ async fn what_is_linked_elsewhere_is_shown_here() {
     // What is made here is a channel like all others.
     let list = shop.get("/channels?status=active").await.expect(200);
     assert_eq!(list["data"].as_array().expect("channels").len(), 1, "{list}");
+}
+
+#[tokio::test]
+async fn what_is_linked_here_is_disconnected_by_the_partner_too() {
+    let app = TestApp::start().await;
+    let shop = Shop::open(&app).await;
+    let begun = post(&shop, "/whatsapp/connect", json!(null)).await.expect(200)["data"].clone();
+    shop.partner.scan(text(&begun, "qr_code"), "+15550001111").await.expect(200);
+    let account = async || shop.partner.overview(&shop.workspace).await["whatsapp_accounts"][0].clone();
+    let before = account().await;
+    assert_eq!(before["connected"], true);
+    let path = format!("/workspaces/{}/users/{}/whatsapp/disconnect", shop.workspace, before["user_id"]);
+    let ended = shop.partner.post(&path, json!(null)).await.expect(200);
+    assert_eq!((&ended["disconnected"], &ended["phone_number"]), (&json!(true), &json!("+15550001111")));
+    assert_eq!(ended["whatsapp_account_id"], before["whatsapp_account_id"]);
+    assert_eq!(account().await["connected"], false);
+    let status = get(&shop, "/whatsapp/status").await;
+    assert_eq!((&status["is_connected"], &status["sync_status"]), (&json!(false), &json!("STOPPED")));
+    let again = shop.partner.post(&path, json!(null)).await.expect(200);
+    assert_eq!((&again["disconnected"], &again["description"]), (&json!(false), &json!("no active account")));
+}
+
+#[tokio::test]
+async fn a_channel_that_is_switched_off_is_not_connected() {
+    let app = TestApp::start().await;
+    let shop = Shop::open(&app).await;
+    let begun = post(&shop, "/whatsapp/connect", json!(null)).await.expect(200)["data"].clone();
+    shop.partner.scan(text(&begun, "qr_code"), "+15550001111").await.expect(200);
+    let list = shop.get("/channels").await.expect(200);
+    let channel = format!("/channels/{}", text(&list["data"][0], "id"));
+    let shown = async || {
+        let status = get(&shop, "/whatsapp/status").await;
+        (status["is_connected"].clone(), status["completed"].clone(), status["sync_status"].clone())
+    };
+    assert_eq!(shown().await, (json!(true), json!(true), json!("OK")));
+    shop.post(&format!("{channel}/deactivate"), json!({})).await.expect(200);
+    assert_eq!(shown().await, (json!(false), json!(false), json!("STOPPED")));
+    refused(&post(&shop, "/whatsapp/connect", json!(null)).await, 409, "already_connected");
+    shop.post(&format!("{channel}/activate"), json!({})).await.expect(200);
+    assert_eq!(shown().await, (json!(true), json!(true), json!("OK")));
 }
 
 #[tokio::test]

@@ -39,6 +39,8 @@ pub enum State {
 pub enum Failure {
     /// Nobody scanned before the last code ran out.
     QrExpired,
+    /// The provider had no code to show.
+    QrUnavailable,
     /// No connector serves this network for this partner.
     NoConnector,
     /// The network has banned the account.

@@ -101,6 +101,10 @@ pub enum DisconnectReason {
     LoggedOut,
     /// The channel was deleted.
     Deleted,
+    /// The network has banned the account.
+    Banned,
+    /// It is down, and its provider could not start it again.
+    Stopped,
 }
 
 /// One account on a network, connected for a user.
@@ -156,6 +160,13 @@ impl Model {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.state == State::Connected && !self.suspended && !self.deactivated
+    }
+
+    /// Whether its session ended without anybody here asking for it, in a way that its provider may mend.
+    #[must_use]
+    pub const fn may_come_back(&self) -> bool {
+        matches!(self.state, State::Disconnected)
+            && matches!(self.disconnect_reason, Some(DisconnectReason::LoggedOut | DisconnectReason::Stopped))
     }
 
     /// Whether it is a WhatsApp account whose number is known.

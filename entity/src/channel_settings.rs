@@ -67,6 +67,8 @@ pub struct Model {
     pub health: Health,
     /// When that was last looked at.
     pub checked_at: Option<Timestamp>,
+    /// When it was last seen to work.
+    pub worked_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.

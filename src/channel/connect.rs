@@ -2,7 +2,7 @@
 
 use entity::{
     attempt, channel,
-    channel::{ConnectorKind, Model},
+    channel::{ConnectorKind, DisconnectReason, Model},
     id::AccountId,
     link, workspace,
 };
@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::{
     app::App,
     channel::{
-        limit,
+        disconnect, limit,
         store::{self, standalone},
     },
     connector::Account,
@@ -51,7 +51,10 @@ pub(crate) async fn record(
     let new = store::Connection { link, session: attempt.id, connector, account, external_id };
     let channel = match &known {
         Some(known) if known.state == channel::State::Connected => None,
-        Some(known) => store::revive(app, tx, known, &new).await?,
+        Some(known) => {
+            disconnect::let_go(app, tx, known, DisconnectReason::NewLink).await?;
+            store::revive(app, tx, known, &new).await?
+        }
         None => store::insert(app, tx, &new).await?,
     };
     let Some(channel) = channel else { return Ok(Connected::Duplicate) };

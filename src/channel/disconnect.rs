@@ -1,6 +1,7 @@
 //! Ending an account's session: asked by the partner, by a new link, or by the phone itself.
 
 use entity::{
+    attempt::Failure,
     channel::{self, DisconnectReason, Model, Network},
     id::{AccountId, AttemptId, UserId},
     timestamp::Timestamp,
@@ -14,7 +15,7 @@ use crate::{
     app::App,
     audit,
     caller::{Origin, PartnerCaller},
-    channel::store,
+    channel::store::{self, standalone},
     db,
     error::Result,
     idempotency::Repeatable,
@@ -56,7 +57,8 @@ impl From<&Model> for EndedAccount {
     }
 }
 
-/// Ends the session of the user's account; without one, nothing happens.
+/// Ends the session of the user's account; without one, that of a WhatsApp account of the user's that was made over the
+/// Channels API, the one that was connected last; without one too, nothing happens.
 ///
 /// # Errors
 /// `workspace_not_found`, `user_not_found`, `idempotency_key_reused`.
@@ -85,7 +87,14 @@ async fn disconnect_once(
         }
         let workspace = workspaces::find(tx, &caller.partner.id, slug).await?;
         let user = workspaces::find_user(tx, &workspace, user_id).await?;
-        let channel = of_user(app, tx, &Origin::from(caller), &workspace, user.id, DisconnectReason::Requested).await?;
+        let (origin, reason) = (Origin::from(caller), DisconnectReason::Requested);
+        let channel = match of_user(app, tx, &origin, &workspace, user.id, reason).await? {
+            Some(channel) => Some(channel),
+            None => match standalone::connected_of_user(tx, workspace.id, user.id, Network::Whatsapp).await? {
+                Some(other) => end_there(app, tx, &origin, &workspace, &other, reason).await?,
+                None => None,
+            },
+        };
         let outcome = Disconnected { user_id: user.id, account: channel.as_ref().map(EndedAccount::from) };
         request.finish(app, tx, &outcome).await?;
         Ok(outcome)
@@ -93,7 +102,8 @@ async fn disconnect_once(
     .await
 }
 
-/// Ends the session of a user's account within a transaction, and has the provider told after it.
+/// Ends the session of a user's account within a transaction, and has the provider told after it; also of accounts that
+/// are disconnected and whose sessions their providers have kept.
 pub(crate) async fn of_user(
     app: &App,
     tx: &DatabaseTransaction,
@@ -102,20 +112,26 @@ pub(crate) async fn of_user(
     user_id: UserId,
     reason: DisconnectReason,
 ) -> Result<Option<Model>> {
+    for channel in store::resting_of_user(tx, workspace.id, user_id).await? {
+        let_go(app, tx, &channel, reason).await?;
+    }
     let Some(channel) = store::connected_of_user(tx, workspace.id, user_id).await? else { return Ok(None) };
-    let Some(channel) = end(app, tx, origin, workspace, &channel, reason).await? else { return Ok(None) };
-    let work = Work::EndSession { connector: channel.connector, session: channel.session };
-    queue::enqueue(app, tx, &work).await?;
-    Ok(Some(channel))
+    end_there(app, tx, origin, workspace, &channel, reason).await
 }
 
-/// The provider says that the session behind an account is over. Nothing happens if the account has another by now.
-pub(crate) async fn lost(app: &App, session: AttemptId) -> Result<()> {
+/// The provider says that the session behind an account is over, and why. Nothing happens if the account has another by
+/// now.
+pub(crate) async fn lost(app: &App, session: AttemptId, failure: Failure) -> Result<()> {
+    let reason = match failure {
+        Failure::Banned => DisconnectReason::Banned,
+        Failure::ProviderUnavailable => DisconnectReason::Stopped,
+        _ => DisconnectReason::LoggedOut,
+    };
     db::write(&app.db, "channel.lost", async |tx| {
         let Some(channel) = store::connected_by_session(tx, session).await? else { return Ok(()) };
         let workspace = workspaces::by_id(tx, channel.workspace_id).await?;
         let Some(workspace) = workspace else { return Ok(()) };
-        end(app, tx, &Origin::provider(), &workspace, &channel, DisconnectReason::LoggedOut).await?;
+        end(app, tx, &Origin::provider(), &workspace, &channel, reason).await?;
         Ok(())
     })
     .await?;
@@ -123,7 +139,8 @@ pub(crate) async fn lost(app: &App, session: AttemptId) -> Result<()> {
     Ok(())
 }
 
-/// Ends the session of a channel within a transaction, if it is connected, and has the provider told after it.
+/// Ends the session of a channel within a transaction, if it is connected or its provider has kept it, and has the provider
+/// told after it.
 pub(super) async fn of_channel(
     app: &App,
     tx: &DatabaseTransaction,
@@ -132,11 +149,41 @@ pub(super) async fn of_channel(
     channel: &Model,
     reason: DisconnectReason,
 ) -> Result<()> {
-    if end(app, tx, origin, workspace, channel, reason).await?.is_some() {
+    match end_there(app, tx, origin, workspace, channel, reason).await? {
+        Some(_) => Ok(()),
+        None => let_go(app, tx, channel, reason).await,
+    }
+}
+
+/// Ends the session of a channel, if it is connected, here and at its provider.
+async fn end_there(
+    app: &App,
+    tx: &DatabaseTransaction,
+    origin: &Origin,
+    workspace: &workspace::Model,
+    channel: &Model,
+    reason: DisconnectReason,
+) -> Result<Option<Model>> {
+    let ended = end(app, tx, origin, workspace, channel, reason).await?;
+    if ended.is_some() {
         let work = Work::EndSession { connector: channel.connector, session: channel.session };
         queue::enqueue(app, tx, &work).await?;
     }
-    Ok(())
+    Ok(ended)
+}
+
+/// Gives up the session of a channel that is disconnected, where its provider may have kept it.
+pub(super) async fn let_go(
+    app: &App,
+    tx: &DatabaseTransaction,
+    channel: &Model,
+    reason: DisconnectReason,
+) -> Result<()> {
+    if !channel.may_come_back() || !app.connectors.keeps_sessions(channel.connector) {
+        return Ok(());
+    }
+    store::set_let_go(app, tx, channel, reason).await?;
+    queue::enqueue(app, tx, &Work::EndSession { connector: channel.connector, session: channel.session }).await
 }
 
 async fn end(
@@ -170,10 +217,11 @@ async fn tell_hooks(app: &App, tx: &DatabaseTransaction, ended: &Model, reason: 
     if reason != DisconnectReason::Deleted {
         hook::tell::channel(app, tx, HookEvent::Disconnected, ended, why()).await?;
     }
-    if reason == DisconnectReason::LoggedOut {
-        hook::tell::channel(app, tx, HookEvent::CredentialsRequired, ended, why()).await?;
+    match reason {
+        DisconnectReason::LoggedOut => hook::tell::channel(app, tx, HookEvent::CredentialsRequired, ended, why()).await,
+        DisconnectReason::Banned => hook::tell::channel(app, tx, HookEvent::Error, ended, why()).await,
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// As events say it; the contract gives the last as an example.
@@ -183,5 +231,7 @@ const fn words(reason: DisconnectReason) -> &'static str {
         DisconnectReason::NewLink => "(new link)",
         DisconnectReason::LoggedOut => "(logged out)",
         DisconnectReason::Deleted => "(deleted)",
+        DisconnectReason::Banned => "(banned)",
+        DisconnectReason::Stopped => "(stopped)",
     }
 }

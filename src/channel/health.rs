@@ -5,8 +5,8 @@
 //! connected and have settings are tested by their connector, with calls that change nothing, every
 //! [`PROBE_SECONDS`]; simulated accounts that were linked with a page have none, and nothing to be asked.
 //!
-//! A session that is being restarted, and a provider that does not answer, make a channel `degraded`: it is in doubt and
-//! may still work. Each change is told once.
+//! A session that is being restarted, or of which its provider says that something is wrong, and a provider that does not
+//! answer, make a channel `degraded`: it is in doubt and may still work. Each change is told once.
 
 use entity::{
     channel::{ConnectorKind, Model, State},
@@ -55,14 +55,12 @@ pub(super) struct Seen {
 /// # Errors
 /// What the database says.
 pub(crate) async fn observed(app: &App, session: AttemptId, observation: &Result<Observation>) -> Result<()> {
-    let (health, reason) = match observation {
-        Ok(Observation::Connected(_)) => (Health::Healthy, None),
-        Ok(Observation::Starting { .. } | Observation::Waiting { .. } | Observation::Asking(_)) => {
-            (Health::Degraded, Some("session_restarting"))
-        }
-        Err(Error::ProviderUnavailable) => (Health::Degraded, Some("provider_unavailable")),
-        Ok(Observation::Ended(_)) | Err(_) => return Ok(()),
+    let seen = match observation {
+        Ok(observation) => health_of(observation),
+        Err(Error::ProviderUnavailable) => Some((Health::Degraded, Some("provider_unavailable"))),
+        Err(_) => None,
     };
+    let Some((health, reason)) = seen else { return Ok(()) };
     let db = app.db.reader();
     let Some(channel) = store::connected_by_session(db, session).await? else { return Ok(()) };
     let known = settings::find(db, channel.workspace_id, channel.account_id).await?;
@@ -76,6 +74,18 @@ pub(crate) async fn observed(app: &App, session: AttemptId, observation: &Result
     }
     let seen = Seen { health, reasons: reason.into_iter().map(str::to_owned).collect(), at: now };
     db::retried(|| keep_once(app, channel.workspace_id, channel.id, &seen)).await
+}
+
+/// How a channel is whose session looks like this, and what is not as it should be; `None` for one that has ended.
+pub(super) const fn health_of(observation: &Observation) -> Option<(Health, Option<&'static str>)> {
+    match observation {
+        Observation::Connected(_) => Some((Health::Healthy, None)),
+        Observation::Impaired { .. } => Some((Health::Degraded, Some("session_impaired"))),
+        Observation::Starting { .. } | Observation::Waiting { .. } | Observation::Asking(_) => {
+            Some((Health::Degraded, Some("session_restarting")))
+        }
+        Observation::Ended(_) => None,
+    }
 }
 
 /// Tests connected channels that nobody has looked at for a while, but for those whose sessions are asked for anyway;
@@ -130,6 +140,9 @@ pub(super) async fn keep_once(app: &App, workspace_id: WorkspaceId, id: ChannelI
         let mut row = update::row_of(app, tx, &channel).await?;
         let before = row.health;
         (row.health, row.checked_at) = (seen.health, Some(seen.at));
+        if seen.health == Health::Healthy {
+            row.worked_at = row.checked_at;
+        }
         settings::save(tx, &row).await?;
         if before == seen.health { Ok(()) } else { tell_change(app, tx, &channel, &row, before, &seen.reasons).await }
     })

@@ -5,7 +5,7 @@
 
 use entity::{
     attempt::Failure,
-    channel::{ConnectorKind, Model, Network, State},
+    channel::{ConnectorKind, DisconnectReason, Model, Network, State},
     channel_settings::{self, Health},
     id::AttemptId,
     timestamp::Timestamp,
@@ -19,9 +19,9 @@ use crate::{
     audit,
     caller::{Origin, WorkspaceCaller},
     channel::{
-        connect,
+        connect, disconnect,
         named::{self, Named},
-        sealed, store,
+        reconnect, sealed, store,
         store::{settings, standalone},
         update,
     },
@@ -90,12 +90,19 @@ pub struct Code {
     pub window_ends_at: Timestamp,
 }
 
-/// Connects a channel; one that is connected stays so, and a window that is open stays open.
+/// Connects a channel; one that is connected stays so, a window that is open stays open, and a session that was lost and
+/// works again is used again.
 ///
 /// # Errors
 /// `channel_not_found`; `invalid_request` naming a setting that is missing; `channel_refused` for a channel that was
 /// linked with a page; `provider_unavailable`.
 pub async fn connect(app: &App, caller: &WorkspaceCaller, origin: &Origin, named: &Named) -> Result<Linked> {
+    let channel = named::find(app.db.reader(), caller.workspace.id, named).await?;
+    match reconnect::look(app, &channel).await {
+        Ok(true) => return Ok(Linked::Connected),
+        Ok(false) => {}
+        Err(error) => tracing::warn!(%error, channel.id = %channel.id, "a session is replaced without a look at it"),
+    }
     let (target, connector) = match db::retried(|| begin_once(app, caller, origin, named)).await? {
         Begun::Already(linked) => return Ok(linked),
         Begun::New(target, connector) => (target, connector),
@@ -261,6 +268,7 @@ async fn begin_once(app: &App, caller: &WorkspaceCaller, origin: &Origin, named:
         let config = sealed::open(app, channel.id, &row)?;
         config.require_fit(channel.network, channel.connector)?;
         give_up_in(app, tx, &channel, &mut row).await?;
+        disconnect::let_go(app, tx, &channel, DisconnectReason::NewLink).await?;
         let session = AttemptId(app.clock.uuid());
         standalone::set_session(app, tx, &channel, session).await?;
         row.connecting_until = Some(now.plus_seconds(WINDOW_SECONDS));
@@ -323,7 +331,7 @@ pub(super) async fn apply_once(app: &App, origin: &Origin, session: AttemptId, s
             _ => None,
         };
         if linked == Linked::Connected {
-            (row.connecting_until, row.look_at, row.health) = (None, None, Health::Healthy);
+            (row.connecting_until, row.look_at, row.health, row.worked_at) = (None, None, Health::Healthy, Some(now));
         } else {
             row.health = Health::Unhealthy;
             give_up_in(app, tx, &now_there, &mut row).await?;

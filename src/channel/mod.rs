@@ -29,6 +29,7 @@ pub(crate) mod limit;
 pub mod link;
 pub mod list;
 pub mod named;
+pub(crate) mod reconnect;
 mod sealed;
 pub mod show;
 pub mod slot;

@@ -54,6 +54,7 @@ pub(super) fn new_row(
         link_failure: None,
         health: Health::Unknown,
         checked_at: None,
+        worked_at: None,
         created_at: now,
         updated_at: now,
     })

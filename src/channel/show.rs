@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use entity::{
+    attempt::Failure,
     bot,
     channel::{ConnectorKind, Model, Network, State},
     channel_settings::{self, Health},
@@ -39,19 +40,21 @@ pub enum Status {
     Active,
     /// It is switched off.
     Inactive,
-    /// Its connection is lost or does not work.
+    /// Its connection is lost, does not work as it should, or could not be made when it was last tried.
     Error,
     /// It is switched on and waits to be connected, for the first time or again.
     Pending,
 }
 
 impl Status {
-    fn of(channel: &Model, health: Health, is_connecting: bool) -> Self {
+    /// As the table of states in `contracts/channels.md` 1.2 has it.
+    fn of(channel: &Model, health: Health, is_connecting: bool, has_failed: bool) -> Self {
         match channel.state {
             _ if channel.deactivated || channel.suspended => Self::Inactive,
-            State::Connected if health == Health::Unhealthy => Self::Error,
+            State::Connected if matches!(health, Health::Degraded | Health::Unhealthy) => Self::Error,
             State::Connected => Self::Active,
-            State::Disconnected if channel.was_connected() && !is_connecting => Self::Error,
+            State::Disconnected if is_connecting => Self::Pending,
+            State::Disconnected if has_failed || channel.was_connected() => Self::Error,
             State::Disconnected => Self::Pending,
         }
     }
@@ -186,7 +189,10 @@ pub(super) async fn describe(
 
 /// How a channel stands, with the settings that are kept of it, if any.
 pub(super) fn status_of(app: &App, channel: &Model, settings: Option<&channel_settings::Model>) -> Status {
-    Status::of(channel, health_of(channel, settings), is_connecting(app, settings))
+    let failure = settings.and_then(|row| row.link_failure);
+    // That nobody scanned, or answered, leaves a channel as it was: somebody has yet to.
+    let has_failed = failure.is_some_and(|why| !matches!(why, Failure::QrExpired | Failure::ChallengeExpired));
+    Status::of(channel, health_of(channel, settings), is_connecting(app, settings), has_failed)
 }
 
 /// Whether a channel's session waits for a phone.

@@ -97,6 +97,36 @@ pub(super) async fn connected_of_user(
         .await?)
 }
 
+/// Whether the channel's user has linked another account of its network, which is connected.
+pub(super) async fn has_another(tx: &DatabaseTransaction, channel: &Model) -> Result<bool> {
+    let found = Entity::find()
+        .filter(Column::WorkspaceId.eq(channel.workspace_id))
+        .filter(Column::UserId.eq(channel.user_id))
+        .filter(Column::Network.eq(channel.network))
+        .filter(Column::Standalone.eq(false))
+        .filter(Column::State.eq(State::Connected))
+        .filter(Column::AccountId.ne(channel.account_id));
+    Ok(found.one(tx).await?.is_some())
+}
+
+/// The accounts that a user's pages linked and that were disconnected without being asked to.
+pub(super) async fn resting_of_user(
+    tx: &DatabaseTransaction,
+    workspace_id: WorkspaceId,
+    user_id: UserId,
+) -> Result<Vec<Model>> {
+    let found = Entity::find()
+        .filter(Column::WorkspaceId.eq(workspace_id))
+        .filter(Column::UserId.eq(user_id))
+        .filter(Column::Standalone.eq(false))
+        .filter(Column::State.eq(State::Disconnected))
+        .filter(Column::DeletedAt.is_null())
+        .order_by_asc(Column::AccountId)
+        .all(tx)
+        .await?;
+    Ok(found.into_iter().filter(Model::may_come_back).collect())
+}
+
 /// The account that a user's pages linked last on a network, connected or not.
 pub(crate) async fn last_of_user(
     db: &impl ConnectionTrait,
@@ -253,6 +283,57 @@ pub(super) async fn set_disconnected(
     if updated.rows_affected == 0 {
         return Ok(None);
     }
+    Ok(Entity::find_by_id(channel.account_id).one(tx).await?)
+}
+
+/// Notes that a channel that is disconnected does not come back by itself, and why.
+pub(super) async fn set_let_go(
+    app: &App,
+    tx: &DatabaseTransaction,
+    channel: &Model,
+    reason: DisconnectReason,
+) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::DisconnectReason, Expr::value(reason))
+        .col_expr(Column::UpdatedAt, Expr::value(app.clock.now()))
+        .filter(Column::AccountId.eq(channel.account_id))
+        .filter(Column::Session.eq(channel.session))
+        .filter(Column::State.eq(State::Disconnected))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Connects a channel again whose session works again; `None` if it has another by now, or was let go.
+pub(super) async fn set_reconnected(
+    app: &App,
+    tx: &DatabaseTransaction,
+    channel: &Model,
+    suspended: bool,
+) -> Result<Option<Model>> {
+    let now = app.clock.now();
+    let change = ActiveModel {
+        state: Set(State::Connected),
+        suspended: Set(suspended),
+        connected_at: Set(now),
+        disconnected_at: Set(None),
+        disconnect_reason: Set(None),
+        updated_at: Set(now),
+        ..Default::default()
+    };
+    let updated = Entity::update_many()
+        .set(change)
+        .filter(Column::AccountId.eq(channel.account_id))
+        .filter(Column::Session.eq(channel.session))
+        .filter(Column::State.eq(State::Disconnected))
+        .filter(Column::DisconnectReason.is_in([DisconnectReason::LoggedOut, DisconnectReason::Stopped]))
+        .filter(Column::DeletedAt.is_null())
+        .exec(tx)
+        .await?;
+    if updated.rows_affected == 0 {
+        return Ok(None);
+    }
+    wake(app, tx, channel.account_id).await?;
     Ok(Entity::find_by_id(channel.account_id).one(tx).await?)
 }
 

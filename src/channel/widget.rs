@@ -149,7 +149,7 @@ async fn open_once(app: &App, widget: &Widget) -> Result<()> {
         }
         standalone::set_deactivated(app, tx, channel.account_id, false).await?;
         let now = app.clock.now();
-        (row.connecting_until, row.look_at) = (None, None);
+        (row.connecting_until, row.look_at, row.worked_at) = (None, None, Some(now));
         (row.health, row.checked_at, row.activated_at, row.updated_at) = (Health::Healthy, Some(now), Some(now), now);
         settings::save(tx, &row).await?;
         let why = json!({ "reason": "first visit" });

@@ -117,6 +117,11 @@ pub enum Observation {
         /// When to look again.
         look_again_at: Timestamp,
     },
+    /// It is linked, and its provider says that something is wrong with it.
+    Impaired {
+        /// When to look again.
+        look_again_at: Timestamp,
+    },
     /// It waits for a phone.
     Waiting {
         /// The code to show; absent when the row of codes has ended and only a pairing code is still good.
@@ -248,6 +253,7 @@ pub trait Connector: Send + Sync {
         let check = match self.observe(app, target.session).await {
             Ok(Observation::Connected(_)) => Check::passed("session", "The session is connected"),
             Ok(Observation::Starting { .. }) => Check::failed("session", "The session is starting"),
+            Ok(Observation::Impaired { .. }) => Check::failed("session", "The session does not work as it should"),
             Ok(Observation::Waiting { .. }) => Check::failed("session", "The session waits for a phone"),
             Ok(Observation::Asking(_)) => Check::failed("session", "The network asks something first"),
             Ok(Observation::Ended(failure)) => Check::failed("session", format!("The session has ended: {failure}")),

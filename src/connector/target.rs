@@ -79,7 +79,9 @@ pub enum SignIn {
 impl From<Observation> for SignIn {
     fn from(observation: Observation) -> Self {
         match observation {
-            Observation::Starting { look_again_at } => Self::Waiting { qr: None, look_again_at },
+            Observation::Starting { look_again_at } | Observation::Impaired { look_again_at } => {
+                Self::Waiting { qr: None, look_again_at }
+            }
             Observation::Waiting { qr, look_again_at } => Self::Waiting { qr, look_again_at },
             Observation::Asking(asked) => Self::Asking(asked),
             Observation::Connected(account) => Self::Connected(account),

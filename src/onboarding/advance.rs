@@ -147,7 +147,7 @@ async fn observe(app: &App, attempt: &attempt::Model) -> Result<Observation> {
     let is_over = attempt.expires_at <= app.clock.now();
     match ask(app, attempt).await {
         Ok(Observation::Asking(_)) if is_over => Ok(Observation::Ended(Failure::ChallengeExpired)),
-        Ok(Observation::Waiting { .. } | Observation::Starting { .. }) if is_over => {
+        Ok(Observation::Waiting { .. } | Observation::Starting { .. } | Observation::Impaired { .. }) if is_over => {
             Ok(Observation::Ended(Failure::QrExpired))
         }
         Err(error) if is_over => {
@@ -211,7 +211,7 @@ async fn apply_once(
                 let is_news = store::set_asking(app, tx, &attempt, state, asked, after).await?;
                 return Ok(is_news.then_some(link.id));
             }
-            Observation::Starting { look_again_at } => {
+            Observation::Starting { look_again_at } | Observation::Impaired { look_again_at } => {
                 store::look_again(tx, &attempt, (*look_again_at).min(attempt.expires_at)).await?;
                 return Ok(None);
             }

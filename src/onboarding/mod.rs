@@ -18,6 +18,8 @@ use secrecy::SecretString;
 
 use crate::{
     app::App,
+    channel,
+    connector::Observation,
     error::{LinkEnd, Result},
     page::{Page, PageRequest},
     workspace as workspaces,
@@ -127,12 +129,15 @@ pub async fn session_changed(
     session: entity::id::AttemptId,
 ) -> Result<()> {
     if advance::advance(app, session).await? == advance::Advanced::NotLive
-        && !crate::channel::link::session_changed(app, connector, session).await?
+        && !channel::link::session_changed(app, connector, session).await?
     {
         let observation = app.connectors.get(connector).observe(app, session).await;
-        crate::channel::health::observed(app, session, &observation).await?;
-        if matches!(observation?, crate::connector::Observation::Ended(_)) {
-            crate::channel::disconnect::lost(app, session).await?;
+        if matches!(observation, Ok(Observation::Connected(_))) {
+            channel::reconnect::works_again(app, session).await?;
+        }
+        channel::health::observed(app, session, &observation).await?;
+        if let Observation::Ended(failure) = observation? {
+            channel::disconnect::lost(app, session, failure).await?;
         }
     }
     Ok(())

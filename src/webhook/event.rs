@@ -160,7 +160,8 @@ impl EventType {
             Self::TransactionsFull => "never by itself: only `POST /webhook/test` sends it",
             Self::AccountConnected => "an account was connected for a user",
             Self::AccountDisconnected => {
-                "an account was disconnected: `(requested)`, `(new link)`, `(logged out)` or `(deleted)`"
+                "an account was disconnected: `(requested)`, `(new link)`, `(logged out)`, `(banned)`, `(stopped)` if it is \
+                 down and could not be started again, or `(deleted)`"
             }
             Self::TokenRotated => "the API token was rotated through the Partner API",
         }

@@ -75,7 +75,7 @@ async fn what_goes_wrong_with_a_channel_is_told() {
     let events = ["channel.error", "channel.link_expired", "channel.credentials_required", "channel.disconnected"];
     hook(&shop, &receiver, json!(events)).await;
     let refused = shop.channel("telegram", json!({ "botToken": "1:a_401" })).await;
-    shop.post(&format!("/channels/{refused}/activate"), json!(null)).await.expect(409);
+    shop.post(&format!("/channels/{refused}/activate"), json!(null)).await.expect(422);
     let received = heard(&shop, &receiver).await;
     assert_eq!(names(&received), ["channel.credentials_required"]);
     assert_eq!(data_of(&received, "channel.credentials_required")["channelId"], json!(refused));
@@ -157,7 +157,7 @@ async fn what_a_test_or_a_probe_finds_is_told_once() {
         shop.post(&format!("{path}/test"), json!(null)).await.expect(200);
         assert!(heard(&shop, &receiver).await.is_empty(), "one event for each change");
     }
-    assert_eq!(shop.attributes(&channel).await["status"], "active", "it is in doubt, and still works");
+    assert_eq!(shop.attributes(&channel).await["status"], "error", "it is in doubt");
 }
 
 #[tokio::test]

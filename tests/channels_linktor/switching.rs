@@ -115,7 +115,7 @@ async fn the_same_account_is_not_connected_twice() {
     shop.partner.scan(&code(&shop, &id).await, "+15550001111").await.expect(200);
     app.run_jobs().await;
     let read = shop.attributes(&id).await;
-    assert_eq!((&read["status"], &read["health"]["status"]), (&json!("pending"), &json!("unhealthy")));
+    assert_eq!((&read["status"], &read["health"]["status"]), (&json!("error"), &json!("unhealthy")));
     let linked = shop.get("/channels").await.expect(200)["data"][0].clone();
     assert_eq!(linked["attributes"]["status"], "active", "the one that has it keeps it");
     let linked = linked["id"].as_str().expect("an id").to_owned();

@@ -1,18 +1,20 @@
 //! Evolution API, played by a server of our own.
 
 use entity::{
-    channel::ConnectorKind,
+    channel::{ConnectorKind, DisconnectReason},
     id::{AttemptId, PartnerId},
 };
+use quartermaster::connector::session;
 use serde_json::{Value, json};
 
 use crate::{
-    conformance::{FileSent, OURS, Posted, Provider, Remote, RemoteState, Said, Signature, THEIRS, choose},
+    conformance::{FileSent, OURS, Posted, Provider, Remote, RemoteState, Said, Scene, Signature, THEIRS, choose},
     support::{
-        TestApp,
+        Answer, Setup, TestApp,
         evolution::{Evolution, KEY, event_of, token},
         page::Page,
         provider::{IMPATIENT, Trouble},
+        receiver::Receiver,
     },
 };
 
@@ -22,6 +24,126 @@ fn digits(phone: &str) -> &str {
 
 fn theirs() -> String {
     format!("{}@s.whatsapp.net", digits(THEIRS))
+}
+
+/// The events of the Channels API that a receiver got since it was last asked, sorted.
+async fn told(scene: &Scene<Evolution>, receiver: &Receiver) -> Vec<String> {
+    scene.app.run_jobs().await;
+    let event = |body: &Value| body["event"].as_str().expect("a type").to_owned();
+    let mut told: Vec<String> = receiver.received().iter().map(|one| event(&one.json())).collect();
+    receiver.forget();
+    told.sort();
+    told
+}
+
+async fn heard(scene: &Scene<Evolution>) -> Receiver {
+    let receiver = Receiver::start().await;
+    let hook = scene.app.http.post(format!("{}/v1/webhooks", scene.app.base));
+    let body = json!({ "url": receiver.url(), "events": ["channel.error", "channel.disconnected", "channel.credentials_required"] });
+    Answer::of(hook.bearer_auth(scene.token().await.token()).json(&body)).await.expect(201);
+    receiver
+}
+
+async fn linked() -> Scene<Evolution> {
+    let app = Setup::default().configured(|config| config.allow_private_targets = true).start().await;
+    let scene = Scene::<Evolution>::at(app).await;
+    scene.link().await;
+    scene
+}
+
+#[tokio::test]
+async fn an_instance_that_never_has_a_code_is_given_up_soon() {
+    let scene = Scene::<Evolution>::new().await;
+    let page = scene.page().await;
+    page.start().await;
+    let session = scene.provider.newest();
+    for _ in 0..7 {
+        scene.app.advance(2).await;
+        assert_eq!(page.now().await.state(), "connecting");
+    }
+    scene.app.advance(4).await;
+    let shown = page.now().await;
+    assert_eq!((shown.state(), &shown.0["error"]["code"]), ("failed", &"qr_unavailable".into()));
+    assert!(scene.provider.removed().contains(&session), "nothing is left at the provider");
+    // One call begins anew.
+    page.start().await;
+    let code = Provider::show_code(&scene.provider, &scene.app, &page).await;
+    Provider::link(&scene.provider, &scene.app, &code).await;
+    scene.app.run_jobs().await;
+    assert_eq!(scene.account().await["connected"], true);
+}
+
+/// It says `connecting`, and either finds its way back or has a code to scan.
+#[tokio::test]
+async fn a_linked_instance_does_not_connect_for_ever() {
+    let scene = linked().await;
+    let name = scene.provider.newest();
+    let receiver = heard(&scene).await;
+    Evolution::change(&scene.provider, &name, "connecting", None).await;
+    scene.app.run_jobs().await;
+    scene.app.advance(20).await;
+    assert_eq!((scene.account().await["connected"].clone(), scene.provider.restarts()), (true.into(), 0));
+    Evolution::change(&scene.provider, &name, "open", None).await;
+    scene.app.advance(60).await;
+    assert_eq!((scene.account().await["connected"].clone(), scene.provider.restarts()), (true.into(), 0));
+    told(&scene, &receiver).await;
+    // It hangs, and is restarted until that is given up.
+    Evolution::change(&scene.provider, &name, "connecting", None).await;
+    scene.app.run_jobs().await;
+    for seconds in [30, 30, 60] {
+        scene.app.advance(seconds).await;
+        assert_eq!(scene.account().await["connected"], true);
+    }
+    scene.app.advance(120).await;
+    assert_eq!((scene.account().await["connected"].clone(), scene.provider.restarts()), (false.into(), 3));
+    assert_eq!(told(&scene, &receiver).await, ["channel.disconnected", "channel.error"]);
+    assert!(scene.provider.removed().is_empty());
+    // It is back, and then the phone lets it go.
+    Evolution::change(&scene.provider, &name, "open", None).await;
+    scene.app.run_jobs().await;
+    assert_eq!(scene.account().await["connected"], true);
+    told(&scene, &receiver).await;
+    Evolution::show_code(&scene.provider, &name).await;
+    scene.app.run_jobs().await;
+    assert_eq!(scene.account().await["connected"], true, "it may find its way back");
+    scene.app.advance(31).await;
+    assert_eq!(scene.account().await["connected"], false);
+    let events = told(&scene, &receiver).await;
+    assert_eq!(events, ["channel.credentials_required", "channel.disconnected", "channel.error"]);
+    assert_eq!(scene.provider.removed(), [name]);
+}
+
+#[tokio::test]
+async fn a_ban_is_no_log_out() {
+    for reason in [402, 403, 406] {
+        let scene = linked().await;
+        let receiver = heard(&scene).await;
+        let name = scene.provider.newest();
+        Evolution::change(&scene.provider, &name, "close", Some(reason)).await;
+        assert_eq!(told(&scene, &receiver).await, ["channel.disconnected", "channel.error"], "{reason}");
+        let channel = scene.channel().await;
+        assert_eq!(channel.disconnect_reason, Some(DisconnectReason::Banned));
+        assert_eq!((scene.provider.restarts(), scene.provider.removed()), (0, vec![name]), "{reason}");
+        let path = format!("api/v1/channels/whatsapp/status?account_id=wa_{}", channel.id);
+        let status = scene.app.http.get(format!("{}/{path}", scene.app.base));
+        let status = Answer::of(status.header("X-Api-Key", scene.token().await.token())).await.expect(200);
+        assert_eq!((&status["data"]["sync_status"], &status["data"]["is_connected"]), (&json!("ERROR"), &json!(false)));
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_that_was_lost_is_set_again() {
+    let scene = linked().await;
+    let name = scene.provider.newest();
+    let before = scene.provider.hook(&name);
+    scene.provider.forget_hook(&name);
+    scene.app.clock.advance(std::time::Duration::from_secs(301));
+    session::probe(&scene.app.app).await.expect("a probe");
+    scene.app.run_jobs().await;
+    assert_eq!(scene.provider.hook(&name), before);
+    Provider::write(&scene.provider, &scene.app, THEIRS, "Hi").await;
+    let chats = scene.token().await.get("/chats").await.expect(200);
+    assert_eq!(chats["data"]["chats"].as_array().map(Vec::len), Some(1), "{chats}");
 }
 
 impl Evolution {

@@ -80,7 +80,7 @@ pub(crate) async fn health_follows_the_session_and_is_told<P: Remote>() {
     let news = told().await;
     assert_eq!((news.len(), &news[0].1["failed"]), (1, &json!(["session_restarting"])), "{news:?}");
     let shown = scene.shown().await["attributes"].clone();
-    assert_eq!((&shown["health"]["status"], &shown["status"]), (&json!("degraded"), &json!("active")), "not lost yet");
+    assert_eq!((&shown["health"]["status"], &shown["status"]), (&json!("degraded"), &json!("error")), "not lost yet");
     scene.provider.change(RemoteState::Working, false).await;
     scene.app.advance(31).await;
     assert_eq!(scene.shown().await["attributes"]["health"]["status"], "healthy");

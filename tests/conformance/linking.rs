@@ -62,13 +62,15 @@ pub(crate) async fn a_phone_that_logs_out_is_told<P: Provider>() {
     assert_eq!(scene.account().await["connected"], false);
     let channel = scene.channel().await;
     assert_eq!(channel.disconnect_reason, Some(channel::DisconnectReason::LoggedOut));
-    assert!(scene.provider.is_gone(&scene.app, channel.session).await);
+    assert_eq!(scene.provider.is_gone(&scene.app, channel.session).await, !P::KEEPS_ACCOUNTS);
     let sent = scene.token().await.send(THEIRS, "Hello").await;
     assert!(sent.status.is_client_error(), "{sent:?}");
     // The same number comes back to the same account.
     let again = scene.link().await;
     assert_eq!((again.account_id, again.id), (channel.account_id, channel.id));
     assert_ne!(again.session, channel.session);
+    scene.app.run_jobs().await;
+    assert!(scene.provider.is_gone(&scene.app, channel.session).await, "another has taken its place");
 }
 
 pub(crate) async fn wrong_credentials_are_told_and_cost_no_account<P: Remote>() {
@@ -146,11 +148,52 @@ pub(crate) async fn a_session_that_is_down_is_repaired_or_given_up<P: Remote>() 
         scene.app.advance(seconds).await;
         assert_eq!(scene.provider.restarts(), restarts);
     }
-    let session = scene.channel().await.session;
     scene.app.advance(1).await;
     assert_eq!(scene.account().await["connected"], false);
+    scene.app.advance(600).await;
+    let channel = scene.channel().await;
+    assert_eq!(channel.disconnect_reason, Some(channel::DisconnectReason::Stopped));
+    assert_eq!(scene.provider.restarts(), 4);
+    assert!(!scene.provider.is_gone(&scene.app, channel.session).await, "it may come back");
+    let path = format!("/workspaces/{}/users/{}/whatsapp/disconnect", scene.workspace, scene.user);
+    scene.acme.post(&path, json!(null)).await.expect(200);
     scene.app.run_jobs().await;
-    assert!(scene.provider.is_gone(&scene.app, session).await);
+    assert!(scene.provider.is_gone(&scene.app, channel.session).await, "nothing is left at the provider");
+}
+
+/// Whether its provider says so, or is asked.
+pub(crate) async fn a_session_that_was_given_up_may_come_back<P: Remote>() {
+    for is_silent in [false, true] {
+        let scene = Scene::<P>::linked().await;
+        let before = scene.channel().await;
+        scene.provider.change(RemoteState::Down, false).await;
+        for seconds in [0, 30, 60, 120] {
+            scene.app.advance(seconds).await;
+        }
+        assert_eq!(scene.account().await["connected"], false);
+        let id = scene.token().await.send(THEIRS, "Hello").await;
+        assert!(id.status.is_client_error(), "{id:?}");
+        scene.provider.change(RemoteState::Working, is_silent).await;
+        if is_silent {
+            scene.app.clock.advance(Duration::from_secs(301));
+            quartermaster::connector::session::probe(&scene.app.app).await.expect("a probe");
+        }
+        scene.app.run_jobs().await;
+        let after = scene.channel().await;
+        assert_eq!(
+            (after.state, after.session, after.disconnect_reason),
+            (channel::State::Connected, before.session, None)
+        );
+        assert_eq!(scene.account().await["connected"], true);
+        scene.send(THEIRS, "Hello").await;
+        scene.app.advance(5).await;
+        assert_eq!(scene.provider.taken(&scene.app, "Hello").await, 1);
+        // The next time that it is down it is repaired as the first time.
+        let restarts = scene.provider.restarts();
+        scene.provider.change(RemoteState::Down, false).await;
+        scene.app.run_jobs().await;
+        assert_eq!(scene.provider.restarts(), restarts + 1);
+    }
 }
 
 pub(crate) async fn a_lost_word_about_a_session_is_made_good<P: Remote>() {
@@ -177,8 +220,13 @@ pub(crate) async fn channels_are_linked_over_the_channels_api<P: Remote>() {
     let made = call(Method::POST, "", json!({ "name": "Support", "type": "whatsapp" })).await.expect(201);
     let path = format!("/{}", made["id"].as_str().expect("an id"));
     let (connect, code_path) = (format!("{path}/connect"), format!("{path}/qr-code"));
+    let mut kept = None;
     for round in 0..2 {
         let waiting = call(Method::POST, &connect, json!({})).await.expect(200);
+        if let Some(kept) = kept.take() {
+            scene.app.run_jobs().await;
+            assert!(scene.provider.is_gone(&scene.app, kept).await, "another takes its place");
+        }
         assert_ne!(waiting["status"], "connected");
         let code = scene.provider.next_code(&scene.app).await;
         let shown = call(Method::GET, &code_path, json!(null)).await.expect(200);
@@ -200,7 +248,12 @@ pub(crate) async fn channels_are_linked_over_the_channels_api<P: Remote>() {
             assert_eq!(call(Method::GET, &path, json!(null)).await.expect(200)["status"], "disconnected");
         }
         scene.app.run_jobs().await;
-        assert!(scene.provider.is_gone(&scene.app, session).await, "nothing is left at the provider");
+        kept = Some(session).filter(|_| P::KEEPS_ACCOUNTS && round == 0);
+        assert_eq!(
+            scene.provider.is_gone(&scene.app, session).await,
+            kept.is_none(),
+            "nothing is left at the provider"
+        );
     }
     // Nobody scans.
     call(Method::POST, &connect, json!({})).await.expect(200);

@@ -37,6 +37,8 @@ use crate::{
     },
 };
 
+mod accounts;
+
 fn address(phone: &str) -> String {
     format!("{}@s.whatsapp.net", phone.trim_start_matches('+'))
 }
@@ -76,6 +78,7 @@ impl Unipile {
 
 impl Provider for Unipile {
     const CODES: i32 = 1;
+    const KEEPS_ACCOUNTS: bool = true;
 
     async fn set_up(app: &TestApp, partner: &PartnerId) -> Self {
         let unipile = Self::start().await;
@@ -369,6 +372,11 @@ async fn questions_that_nobody_answers_end_the_attempt() {
     let shop = Shop::instagram(&["OTP"], PASSWORD).await;
     shop.activate().await.expect(200);
     let provider = &shop.scene.provider;
+    // Unipile itself has waited too long.
+    provider.is_late(true);
+    assert_eq!(shop.answer(CODE).await.expect("an end").into_error().code().to_string(), "challenge_expired");
+    provider.is_late(false);
+    shop.activate().await.expect(200);
     provider.forget(&provider.newest());
     assert_eq!(shop.answer(CODE).await.expect("an end").into_error().code().to_string(), "challenge_expired");
     shop.activate().await.expect(200);

@@ -1,13 +1,13 @@
 //! WAHA, played by a server of our own.
 
 use entity::{
-    channel::ConnectorKind,
+    channel::{ConnectorKind, DisconnectReason},
     id::{AttemptId, PartnerId},
 };
 use serde_json::{Value, json};
 
 use crate::{
-    conformance::{FileSent, OURS, Posted, Provider, Remote, RemoteState, Said, Signature, THEIRS, choose},
+    conformance::{FileSent, OURS, Posted, Provider, Remote, RemoteState, Said, Scene, Signature, THEIRS, choose},
     support::{
         TestApp,
         page::Page,
@@ -22,6 +22,23 @@ fn digits(phone: &str) -> &str {
 
 fn theirs() -> String {
     format!("{}@c.us", digits(THEIRS))
+}
+
+/// It is restarted as one that is stopped is; where that does not help, its phone has let it go.
+#[tokio::test]
+async fn a_session_that_fails_is_removed_in_the_end() {
+    let scene = Scene::<Waha>::linked().await;
+    let channel = scene.channel().await;
+    for (seconds, restarts) in [(0, 1), (30, 2), (60, 3)] {
+        Waha::change(&scene.provider, &scene.provider.newest(), "FAILED").await;
+        scene.app.advance(seconds).await;
+        assert_eq!((scene.account().await["connected"].clone(), scene.provider.restarts()), (true.into(), restarts));
+    }
+    Waha::change(&scene.provider, &scene.provider.newest(), "FAILED").await;
+    scene.app.advance(120).await;
+    assert_eq!(scene.account().await["connected"], false);
+    assert_eq!(scene.channel().await.disconnect_reason, Some(DisconnectReason::LoggedOut));
+    assert!(scene.provider.is_gone(&scene.app, channel.session).await);
 }
 
 impl Waha {
@@ -109,7 +126,7 @@ impl Remote for Waha {
     async fn change(&self, state: RemoteState, is_silent: bool) {
         let status = match state {
             RemoteState::Working => "WORKING",
-            RemoteState::Down => "FAILED",
+            RemoteState::Down => "STOPPED",
             RemoteState::AsksForCode => "SCAN_QR_CODE",
             RemoteState::Unheard => "ON_HOLIDAY",
         };

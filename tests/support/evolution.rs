@@ -130,6 +130,11 @@ impl Evolution {
         Answer::of(request.header("Authorization", authorization).body(body.to_owned())).await
     }
 
+    /// The instance loses its webhook.
+    pub(crate) fn forget_hook(&self, name: &str) {
+        self.kept().own.instances.get_mut(name).expect("an instance").webhook = Value::Null;
+    }
+
     pub(crate) fn hook(&self, name: &str) -> Value {
         self.kept().own.instances.get(name).expect("an instance").webhook.clone()
     }
@@ -192,6 +197,17 @@ fn answer(kept: &mut Kept<Instances>, asked: &Asked) -> Response {
             Some(instance) => {
                 instance.restarts += 1;
                 answered(200, &json!({ "instance": { "instanceName": name, "state": instance.state } }))
+            }
+            None => no_instance(),
+        },
+        ("GET", ["webhook", "find", name]) => match kept.own.instances.get(*name) {
+            Some(instance) => answered(200, &instance.webhook),
+            None => no_instance(),
+        },
+        ("POST", ["webhook", "set", name]) => match kept.own.instances.get_mut(*name) {
+            Some(instance) => {
+                instance.webhook = body["webhook"].clone();
+                answered(201, &instance.webhook)
             }
             None => no_instance(),
         },

@@ -43,6 +43,10 @@ pub(crate) struct Accounts {
     resent: u32,
     /// Whether the next code is asked for too soon.
     is_patient: bool,
+    /// The id of the next account, where it is no new one.
+    next_id: Option<String>,
+    /// Whether the next answer comes too late.
+    is_late: bool,
 }
 
 pub(crate) type Unipile = Fake<Accounts>;
@@ -88,6 +92,16 @@ impl Unipile {
     /// From now on codes are asked for too soon, or not.
     pub(crate) fn is_patient(&self, is_patient: bool) {
         self.kept().own.is_patient = is_patient;
+    }
+
+    /// The next account that is begun gets this id, as one that was there before has it.
+    pub(crate) fn next_is(&self, id: &str) {
+        self.kept().own.next_id = Some(id.to_owned());
+    }
+
+    /// From now on answers come too late for it, or not.
+    pub(crate) fn is_late(&self, is_late: bool) {
+        self.kept().own.is_late = is_late;
     }
 
     /// How often it has sent a code again.
@@ -210,7 +224,7 @@ fn shown(id: &str, provider: &str, name: &str, status: &str) -> Value {
 fn begin(kept: &mut Kept<Accounts>, body: &Value) -> Response {
     let own = &mut kept.own;
     let provider = body["provider"].as_str().expect("a provider").to_owned();
-    let id = format!("acc-{}", own.begun);
+    let id = own.next_id.take().unwrap_or_else(|| format!("acc-{}", own.begun));
     let mut account = Account { provider: provider.clone(), country: body["country"].clone(), ..Account::default() };
     let pairing = body["pairing_phone_number"].as_str();
     account.code = match provider.as_str() {
@@ -261,9 +275,13 @@ fn next(account: &mut Account, id: &str) -> Response {
 fn solve(kept: &mut Kept<Accounts>, body: &Value) -> Response {
     assert_eq!(body["provider"], "INSTAGRAM");
     let id = body["account_id"].as_str().expect("an id");
-    let Some(account) = kept.own.accounts.get_mut(id).filter(|account| account.status.is_none()) else {
+    if kept.own.accounts.get(id).is_none_or(|account| account.status.is_some()) {
         return failed(404, "resource_not_found");
-    };
+    }
+    if kept.own.is_late {
+        return failed(408, "request_timeout");
+    }
+    let Some(account) = kept.own.accounts.get_mut(id) else { return failed(404, "resource_not_found") };
     if body["code"] != CODE {
         return failed(401, "invalid_checkpoint_solution");
     }

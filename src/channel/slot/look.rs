@@ -14,6 +14,7 @@ use crate::{
         health::{self, Seen},
         link,
         named::{self, Named},
+        reconnect,
         slot::{Standing, Step, Sync, find, settings_of},
     },
     connector::{Observation, target::SignIn},
@@ -37,7 +38,7 @@ pub async fn status(
     standing(app, channel).await
 }
 
-/// How a channel stands, as its provider says.
+/// How a channel stands, as its provider says. One that was disconnected and works again there is connected again.
 ///
 /// # Errors
 /// `channel_not_found`; `provider_unavailable`.
@@ -48,7 +49,10 @@ pub async fn refresh(
     named: Option<ChannelId>,
 ) -> Result<Standing> {
     let channel = find(app.db.reader(), workspace_id, network, named).await?;
-    if channel.state == State::Connected { look(app, channel).await } else { standing(app, channel).await }
+    if channel.state == State::Connected {
+        return look(app, channel).await;
+    }
+    if reconnect::look(app, &channel).await? { again(app, channel).await } else { standing(app, channel).await }
 }
 
 pub(super) async fn standing(app: &App, channel: Model) -> Result<Standing> {
@@ -100,18 +104,13 @@ async fn again(app: &App, channel: Model) -> Result<Standing> {
 /// Asks the provider of a connected channel, and notes how it is.
 async fn look(app: &App, channel: Model) -> Result<Standing> {
     let observation = app.connectors.get(channel.connector).observe(app, channel.session).await?;
-    let (health, reasons) = match observation {
-        Observation::Connected(_) => (Health::Healthy, Vec::new()),
-        Observation::Starting { .. } | Observation::Waiting { .. } | Observation::Asking(_) => {
-            (Health::Degraded, vec!["session_restarting".to_owned()])
-        }
-        Observation::Ended(_) => {
-            disconnect::lost(app, channel.session).await?;
-            return again(app, channel).await;
-        }
-    };
+    if let Observation::Ended(failure) = observation {
+        disconnect::lost(app, channel.session, failure).await?;
+        return again(app, channel).await;
+    }
+    let Some((health, reason)) = health::health_of(&observation) else { return again(app, channel).await };
     let before = settings_of(app, &channel).await?;
-    let seen = Seen { health, reasons, at: app.clock.now() };
+    let seen = Seen { health, reasons: reason.into_iter().map(str::to_owned).collect(), at: app.clock.now() };
     db::retried(|| health::keep_once(app, channel.workspace_id, channel.id, &seen)).await?;
     let mut standing = again(app, channel).await?;
     let was_new = before.is_some_and(|row| row.health == Health::Unknown && row.checked_at.is_none());

@@ -7,7 +7,7 @@
 
 use entity::{
     attempt::Failure,
-    channel::{Model, Network, State},
+    channel::{DisconnectReason, Model, Network, State},
     channel_settings::{self, Health},
     id::{ChannelId, WorkspaceId},
     timestamp::Timestamp,
@@ -47,9 +47,9 @@ pub enum Sync {
     SyncSuccess,
     /// The account has removed us: it has to be connected anew.
     Credentials,
-    /// Connected, and it does not work as it should.
+    /// Connected, and it does not work as it should; or the network has banned it.
     Error,
-    /// Switched off, or disconnected.
+    /// Switched off, disconnected, or down.
     Stopped,
     /// The last try to connect it failed.
     CreationFail,
@@ -91,8 +91,8 @@ pub struct Standing {
 impl Standing {
     /// Whether the channel works: connected, and not switched off.
     #[must_use]
-    pub const fn is_connected(&self) -> bool {
-        matches!(self.channel.state, State::Connected)
+    pub fn is_connected(&self) -> bool {
+        self.channel.is_open()
     }
 
     /// Whether somebody is expected to do something.
@@ -105,7 +105,7 @@ impl Standing {
         let named = row.and_then(|row| row.username.clone());
         let is_waiting = !matches!(step, Step::None);
         let username = named.or_else(|| Some(channel.phone.clone()).filter(|phone| !phone.is_empty()));
-        let seen = row.and_then(|row| row.checked_at);
+        let seen = row.and_then(|row| row.worked_at);
         let connected = channel.was_connected().then_some(channel.connected_at);
         Self {
             sync: sync_of(&channel, row, is_waiting),
@@ -130,7 +130,8 @@ fn sync_of(channel: &Model, row: Option<&channel_settings::Model>, is_waiting: b
         State::Disconnected if is_waiting => Sync::Connecting,
         State::Disconnected if row.is_some_and(|row| row.link_failure.is_some()) => Sync::CreationFail,
         State::Disconnected => match channel.disconnect_reason {
-            Some(entity::channel::DisconnectReason::LoggedOut) => Sync::Credentials,
+            Some(DisconnectReason::LoggedOut) => Sync::Credentials,
+            Some(DisconnectReason::Banned) => Sync::Error,
             _ => Sync::Stopped,
         },
     }

@@ -103,6 +103,24 @@ pub(in crate::channel) async fn connected_of_network(
     Ok(connected.order_by_desc(Column::ConnectedAt).order_by_desc(Column::AccountId).one(db).await?)
 }
 
+/// Of a user's channels of a network that were made over the Channels API, the one that was connected last, of those that
+/// are.
+pub(in crate::channel) async fn connected_of_user(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    user_id: UserId,
+    network: Network,
+) -> Result<Option<Model>> {
+    let connected = Entity::find()
+        .filter(Column::WorkspaceId.eq(workspace_id))
+        .filter(Column::UserId.eq(user_id))
+        .filter(Column::Network.eq(network))
+        .filter(Column::Standalone.eq(true))
+        .filter(Column::State.eq(State::Connected))
+        .filter(Column::DeletedAt.is_null());
+    Ok(connected.order_by_desc(Column::ConnectedAt).order_by_desc(Column::AccountId).one(db).await?)
+}
+
 /// Another channel of the workspace that has or had this account.
 pub(in crate::channel) async fn other_of_account(
     tx: &DatabaseTransaction,

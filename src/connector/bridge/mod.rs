@@ -2,8 +2,10 @@
 //! they call it and in how it calls back, which is a bridge; one driver makes connectors of bridges.
 //!
 //! A session that is being linked shows codes until it works or ends. One that has worked and is down is restarted
-//! ([`REPAIR_PAUSES_SECONDS`]); if that does not help, or if it asks for a code again, the account is no longer linked
-//! and the session is removed. Between two calls nothing is remembered but what [`crate::connector::session`] stores.
+//! ([`REPAIR_PAUSES_SECONDS`]); if that does not help, the account is disconnected and its session stays where it is: it is
+//! looked at as before, and one that works again is connected again. One that asks for a code, or is banned, is removed,
+//! unless its provider keeps accounts that were logged out (`Bridge::keeps_accounts`). Between two calls nothing is
+//! remembered but what [`crate::connector::session`] stores.
 
 use async_trait::async_trait;
 use entity::{
@@ -98,6 +100,10 @@ pub(super) enum Look {
     Ask(Checkpoint),
     /// It works.
     Working(Account),
+    /// It is linked, and does not work as it should.
+    Impaired,
+    /// It is linked, and looks for its way back to the network.
+    Reconnecting,
     /// It was stopped.
     Stopped,
     /// It has failed.
@@ -167,6 +173,11 @@ pub(super) trait Bridge: Send + Sync {
 
     /// Sets the account's own reaction.
     async fn react(&self, app: &App, session: &Session, outgoing: &OutgoingReaction) -> Result<(), Refusal>;
+
+    /// Whether an account that the network has let go stays there, where its owner may have it let in again.
+    fn keeps_accounts(&self) -> bool {
+        false
+    }
 
     /// Starts a session that is down anew.
     async fn restart(&self, app: &App, session: &Session) -> Result<(), Refusal>;

@@ -11,7 +11,7 @@ use crate::{
         bridge::{Bridge, LIMITED_SECONDS, Look, PAIRING_SECONDS},
         checkpoint::{Asked, Checkpoint, Kind},
         refusal::{Class, Refusal},
-        session::{self, Session},
+        session::{self, PROBE_SECONDS, Session},
     },
     db,
     error::{Error, Result},
@@ -26,6 +26,8 @@ pub const CODE_SECONDS: i64 = 20;
 /// How long is waited after each restart of a session that was down before it is looked at again, in seconds. After the
 /// last one it is given up: before a message that waits for it is.
 pub const REPAIR_PAUSES_SECONDS: [i64; 3] = [30, 60, 120];
+/// How long a session that waits for a phone may have no code to show, in seconds (`contracts/channels.md` C.2).
+const NO_CODE_SECONDS: i64 = 15;
 /// When a session is looked at again that is on its way, in seconds.
 const STARTING_SECONDS: i64 = 2;
 /// Longest that a provider that limits us is left alone, in seconds: an attempt is over before.
@@ -47,8 +49,12 @@ pub(super) async fn observe(bridge: &impl Bridge, app: &App, session: &Session) 
     match look {
         Look::Working(account) => Ok(Observation::Connected(account)),
         Look::Starting => Ok(later(app, STARTING_SECONDS)),
+        Look::Impaired if session.is_linked() => {
+            Ok(Observation::Impaired { look_again_at: session::in_seconds(app, PROBE_SECONDS) })
+        }
         _ if session.is_linked() => linked(bridge, app, session, &look).await,
-        Look::Scan(None) => Ok(later(app, STARTING_SECONDS)),
+        Look::Scan(None) if session.row.qr_seq == 0 => codeless(app, session).await,
+        Look::Scan(None) | Look::Impaired | Look::Reconnecting => Ok(later(app, STARTING_SECONDS)),
         Look::Scan(Some(payload)) => waiting(bridge, app, session, &payload).await,
         Look::Pair => Ok(Observation::Waiting { qr: None, look_again_at: session::in_seconds(app, PAIRING_SECONDS) }),
         Look::Ask(checkpoint) => Ok(asking(bridge, app, session, checkpoint)),
@@ -81,6 +87,22 @@ pub(super) fn unanswered(app: &App, session: &Session, refusal: Refusal) -> Resu
     }
 }
 
+/// A session that has not shown a code yet, and has some time to.
+async fn codeless(app: &App, session: &Session) -> Result<Observation> {
+    match session.row.repair_at {
+        Some(at) if at <= app.clock.now() => return Ok(Observation::Ended(Failure::QrUnavailable)),
+        Some(_) => {}
+        None => {
+            let until = session::in_seconds(app, NO_CODE_SECONDS);
+            db::write(&app.db, "connector.codeless", async |tx| {
+                session::take_repair(tx, &session.row, session.row.repairs, until).await
+            })
+            .await?;
+        }
+    }
+    Ok(later(app, STARTING_SECONDS))
+}
+
 /// A session whose network asks something. An approval is given elsewhere, so it is looked for.
 fn asking(bridge: &impl Bridge, app: &App, session: &Session, checkpoint: Checkpoint) -> Observation {
     let expires_at = bridge.asks_until(app, session);
@@ -103,8 +125,10 @@ async fn waiting(bridge: &impl Bridge, app: &App, session: &Session, payload: &s
 /// A session that has worked and does not.
 async fn linked(bridge: &impl Bridge, app: &App, session: &Session, look: &Look) -> Result<Observation> {
     match look {
-        Look::Stopped | Look::Failed => repair(bridge, app, session).await,
+        Look::Reconnecting if session.row.repair_at.is_none() => wait(app, session).await,
+        Look::Stopped | Look::Failed | Look::Reconnecting => repair(bridge, app, session, look).await,
         Look::Banned => over(app, session, Failure::Banned).await,
+        Look::LoggedOut if bridge.keeps_accounts() => Ok(Observation::Ended(Failure::LoggedOut)),
         // It asks for a phone again: the one that it had has let it go.
         _ => over(app, session, Failure::LoggedOut).await,
     }
@@ -121,33 +145,49 @@ async fn over(app: &App, session: &Session, failure: Failure) -> Result<Observat
     Ok(Observation::Ended(failure))
 }
 
+/// Gives a session time to find its way back by itself, before it is repaired.
+async fn wait(app: &App, session: &Session) -> Result<Observation> {
+    let pause = REPAIR_PAUSES_SECONDS[0];
+    let next_at = session::in_seconds(app, pause);
+    take_step(app, session, session.row.repairs, pause).await?;
+    Ok(Observation::Starting { look_again_at: next_at })
+}
+
 /// Restarts a session that is down, if it is time, and has it looked at afterwards.
-async fn repair(bridge: &impl Bridge, app: &App, session: &Session) -> Result<Observation> {
+async fn repair(bridge: &impl Bridge, app: &App, session: &Session, look: &Look) -> Result<Observation> {
     if let Some(at) = session.row.repair_at.filter(|at| *at > app.clock.now()) {
         return Ok(Observation::Starting { look_again_at: at });
     }
     let taken = usize::try_from(session.row.repairs).unwrap_or(usize::MAX);
     let Some(pause) = REPAIR_PAUSES_SECONDS.get(taken).copied() else {
-        tracing::warn!(session.id = %session.id(), "a session stays down and is given up");
-        return over(app, session, Failure::LoggedOut).await;
+        if *look == Look::Failed {
+            return over(app, session, Failure::LoggedOut).await;
+        }
+        tracing::warn!(session.id = %session.id(), "a session stays down");
+        return Ok(Observation::Ended(Failure::ProviderUnavailable));
     };
     let next_at = session::in_seconds(app, pause);
-    let is_ours = db::write(&app.db, "connector.repair", async |tx| {
-        if !session::take_repair(tx, &session.row, next_at).await? {
-            return Ok(false);
-        }
-        let work = Work::SessionChanged { connector: session.row.connector, session: session.id() };
-        queue::enqueue_after(app, tx, &work, Duration::from_secs(u64::try_from(pause).unwrap_or(0))).await?;
-        Ok(true)
-    })
-    .await?;
-    if is_ours {
+    if take_step(app, session, session.row.repairs + 1, pause).await? {
         tracing::warn!(session.id = %session.id(), step = taken + 1, "a session that is down is restarted");
         if let Err(refusal) = bridge.restart(app, session).await {
             tracing::warn!(class = %refusal.class, session.id = %session.id(), "a session could not be restarted");
         }
     }
     Ok(Observation::Starting { look_again_at: next_at })
+}
+
+/// Takes a step of a session's repair, and has it looked at after it; tells whether nobody else did.
+async fn take_step(app: &App, session: &Session, repairs: i32, pause: i64) -> Result<bool> {
+    let next_at = session::in_seconds(app, pause);
+    db::write(&app.db, "connector.repair", async |tx| {
+        if !session::take_repair(tx, &session.row, repairs, next_at).await? {
+            return Ok(false);
+        }
+        let work = Work::SessionChanged { connector: session.row.connector, session: session.id() };
+        queue::enqueue_after(app, tx, &work, Duration::from_secs(u64::try_from(pause).unwrap_or(0))).await?;
+        Ok(true)
+    })
+    .await
 }
 
 fn later(app: &App, seconds: i64) -> Observation {

@@ -70,12 +70,13 @@ const fn unconnected(look: &Look) -> &'static str {
     match look {
         Look::Scan(_) | Look::Pair => "The session waits for a phone",
         Look::Ask(_) => "The network asks something first",
+        Look::Impaired => "The session does not work as it should",
         Look::Stopped => "The session is stopped",
         Look::Failed => "The session has failed",
         Look::Banned => "The network has banned the account",
         Look::LoggedOut => "The phone has removed the session",
         Look::Passkey => "The session waits for a passkey",
-        Look::Starting | Look::Working(_) | Look::Gone => "The session is starting",
+        Look::Starting | Look::Reconnecting | Look::Working(_) | Look::Gone => "The session is starting",
     }
 }
 

@@ -6,7 +6,9 @@
 //!
 //! What its known faults lead to here: an instance that has no code yet says so with `count` 0 and is asked again; one
 //! whose codes have run out stays `close`, which is told from a moment's `close` while a phone links by its last code
-//! being overdue; one that has been logged out is deleted, never reconnected.
+//! being overdue; one that has been logged out is deleted, never reconnected; one that was linked and stays `connecting` is
+//! asked whether it has a code to scan, which says that it was logged out; a webhook that is lost is set again whenever
+//! its instance is found working.
 //!
 //! Files that come are fetched from the server, as base64; files that are sent it fetches from `public_url`.
 
@@ -14,7 +16,7 @@ use async_trait::async_trait;
 use entity::channel::ConnectorKind;
 use reqwest::Method;
 use secrecy::ExposeSecret;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     app::App,
@@ -68,19 +70,11 @@ impl Bridge for Evolution {
     }
 
     async fn create(&self, app: &App, session: &Session, _wanted: &Wanted<'_>) -> Result<Made, Refusal> {
-        let webhook = json!({
-            "enabled": true,
-            "url": session.callback_url(app),
-            "headers": { "jwt_key": session.secret.expose_secret() },
-            "byEvents": false,
-            "base64": false,
-            "events": EVENTS,
-        });
         let body = json!({
             "instanceName": session.id(),
             "integration": "WHATSAPP-BAILEYS",
             "qrcode": true,
-            "webhook": webhook,
+            "webhook": webhook(app, session),
         });
         match SERVER.call(app, session, Method::POST, "instance/create", Some(body), Patience::Long).await {
             Ok(_) => Ok(Made::default()),
@@ -99,10 +93,20 @@ impl Bridge for Evolution {
         };
         let state: wire::State = answer.json()?;
         match state.instance.state.as_str() {
-            "open" => Ok(instance(app, session).await?.account().map_or(Look::Starting, Look::Working)),
-            "connecting" if session.is_linked() => Ok(Look::Starting),
+            "open" => {
+                let Some(account) = instance(app, session).await?.account() else { return Ok(Look::Starting) };
+                if let Err(refusal) = keep_webhook(app, session).await {
+                    tracing::warn!(class = %refusal.class, session.id = %session.id(), "a webhook is looked at later");
+                }
+                Ok(Look::Working(account))
+            }
+            "connecting" if session.is_linked() => reconnecting(app, session).await,
             "connecting" => Ok(Look::Scan(code(app, session).await?)),
-            "close" if session.is_linked() => Ok(instance(app, session).await?.end()),
+            "close" if session.is_linked() => Ok(match instance(app, session).await?.end() {
+                // It may find its way back.
+                Look::Failed => Look::Stopped,
+                other => other,
+            }),
             "close" if session.row.qr_seq == 0 => Ok(Look::Scan(code(app, session).await?)),
             "close" if session.row.qr_expires_at.is_some_and(|at| at > app.clock.now()) => Ok(Look::Starting),
             "close" => Ok(match instance(app, session).await?.end() {
@@ -172,6 +176,45 @@ impl Bridge for Evolution {
 
     fn read(&self, app: &App, session: &Session, callback: &Callback) -> Result<Heard> {
         events::read(session.id(), &callback.body, app.clock.now())
+    }
+}
+
+/// Where an instance calls back, and of what.
+fn webhook(app: &App, session: &Session) -> Value {
+    json!({
+        "enabled": true,
+        "url": session.callback_url(app),
+        "headers": { "jwt_key": session.secret.expose_secret() },
+        "byEvents": false,
+        "base64": false,
+        "events": EVENTS,
+    })
+}
+
+/// Sets an instance's webhook again where it has been lost.
+async fn keep_webhook(app: &App, session: &Session) -> Result<(), Refusal> {
+    let path = format!("webhook/find/{}", session.id());
+    let found = match SERVER.call(app, session, Method::GET, &path, None, Patience::Usual).await {
+        Ok(answer) => answer.value(),
+        Err(Refusal { class: Class::NotFound, .. }) => Value::Null,
+        Err(refusal) => return Err(refusal),
+    };
+    if found["enabled"] == true && found["url"] == session.callback_url(app).as_str() {
+        return Ok(());
+    }
+    tracing::warn!(session.id = %session.id(), "an instance has lost its webhook, which is set again");
+    let path = format!("webhook/set/{}", session.id());
+    let body = json!({ "webhook": webhook(app, session) });
+    SERVER.call(app, session, Method::POST, &path, Some(body), Patience::Usual).await?;
+    Ok(())
+}
+
+/// An instance that was linked and is on its way: either back to the network, or it waits for a phone again and says so in
+/// no other way than by a code to scan. It is not asked for one before it has had some time.
+async fn reconnecting(app: &App, session: &Session) -> Result<Look, Refusal> {
+    match session.row.repair_at {
+        Some(at) if at <= app.clock.now() && code(app, session).await?.is_some() => Ok(Look::LoggedOut),
+        _ => Ok(Look::Reconnecting),
     }
 }
 

@@ -59,7 +59,7 @@ impl Instance {
     pub(super) const fn end(&self) -> Look {
         match self.disconnection_reason_code {
             Some(401) => Look::LoggedOut,
-            Some(402 | 403) => Look::Banned,
+            Some(402 | 403 | 406) => Look::Banned,
             _ => Look::Failed,
         }
     }
@@ -126,7 +126,7 @@ mod tests {
             instance.end()
         };
         assert_eq!(end(json!(401)), Look::LoggedOut);
-        assert_eq!((end(json!(402)), end(json!(403))), (Look::Banned, Look::Banned));
+        assert_eq!([402, 403, 406].map(|code| end(json!(code))), [Look::Banned, Look::Banned, Look::Banned]);
         assert_eq!((end(json!(428)), end(Value::Null)), (Look::Failed, Look::Failed));
     }
 }

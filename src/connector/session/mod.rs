@@ -140,7 +140,8 @@ fn purpose(id: AttemptId) -> String {
 /// Notes what came of making a session, or of answering what the network asked.
 pub(super) async fn made(app: &App, id: AttemptId, made: &Made) -> Result<()> {
     let checkpoint = made.checkpoint.as_ref().map(Checkpoint::stored).transpose()?;
-    db::write(&app.db, "connector.made", async |tx| store::set_made(tx, id, made, checkpoint.as_deref()).await).await
+    db::write(&app.db, "connector.made", async |tx| store::set_made(app, tx, id, made, checkpoint.as_deref()).await)
+        .await
 }
 
 /// The session that has this id at the provider of these credentials, ended or not.
@@ -157,7 +158,8 @@ pub(super) async fn find_external(
 
 /// Notes that the provider has answered for a session, and that it works if it does.
 pub(super) async fn note(app: &App, session: &Session, is_working: bool) -> Result<()> {
-    let is_as_it_was = !is_working || (session.is_linked() && session.row.repairs == 0);
+    let is_as_it_was =
+        !is_working || (session.is_linked() && session.row.repairs == 0 && session.row.repair_at.is_none());
     let is_known = session.row.checked_at.is_some_and(|at| at.plus_seconds(1) > app.clock.now());
     if is_as_it_was && is_known {
         return Ok(());

@@ -73,8 +73,9 @@ pub(super) async fn insert(app: &App, tx: &DatabaseTransaction, new: NewSession)
 }
 
 /// Notes what came of making a session: the provider's id of it, the code that it shows, which is not shown yet, and
-/// what the network asks.
+/// what the network asks. An account that its provider has begun anew under the id that it had is this session's now.
 pub(super) async fn set_made(
+    app: &App,
     tx: &DatabaseTransaction,
     id: AttemptId,
     made: &Made,
@@ -86,9 +87,23 @@ pub(super) async fn set_made(
         .col_expr(Column::Checkpoint, Expr::value(checkpoint))
         .filter(Column::Id.eq(id));
     if let Some(external_id) = &made.external_id {
+        take_over(app, tx, id, external_id).await?;
         update = update.col_expr(Column::ExternalId, Expr::value(external_id.as_str()));
     }
     update.exec(tx).await?;
+    Ok(())
+}
+
+async fn take_over(app: &App, tx: &DatabaseTransaction, id: AttemptId, external_id: &str) -> Result<()> {
+    let Some(row) = find(tx, id).await? else { return Ok(()) };
+    Entity::update_many()
+        .col_expr(Column::ExternalId, Expr::value(Option::<String>::None))
+        .col_expr(Column::EndedAt, Expr::col(Column::EndedAt).if_null(Expr::value(app.clock.now())))
+        .filter(Column::CredentialId.eq(row.credential_id))
+        .filter(Column::ExternalId.eq(external_id))
+        .filter(Column::Id.ne(id))
+        .exec(tx)
+        .await?;
     Ok(())
 }
 
@@ -147,13 +162,23 @@ pub(crate) async fn mend(app: &App, tx: &DatabaseTransaction, id: AttemptId) -> 
     Ok(())
 }
 
-/// Takes the next step of a session's repair; tells whether nobody else did.
-pub(crate) async fn take_repair(tx: &DatabaseTransaction, session: &Model, next_at: Timestamp) -> Result<bool> {
+/// Takes a step of a session's repair; tells whether nobody else did.
+pub(crate) async fn take_repair(
+    tx: &DatabaseTransaction,
+    session: &Model,
+    repairs: i32,
+    next_at: Timestamp,
+) -> Result<bool> {
+    let as_it_was = match session.repair_at {
+        Some(at) => Column::RepairAt.eq(at),
+        None => Column::RepairAt.is_null(),
+    };
     let updated = Entity::update_many()
-        .col_expr(Column::Repairs, Expr::value(session.repairs + 1))
+        .col_expr(Column::Repairs, Expr::value(repairs))
         .col_expr(Column::RepairAt, Expr::value(next_at))
         .filter(Column::Id.eq(session.id))
         .filter(Column::Repairs.eq(session.repairs))
+        .filter(as_it_was)
         .filter(Column::EndedAt.is_null())
         .exec(tx)
         .await?;

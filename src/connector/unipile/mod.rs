@@ -7,6 +7,9 @@
 //! which is registered before the first account, and again when credentials or `public_url` change. There is no
 //! signature, so that header is all there is: let it come over TLS.
 //!
+//! An account that its network has let go stays at Unipile, and works again here once it does there; it is deleted when it
+//! is disconnected, or linked again, or its channel deleted.
+//!
 //! Texts and files (15 MB) are sent into the chat with their recipient; groups cannot be written to, because only chats
 //! with people can be begun. Reactions of the account's own are not offered. An account that was made while its answer
 //! was lost stays at Unipile for as long as an attempt does, unless the network has let it in.
@@ -50,6 +53,8 @@ const PROOF: &str = "Unipile-Auth";
 /// What Unipile tells of, each at an address of its own.
 const SOURCES: [&str; 2] = ["messaging", "account_status"];
 const SERVER: Server = Server { key: "X-API-KEY", root: "api/v1/", refusal };
+/// Where questions of the network are answered.
+const CHECKPOINTS: Server = Server { refusal: checkpoint_refusal, ..SERVER };
 
 /// The bridge.
 pub(super) struct Unipile;
@@ -74,6 +79,14 @@ fn refusal(answer: &Answer) -> Refusal {
         _ => return answer.refusal(),
     };
     Refusal { class, retry_after: answer.retry_after }
+}
+
+/// An answer that Unipile had no time for has ended what was begun.
+fn checkpoint_refusal(answer: &Answer) -> Refusal {
+    match answer.status {
+        408 => Refusal::of(Class::ChallengeExpired),
+        _ => refusal(answer),
+    }
 }
 
 /// The provider's id of the session; there is none before the first answer.
@@ -128,14 +141,14 @@ impl Bridge for Unipile {
     async fn answer(&self, app: &App, session: &Session, answer: &str) -> Result<Made, Refusal> {
         let body = json!({ "provider": wire::INSTAGRAM, "account_id": account_id(session)?, "code": answer });
         let path = "accounts/checkpoint";
-        let answer = SERVER.call(app, session, Method::POST, path, Some(body), Patience::Long).await;
+        let answer = CHECKPOINTS.call(app, session, Method::POST, path, Some(body), Patience::Long).await;
         made(&answer?)
     }
 
     async fn ask_again(&self, app: &App, session: &Session) -> Result<(), Refusal> {
         let body = json!({ "provider": wire::INSTAGRAM, "account_id": account_id(session)? });
         let path = "accounts/checkpoint/resend";
-        SERVER.call(app, session, Method::POST, path, Some(body), Patience::Long).await?;
+        CHECKPOINTS.call(app, session, Method::POST, path, Some(body), Patience::Long).await?;
         Ok(())
     }
 
@@ -196,6 +209,10 @@ impl Bridge for Unipile {
 
     async fn react(&self, _app: &App, _session: &Session, _outgoing: &OutgoingReaction) -> Result<(), Refusal> {
         Ok(())
+    }
+
+    fn keeps_accounts(&self) -> bool {
+        true
     }
 
     async fn restart(&self, app: &App, session: &Session) -> Result<(), Refusal> {

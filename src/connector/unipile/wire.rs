@@ -109,8 +109,10 @@ impl Account {
         let has = |words: &[&str]| self.sources.iter().any(|source| words.contains(&source.status.as_str()));
         if has(&["CREDENTIALS"]) {
             Look::LoggedOut
-        } else if has(&["STOPPED", "ERROR", "PERMISSIONS"]) {
+        } else if has(&["STOPPED"]) {
             Look::Stopped
+        } else if has(&["ERROR", "PERMISSIONS"]) {
+            Look::Impaired
         } else if !self.sources.is_empty() && self.sources.iter().all(|source| source.status == "OK") {
             self.account().map_or(Look::Starting, Look::Working)
         } else {
@@ -214,8 +216,9 @@ mod tests {
         for (statuses, expected) in [
             (&["OK", "CREDENTIALS"][..], Look::LoggedOut),
             (&["OK", "STOPPED"], Look::Stopped),
-            (&["ERROR"], Look::Stopped),
-            (&["PERMISSIONS"], Look::Stopped),
+            (&["ERROR", "STOPPED"], Look::Stopped),
+            (&["ERROR", "OK"], Look::Impaired),
+            (&["PERMISSIONS"], Look::Impaired),
             (&["CONNECTING", "OK"], Look::Starting),
             (&["ON_HOLIDAY"], Look::Starting),
             (&[], Look::Starting),

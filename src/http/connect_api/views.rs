@@ -26,11 +26,11 @@ pub(super) enum SyncView {
     Connecting,
     /// The first look after it was let in found that it works.
     SyncSuccess,
-    /// The account has removed us: it has to be connected anew.
+    /// The account has removed us: it has to be connected anew, unless a refresh finds that it has let us in again.
     Credentials,
-    /// Connected, and it does not work as it should.
+    /// Connected, and it does not work as it should; or the network has banned it.
     Error,
-    /// Switched off, or disconnected.
+    /// Switched off, disconnected, or down.
     Stopped,
     /// The last try to connect it failed.
     CreationFail,
@@ -74,13 +74,14 @@ pub(super) struct ChannelView {
     r#type: TypeView,
     /// Its number or its name on the network; null before it is known.
     username: Option<String>,
-    /// Whether it is connected.
+    /// Whether it is connected and not switched off.
     is_connected: bool,
     /// How it stands.
     sync_status: SyncView,
     /// When it was last seen to work; null if it never was.
     last_synced_at: Option<IsoTime>,
-    /// Whether it is connected. With `in_progress` false too, the attempt has failed, and `error_code` says why.
+    /// As `is_connected`. With `in_progress` false too, the attempt has failed, and `error_code` says why, or the channel
+    /// has been disconnected or switched off, as `sync_status` says.
     completed: bool,
     /// Whether somebody is still expected to scan a code or to answer.
     in_progress: bool,

@@ -206,6 +206,7 @@ fn message(failure: Failure, network: Network) -> String {
     match failure {
         Failure::QrExpired if onboarding::asks_for_login(network) => format!("{name} took too long. Please try again."),
         Failure::QrExpired => "The code was not scanned in time.".to_owned(),
+        Failure::QrUnavailable => format!("{name} gave no code to scan. Please try again in a moment."),
         Failure::NoConnector => {
             format!("This service is not set up for {name} yet. Please tell whoever sent you the link.")
         }

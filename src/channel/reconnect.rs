@@ -1,0 +1,91 @@
+//! A channel that was disconnected without anybody asking for it, and whose session works again at its provider: it is
+//! connected again, without a phone.
+
+use entity::{
+    channel::{Model, Network, State},
+    channel_settings::Health,
+    id::AttemptId,
+    user,
+};
+use sea_orm::DatabaseTransaction;
+use serde_json::json;
+
+use crate::{
+    app::App,
+    audit,
+    caller::Origin,
+    channel::{connect, store, store::settings},
+    connector::Observation,
+    db,
+    error::Result,
+    signal::Signal,
+    user as users,
+    webhook::{self, EventBody, NewEvent, subscription::Topic, tell},
+    workspace as workspaces,
+};
+
+/// Asks the provider of a channel that may come back; tells whether it is connected now.
+///
+/// # Errors
+/// `provider_unavailable`.
+pub(super) async fn look(app: &App, channel: &Model) -> Result<bool> {
+    if !channel.may_come_back() || !app.connectors.keeps_sessions(channel.connector) {
+        return Ok(false);
+    }
+    match app.connectors.get(channel.connector).observe(app, channel.session).await? {
+        Observation::Connected(_) => works_again(app, channel.session).await,
+        _ => Ok(false),
+    }
+}
+
+/// A session works: its channel is connected again, if it was disconnected and may be; tells whether it is connected now,
+/// by whomever.
+pub(crate) async fn works_again(app: &App, session: AttemptId) -> Result<bool> {
+    let Some(channel) = store::by_session(app.db.reader(), session).await? else { return Ok(false) };
+    if !channel.may_come_back() {
+        return Ok(channel.state == State::Connected);
+    }
+    let is_connected = db::retried(|| reconnect_once(app, &channel)).await?;
+    app.signals.publish(Signal::Event);
+    app.signals.publish(Signal::Work);
+    Ok(is_connected)
+}
+
+async fn reconnect_once(app: &App, seen: &Model) -> Result<bool> {
+    db::write(&app.db, "channel.reconnect", async |tx| {
+        let workspace = workspaces::lock(tx, seen.workspace_id).await?;
+        let Some(suspended) = is_to_be_suspended(tx, seen).await? else { return Ok(false) };
+        let Some(channel) = store::set_reconnected(app, tx, seen, suspended).await? else {
+            return Ok(store::connected_by_session(tx, seen.session).await?.is_some());
+        };
+        if let Some(mut row) = settings::find(tx, workspace.id, channel.account_id).await? {
+            let now = app.clock.now();
+            (row.health, row.checked_at, row.worked_at) = (Health::Healthy, Some(now), Some(now));
+            settings::save(tx, &row).await?;
+        }
+        let entry = audit::Entry::in_workspace("channel.reconnect", &workspace, channel.id)
+            .before(json!({ "reason": seen.disconnect_reason }));
+        audit::record(app, tx, &Origin::provider(), entry).await?;
+        connect::tell_connected(app, tx, channel.account_id).await?;
+        if channel.network == Network::Whatsapp {
+            let told = EventBody::AccountConnected((&channel).into());
+            webhook::emit(app, tx, &NewEvent::in_workspace(&workspace, told)).await?;
+            tell::account(app, tx, Topic::AccountConnected, &channel).await?;
+        }
+        Ok(true)
+    })
+    .await
+}
+
+/// Whether a channel that comes back is switched off because its user has lost the seat meanwhile; `None` if it may not
+/// come back, because its user has linked another account.
+async fn is_to_be_suspended(tx: &DatabaseTransaction, channel: &Model) -> Result<Option<bool>> {
+    if channel.standalone {
+        return Ok(Some(channel.suspended));
+    }
+    if store::has_another(tx, channel).await? {
+        return Ok(None);
+    }
+    let user = users::find(tx, channel.workspace_id, channel.user_id).await?;
+    Ok(user.map(|user| user.status == user::Status::Suspended))
+}

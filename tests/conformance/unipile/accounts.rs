@@ -1,0 +1,232 @@
+//! What becomes of an account in each state that Unipile tells of, as the Connect API and webhooks tell it.
+
+use std::time::Duration;
+
+use quartermaster::connector::session;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    conformance::Scene,
+    support::{Answer, Setup, receiver::Receiver, unipile::Unipile},
+};
+
+/// A linked account, and who is told what happens to it.
+struct Portal {
+    scene: Scene<Unipile>,
+    receiver: Receiver,
+}
+
+impl Portal {
+    async fn open() -> Self {
+        let app = Setup::default().configured(|config| config.allow_private_targets = true).start().await;
+        let scene = Scene::<Unipile>::at(app).await;
+        let receiver = Receiver::start().await;
+        let token = scene.token().await;
+        let events = ["channel.error", "channel.connected", "channel.disconnected", "channel.credentials_required"];
+        let hook = scene.app.http.post(format!("{}/v1/webhooks", scene.app.base)).bearer_auth(token.token());
+        Answer::of(hook.json(&json!({ "url": receiver.url(), "events": events }))).await.expect(201);
+        let portal = Self { scene, receiver };
+        portal.connect().await;
+        assert_eq!(portal.shown(Method::POST, "refresh").await, ("OK".to_owned(), true));
+        portal
+    }
+
+    /// A phone scans what the Connect API shows.
+    async fn connect(&self) {
+        self.call(Method::POST, "connect").await.expect(200);
+        self.scene.provider.link(&self.id(), "15550001111").await;
+        self.scene.app.run_jobs().await;
+        assert!(self.told().await.contains(&"channel.connected".to_owned()));
+    }
+
+    fn id(&self) -> String {
+        self.scene.provider.newest()
+    }
+
+    async fn call(&self, method: Method, path: &str) -> Answer {
+        let request =
+            self.scene.app.http.request(method, format!("{}/api/v1/channels/whatsapp/{path}", self.scene.app.base));
+        Answer::of(request.header("X-Api-Key", self.scene.token().await.token())).await
+    }
+
+    async fn data(&self, method: Method, path: &str) -> Value {
+        self.call(method, path).await.expect(200)["data"].clone()
+    }
+
+    /// How it stands, and whether it is said to be connected.
+    async fn shown(&self, method: Method, path: &str) -> (String, bool) {
+        let data = self.data(method, path).await;
+        let sync = data["sync_status"].as_str().expect("a status").to_owned();
+        (sync, data["is_connected"].as_bool().expect("a flag"))
+    }
+
+    /// What has been told since it was last asked, sorted.
+    async fn told(&self) -> Vec<String> {
+        self.scene.app.run_jobs().await;
+        let mut told: Vec<String> = self
+            .receiver
+            .received()
+            .iter()
+            .map(|one| one.json()["event"].as_str().expect("a type").to_owned())
+            .collect();
+        self.receiver.forget();
+        told.sort();
+        told
+    }
+
+    /// Unipile changes the account's state, and says so or not.
+    async fn change(&self, status: &str, is_told: bool) {
+        // The same word at the same instant would be the same event.
+        self.scene.app.clock.advance(Duration::from_secs(1));
+        match is_told {
+            true => self.scene.provider.change(&self.id(), status, status).await,
+            false => self.scene.provider.change_silently(&self.id(), status),
+        }
+        self.scene.app.run_jobs().await;
+    }
+
+    async fn probe(&self) {
+        self.scene.app.clock.advance(Duration::from_secs(301));
+        session::probe(&self.scene.app.app).await.expect("a probe");
+        self.scene.app.run_jobs().await;
+    }
+
+    /// Nothing was deleted at Unipile, or begun anew.
+    fn is_kept(&self) -> bool {
+        self.scene.provider.account(&self.id()).is_some() && self.scene.provider.removed().is_empty()
+    }
+}
+
+fn of(sync: &str, is_connected: bool) -> (String, bool) {
+    (sync.to_owned(), is_connected)
+}
+
+#[tokio::test]
+async fn an_account_that_is_impaired_stays_connected() {
+    let portal = Portal::open().await;
+    for status in ["ERROR", "PERMISSIONS"] {
+        let worked_at = portal.data(Method::GET, "status").await["last_synced_at"].clone();
+        portal.change(status, true).await;
+        assert_eq!(portal.told().await, ["channel.error"], "{status}");
+        for _ in 0..3 {
+            portal.probe().await;
+        }
+        assert_eq!(portal.shown(Method::GET, "status").await, of("ERROR", true), "{status}");
+        assert_eq!(portal.shown(Method::POST, "refresh").await, of("ERROR", true), "{status}");
+        assert_eq!(portal.data(Method::GET, "status").await["last_synced_at"], worked_at, "it has not worked since");
+        let account = portal.scene.provider.account(&portal.id()).expect("an account");
+        assert_eq!((account.restarts, portal.is_kept(), portal.told().await), (0, true, vec![]), "{status}");
+        portal.change("OK", false).await;
+        assert_eq!(portal.shown(Method::POST, "refresh").await, of("OK", true), "{status}");
+        assert_ne!(portal.data(Method::GET, "status").await["last_synced_at"], worked_at);
+        assert_eq!(portal.told().await, ["channel.connected"], "{status}");
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_is_stopped_is_kept() {
+    let portal = Portal::open().await;
+    portal.change("STOPPED", true).await;
+    for seconds in [30, 60, 120] {
+        assert_eq!(portal.shown(Method::GET, "status").await, of("ERROR", true), "it is being restarted");
+        portal.scene.app.advance(seconds).await;
+    }
+    assert_eq!(portal.shown(Method::GET, "status").await, of("STOPPED", false));
+    assert_eq!(portal.told().await, ["channel.disconnected", "channel.error"]);
+    portal.probe().await;
+    assert_eq!(portal.shown(Method::POST, "refresh").await, of("STOPPED", false));
+    assert!(portal.is_kept());
+    portal.change("OK", false).await;
+    assert_eq!(portal.shown(Method::GET, "status").await, of("STOPPED", false), "nobody has looked");
+    assert_eq!(portal.shown(Method::POST, "refresh").await, of("OK", true));
+    assert_eq!(portal.told().await, ["channel.connected"]);
+    assert!(portal.is_kept());
+}
+
+#[tokio::test]
+async fn an_account_whose_credentials_are_asked_for_is_kept_until_it_is_let_go() {
+    let portal = Portal::open().await;
+    let channel = portal.scene.channel().await;
+    for way in ["refresh", "callback", "probe"] {
+        portal.change("CREDENTIALS", true).await;
+        assert_eq!(portal.told().await, ["channel.credentials_required", "channel.disconnected"], "{way}");
+        assert_eq!(portal.shown(Method::GET, "status").await, of("CREDENTIALS", false), "{way}");
+        assert_eq!(portal.shown(Method::POST, "refresh").await, of("CREDENTIALS", false), "{way}");
+        assert!(portal.is_kept(), "{way}");
+        match way {
+            "refresh" => {
+                portal.change("OK", false).await;
+                let refreshed = portal.data(Method::POST, "refresh").await;
+                assert_eq!((&refreshed["sync_status"], &refreshed["is_connected"]), (&json!("OK"), &json!(true)));
+            }
+            "callback" => portal.change("OK", true).await,
+            _ => {
+                portal.change("OK", false).await;
+                portal.probe().await;
+            }
+        }
+        assert_eq!(portal.shown(Method::GET, "status").await, of("OK", true), "{way}");
+        assert_eq!(portal.told().await, ["channel.connected"], "{way}");
+        assert_eq!(portal.scene.channel().await.session, channel.session, "{way}");
+    }
+    // What is disconnected does not come back, and nothing is left of it.
+    portal.change("CREDENTIALS", true).await;
+    let gone = portal.call(Method::POST, "disconnect").await;
+    assert_eq!(gone.status.as_u16(), 204, "{}", gone.text);
+    portal.scene.app.run_jobs().await;
+    assert_eq!(portal.scene.provider.removed(), [portal.id()]);
+    portal.probe().await;
+    assert_eq!(portal.call(Method::GET, "status").await.status.as_u16(), 404);
+}
+
+/// Unipile may give an account that signs in again the id that it had.
+#[tokio::test]
+async fn an_account_that_is_begun_anew_under_its_id_stays() {
+    let portal = Portal::open().await;
+    let before = portal.scene.channel().await;
+    portal.change("CREDENTIALS", true).await;
+    portal.scene.provider.next_is(&portal.id());
+    portal.connect().await;
+    let after = portal.scene.channel().await;
+    assert_eq!((after.account_id, after.session == before.session), (before.account_id, false));
+    portal.scene.app.advance(60).await;
+    portal.probe().await;
+    assert_eq!(portal.shown(Method::POST, "refresh").await, of("OK", true));
+}
+
+/// Two at once: whoever asks for it, and the provider that has it back.
+#[tokio::test]
+async fn what_comes_back_does_so_once() {
+    let portal = Portal::open().await;
+    portal.change("CREDENTIALS", true).await;
+    portal.told().await;
+    portal.change("OK", false).await;
+    let looks = (0..8).map(|_| portal.call(Method::POST, "refresh"));
+    for seen in futures_util::future::join_all(looks).await {
+        let seen = seen.expect(200);
+        assert_eq!((&seen["data"]["sync_status"], &seen["data"]["is_connected"]), (&json!("OK"), &json!(true)));
+    }
+    assert_eq!(portal.told().await, ["channel.connected"]);
+}
+
+/// A user who has lost the seat meanwhile has no account that works, and gets it back with the seat.
+#[tokio::test]
+async fn what_comes_back_to_a_suspended_user_is_suspended() {
+    let scene = Scene::<Unipile>::linked().await;
+    let id = scene.provider.newest();
+    scene.provider.change(&id, "CREDENTIALS", "CREDENTIALS").await;
+    scene.app.run_jobs().await;
+    assert_eq!(scene.account().await["connected"], false);
+    let path = format!("/workspaces/{}", scene.workspace);
+    scene.acme.patch(&path, json!({ "seats_purchased": 1 })).await.expect(200);
+    scene.provider.change(&id, "OK", "RECONNECTED").await;
+    scene.app.run_jobs().await;
+    let channel = scene.channel().await;
+    assert_eq!((channel.state.to_string().as_str(), channel.suspended), ("connected", true));
+    scene.acme.patch(&path, json!({ "seats_purchased": 3 })).await.expect(200);
+    assert!(!scene.channel().await.suspended);
+    scene.send(crate::conformance::THEIRS, "Hello").await;
+    scene.app.advance(5).await;
+    assert_eq!(scene.provider.sent().len(), 1);
+}
