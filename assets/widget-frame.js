@@ -124,6 +124,7 @@
     if (item) item.classList.remove('pending', 'failed');
     else item = bubble(message.from, message.text);
     item.querySelectorAll('small').forEach((line) => line.remove());
+    if (message.reply_to) item.querySelector('span').after(quote(message.reply_to));
     if (message.file) item.append(link(message.file, message.number));
     const line = document.createElement('small');
     const at = document.createElement('time');
@@ -146,6 +147,14 @@
 
   function pendingWith(text) {
     return [...id('messages').querySelectorAll('.pending')].find((item) => item.querySelector('p').textContent === text);
+  }
+
+  // What a message answers, as it begins.
+  function quote(answered) {
+    const words = document.createElement('blockquote');
+    words.dir = 'auto';
+    words.textContent = answered.text || 'A file';
+    return words;
   }
 
   // The address of a file is good for a quarter of an hour: an older one is renewed before it is followed.

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::support::{PartnerClient, TestApp, TokenClient, page::Page, provider::Trouble};
 
+mod answers;
 mod callbacks;
 mod evolution;
 mod health;

@@ -49,6 +49,7 @@ mod races;
 mod reactions;
 mod receipts;
 mod replicas;
+mod replies;
 mod sandbox;
 mod schema;
 mod search;

@@ -22,6 +22,8 @@ pub struct Model {
     pub text: Option<String>,
     /// The file that came with it, as the simulated provider read it: a JSON object.
     pub attachment: Option<String>,
+    /// The provider's own id of the message that it answers.
+    pub answered: Option<String>,
     /// How often it was given.
     pub tries: i32,
     /// How often it reached the network.

@@ -54,6 +54,7 @@ mod m0041_channel_slots;
 mod m0042_webchat;
 mod m0043_routes_on_sqlite;
 mod m0046_page_questions;
+mod m0048_answers;
 mod m0051_worked_at;
 
 /// All steps, in order.
@@ -104,6 +105,7 @@ impl MigratorTrait for Migrator {
             step("m0043_routes_on_sqlite", m0043_routes_on_sqlite::UP, m0043_routes_on_sqlite::DOWN),
             step("m0046_page_questions", m0046_page_questions::UP, m0046_page_questions::DOWN),
             step("m0051_worked_at", m0051_worked_at::UP, m0051_worked_at::DOWN),
+            step("m0048_answers", m0048_answers::UP, m0048_answers::DOWN),
         ]
     }
 }

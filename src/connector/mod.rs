@@ -161,6 +161,21 @@ pub struct Outgoing {
     pub text: String,
     /// The file that goes with it.
     pub attachment: Option<Attachment>,
+    /// The message that it answers, where the provider knows that one.
+    pub answered: Option<Answered>,
+}
+
+/// A message that is answered, as its provider knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// The provider's own id of it.
+    pub provider_ref: String,
+    /// The chat that it is in: mostly, but not always, that of the answer.
+    pub chat: Jid,
+    /// Whether it was sent from the account itself.
+    pub is_own: bool,
+    /// Its text, empty where there is only a file.
+    pub text: String,
 }
 
 /// The account's own reaction to a message, as it is to be at the provider.

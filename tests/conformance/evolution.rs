@@ -8,7 +8,10 @@ use quartermaster::connector::session;
 use serde_json::{Value, json};
 
 use crate::{
-    conformance::{FileSent, OURS, Posted, Provider, Remote, RemoteState, Said, Scene, Signature, THEIRS, choose},
+    conformance::{
+        FileSent, OURS, Posted, Provider, Remote, RemoteState, Said, Scene, Signature, THEIRS, answers::Answering,
+        choose,
+    },
     support::{
         Answer, Setup, TestApp,
         evolution::{Evolution, KEY, event_of, token},
@@ -324,5 +327,15 @@ impl Remote for Evolution {
 
     fn reference(&self, text: &str) -> String {
         self.message(text).expect("a message")["id"].as_str().expect("an id").to_owned()
+    }
+}
+
+impl Answering for Evolution {
+    fn quoted(&self, text: &str, is_own: bool) -> Option<String> {
+        let quoted = self.message(text).expect("a message").get("quoted")?.clone();
+        let key = &quoted["key"];
+        assert_eq!((&key["fromMe"], &key["remoteJid"]), (&json!(is_own), &json!(theirs())));
+        assert!(quoted["message"]["conversation"].as_str().is_some_and(|text| !text.is_empty()), "{quoted}");
+        key["id"].as_str().map(str::to_owned)
     }
 }

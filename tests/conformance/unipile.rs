@@ -26,7 +26,9 @@ use serde_json::{Value, json};
 
 use crate::{
     conformance::{
-        self, FileSent, OURS, Posted, Provider, Remote, RemoteState, Said, Scene, Signature, THEIRS, choose,
+        self, FileSent, OURS, Posted, Provider, Remote, RemoteState, Said, Scene, Signature, THEIRS,
+        answers::Answering,
+        choose,
     },
     support::{
         Answer as Answered, TestApp,
@@ -489,5 +491,14 @@ impl Scene<Unipile> {
         let page = self.page().await;
         page.start().await;
         self.provider.show_code(&self.app, &page).await;
+    }
+}
+
+impl Answering for Unipile {
+    fn quoted(&self, text: &str, _is_own: bool) -> Option<String> {
+        let message = self.message(text).expect("a message");
+        let id = message["quote_id"].as_str().filter(|id| !id.is_empty())?;
+        assert_eq!((&message["to"], &message["chat"]), (&json!(""), &json!("c")), "it goes where the other is");
+        Some(id.to_owned())
     }
 }

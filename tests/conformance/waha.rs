@@ -7,7 +7,10 @@ use entity::{
 use serde_json::{Value, json};
 
 use crate::{
-    conformance::{FileSent, OURS, Posted, Provider, Remote, RemoteState, Said, Scene, Signature, THEIRS, choose},
+    conformance::{
+        FileSent, OURS, Posted, Provider, Remote, RemoteState, Said, Scene, Signature, THEIRS, answers::Answering,
+        choose,
+    },
     support::{
         TestApp,
         page::Page,
@@ -210,5 +213,13 @@ impl Remote for Waha {
 
     fn reference(&self, text: &str) -> String {
         self.message(text).expect("a message")["id"].as_str().expect("an id").to_owned()
+    }
+}
+
+impl Answering for Waha {
+    fn quoted(&self, text: &str, is_own: bool) -> Option<String> {
+        let message = self.message(text).expect("a message");
+        let id = message["reply_to"].as_str()?;
+        Some(id.strip_prefix(&format!("{is_own}_{}_", theirs())).expect("its own form").to_owned())
     }
 }

@@ -118,6 +118,7 @@ async fn what_is_repeated_after_a_crash_changes_nothing() {
         recipient: Jid::from_stored(&format!("{visitor}@webchat")).expect("an id"),
         text: "Hi!".to_owned(),
         attachment: None,
+        answered: None,
     };
     for _ in 0..3 {
         let delivery = connector.send(&app.app, &outgoing(id, &visitor.id)).await;
@@ -157,6 +158,7 @@ async fn receipts_may_come_early_twice_and_in_any_order() {
         recipient: Jid::from_stored(&format!("{}@webchat", visitor.id)).expect("an id"),
         text: "Hi!".to_owned(),
         attachment: None,
+        answered: None,
     };
     app.app.connectors.get(ConnectorKind::Webchat).send(&app.app, &outgoing).await;
     let told = visitor.post("/receipts", json!({ "read": 2 })).await;

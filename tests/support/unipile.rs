@@ -57,7 +57,7 @@ impl Played for Accounts {
     const ROOT: &str = "/api/v1/";
 
     fn is_sending(path: &str) -> bool {
-        path == "chats"
+        path == "chats" || path.starts_with("chats/")
     }
 
     fn unauthorized() -> Response {
@@ -205,7 +205,12 @@ fn answer(kept: &mut Kept<Accounts>, asked: &Asked) -> Response {
             Some(content) => Response::builder().body(content.clone()),
             None => missing(),
         },
-        ("POST", ["chats"]) => take(kept, &asked.raw),
+        ("GET", ["messages", id]) => {
+            // It has everything that was sent, and what the tests say that others wrote.
+            answered(200, &json!({ "object": "Message", "id": id, "chat_id": "c" }))
+        }
+        ("POST", ["chats"]) => take(kept, &asked.raw, None),
+        ("POST", ["chats", chat, "messages"]) => take(kept, &asked.raw, Some(chat)),
         _ => missing(),
     }
 }
@@ -312,9 +317,10 @@ fn part<'a>(body: &'a [u8], name: &str) -> Option<&'a [u8]> {
     Some(&content[..find(content, b"\r\n--")?])
 }
 
-fn take(kept: &mut Kept<Accounts>, body: &[u8]) -> Response {
+fn take(kept: &mut Kept<Accounts>, body: &[u8], chat: Option<&str>) -> Response {
     let text = |name: &str| part(body, name).map(|part| String::from_utf8_lossy(part).into_owned()).unwrap_or_default();
-    let account = text("account_id");
+    // Chats that are there are those of the account that was made last.
+    let account = if chat.is_some() { kept.newest.clone() } else { text("account_id") };
     match kept.own.accounts.get(&account).and_then(|account| account.status.as_deref()) {
         Some("OK") => {}
         Some(_) => return failed(401, "disconnected_account"),
@@ -324,6 +330,7 @@ fn take(kept: &mut Kept<Accounts>, body: &[u8]) -> Response {
     if let Some(file) = part(body, "attachments").or_else(|| part(body, "voice_message")) {
         kept.own.files.insert(id.clone(), file.to_vec());
     }
-    kept.sent.push(json!({ "id": id, "to": text("attendees_ids"), "text": text("text") }));
+    kept.sent.push(json!({ "id": id, "to": text("attendees_ids"), "text": text("text"), "chat": chat,
+        "quote_id": text("quote_id") }));
     answered(201, &json!({ "object": "ChatStarted", "chat_id": "c", "message_id": id }))
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     app::App,
     connector::{
-        Outgoing, OutgoingReaction,
+        Answered, Outgoing, OutgoingReaction,
         refusal::{Class, Refusal},
     },
     file::link,
@@ -14,6 +14,14 @@ use crate::{
 
 /// Where a message goes on the server, and with what.
 pub(super) fn request(app: &App, outgoing: &Outgoing) -> Result<(&'static str, Value), Refusal> {
+    let (path, mut body) = content(app, outgoing)?;
+    if let Some(answered) = &outgoing.answered {
+        body["quoted"] = quoted(answered);
+    }
+    Ok((path, body))
+}
+
+fn content(app: &App, outgoing: &Outgoing) -> Result<(&'static str, Value), Refusal> {
     let number = number(outgoing.recipient.as_str());
     let Some(attachment) = &outgoing.attachment else {
         return Ok(("sendText", json!({ "number": number, "text": outgoing.text })));
@@ -42,15 +50,31 @@ pub(super) fn request(app: &App, outgoing: &Outgoing) -> Result<(&'static str, V
 
 /// A reaction as the server takes it; `None` if the provider's id of the message is not known.
 pub(super) fn reaction(outgoing: &OutgoingReaction) -> Option<Value> {
-    let (id, author) = match outgoing.provider_ref.as_ref()?.split_once('_') {
+    let key = key(&outgoing.chat, outgoing.is_to_own_message, outgoing.provider_ref.as_ref()?);
+    Some(json!({ "key": key, "reaction": outgoing.emoji.as_deref().unwrap_or_default() }))
+}
+
+/// A message that is answered. Its text is shown with the answer; of one without text the server looks for what it has
+/// under the key.
+fn quoted(answered: &Answered) -> Value {
+    let mut quoted = json!({ "key": key(answered.chat.as_str(), answered.is_own, &answered.provider_ref) });
+    if !answered.text.is_empty() {
+        quoted["message"] = json!({ "conversation": answered.text });
+    }
+    quoted
+}
+
+/// The key of a message, from our form of its id.
+fn key(chat: &str, is_own: bool, provider_ref: &str) -> Value {
+    let (id, author) = match provider_ref.split_once('_') {
         Some((id, author)) => (id, Some(author)),
-        None => (outgoing.provider_ref.as_deref()?, None),
+        None => (provider_ref, None),
     };
-    let mut key = json!({ "remoteJid": outgoing.chat, "fromMe": outgoing.is_to_own_message, "id": id });
+    let mut key = json!({ "remoteJid": chat, "fromMe": is_own, "id": id });
     if let Some(author) = author {
         key["participant"] = author.into();
     }
-    Some(json!({ "key": key, "reaction": outgoing.emoji.as_deref().unwrap_or_default() }))
+    key
 }
 
 /// Numbers are written in digits, everything else as it is.

@@ -264,6 +264,7 @@ pub(super) async fn count_try(
         recipient: Set(outgoing.recipient.as_str().to_owned()),
         text: Set(Some(outgoing.text.clone()).filter(|text| !text.is_empty())),
         attachment: Set(attachment),
+        answered: Set(outgoing.answered.as_ref().map(|answered| answered.provider_ref.clone())),
         tries: Set(0),
         arrivals: Set(0),
         created_at: Set(app.clock.now()),

@@ -11,7 +11,8 @@
 //! is disconnected, or linked again, or its channel deleted.
 //!
 //! Texts and files (15 MB) are sent into the chat with their recipient; groups cannot be written to, because only chats
-//! with people can be begun. Reactions of the account's own are not offered. An account that was made while its answer
+//! with people can be begun, but for answers: what answers a message goes into the chat that Unipile has that message
+//! in. Reactions of the account's own are not offered. An account that was made while its answer
 //! was lost stays at Unipile for as long as an attempt does, unless the network has let it in.
 
 use async_trait::async_trait;
@@ -202,8 +203,13 @@ impl Bridge for Unipile {
     }
 
     async fn send(&self, app: &App, session: &Session, outgoing: &Outgoing) -> Result<String, Refusal> {
-        let form = sending::form(app, account_id(session)?, outgoing).await?;
-        let sent: wire::Sent = SERVER.post_form(app, session, "chats", form).await?.json()?;
+        let (path, form) = match place(app, session, outgoing).await? {
+            Some((chat, answered)) => {
+                (format!("chats/{chat}/messages"), sending::answer(app, answered, outgoing).await?)
+            }
+            None => ("chats".to_owned(), sending::form(app, account_id(session)?, outgoing).await?),
+        };
+        let sent: wire::Sent = SERVER.post_form(app, session, &path, form).await?.json()?;
         sent.message_id.filter(|id| !id.is_empty()).ok_or(Refusal::of(Class::TimeoutUnknown))
     }
 
@@ -257,6 +263,26 @@ impl Bridge for Unipile {
 
     fn read(&self, app: &App, _session: &Session, callback: &Callback) -> Result<Heard> {
         events::read(&callback.body, app.clock.now())
+    }
+}
+
+/// The chat in which a message answers another one, and the id of that; `None` for what answers nothing that is known
+/// there. One of another chat is not answered: an answer goes where the other is.
+async fn place<'a>(app: &App, session: &Session, outgoing: &'a Outgoing) -> Result<Option<(String, &'a str)>, Refusal> {
+    let answered = outgoing.answered.as_ref().filter(|answered| answered.chat == outgoing.recipient);
+    let Some(id) = answered.map(|answered| answered.provider_ref.as_str()).filter(|id| wire::is_id(id)) else {
+        return Ok(None);
+    };
+    let path = format!("messages/{id}");
+    match SERVER.call(app, session, Method::GET, &path, None, Patience::Usual).await {
+        Ok(answer) => {
+            let chat = answer.value()["chat_id"].as_str().map(str::to_owned);
+            Ok(chat.filter(|chat| wire::is_id(chat)).map(|chat| (chat, id)))
+        }
+        Err(Refusal { class: Class::NotFound | Class::ContentRejected | Class::PermissionMissing, .. }) => Ok(None),
+        // Nothing has left yet.
+        Err(Refusal { class: Class::TimeoutUnknown, .. }) => Err(Refusal::of(Class::ProviderUnavailable)),
+        Err(refusal) => Err(refusal),
     }
 }
 

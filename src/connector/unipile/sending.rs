@@ -15,10 +15,19 @@ use crate::{
     message::Jid,
 };
 
-/// The form that begins a chat, or goes on with it.
+/// The form that begins a chat with its recipient, or goes on with it.
 pub(super) async fn form(app: &App, account_id: &str, outgoing: &Outgoing) -> Result<Form, Refusal> {
     let attendee = attendee(&outgoing.recipient).ok_or(Refusal::of(Class::RecipientUnreachable))?;
-    let mut form = Form::new().text("account_id", account_id.to_owned()).text("attendees_ids", attendee.to_owned());
+    let form = Form::new().text("account_id", account_id.to_owned()).text("attendees_ids", attendee.to_owned());
+    content(app, form, outgoing).await
+}
+
+/// The form that answers this message, in the chat that it is in.
+pub(super) async fn answer(app: &App, answered: &str, outgoing: &Outgoing) -> Result<Form, Refusal> {
+    content(app, Form::new().text("quote_id", answered.to_owned()), outgoing).await
+}
+
+async fn content(app: &App, mut form: Form, outgoing: &Outgoing) -> Result<Form, Refusal> {
     if !outgoing.text.is_empty() {
         form = form.text("text", outgoing.text.clone());
     }

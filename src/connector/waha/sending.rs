@@ -16,6 +16,9 @@ use crate::{
 /// Where a message goes on the server, and with what.
 pub(super) fn request(app: &App, session: &Session, outgoing: &Outgoing) -> Result<(&'static str, Value), Refusal> {
     let mut body = json!({ "session": session.id(), "chatId": chat(outgoing.recipient.as_str()) });
+    if let Some(answered) = &outgoing.answered {
+        body["reply_to"] = id(answered.is_own, answered.chat.as_str(), &answered.provider_ref).into();
+    }
     let Some(attachment) = &outgoing.attachment else {
         body["text"] = outgoing.text.as_str().into();
         return Ok(("sendText", body));
@@ -47,12 +50,16 @@ fn path(attachment: &Attachment) -> &'static str {
 /// A reaction as the server takes it; `None` if the provider's id of the message is not known.
 pub(super) fn reaction(session: &Session, outgoing: &OutgoingReaction) -> Option<Value> {
     let provider_ref = outgoing.provider_ref.as_ref()?;
-    let id = format!("{}_{}_{provider_ref}", outgoing.is_to_own_message, chat(&outgoing.chat));
     Some(json!({
         "session": session.id(),
-        "messageId": id,
+        "messageId": id(outgoing.is_to_own_message, &outgoing.chat, provider_ref),
         "reaction": outgoing.emoji.as_deref().unwrap_or_default(),
     }))
+}
+
+/// The server's id of a message, from ours.
+fn id(is_own: bool, jid: &str, provider_ref: &str) -> String {
+    format!("{is_own}_{}_{provider_ref}", chat(jid))
 }
 
 /// The server's address of a chat.

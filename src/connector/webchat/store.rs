@@ -153,6 +153,16 @@ pub(super) async fn entry_of(
     Ok(by_message(message_id).filter(entry::Column::VisitorId.eq(id)).one(db).await?)
 }
 
+/// Those of these messages that are in a visitor's window.
+pub(super) async fn entries_of(
+    db: &impl ConnectionTrait,
+    id: VisitorId,
+    messages: impl IntoIterator<Item = MessageId>,
+) -> Result<Vec<entry::Model>> {
+    let own = entry::Entity::find().filter(entry::Column::VisitorId.eq(id));
+    Ok(own.filter(entry::Column::MessageId.is_in(messages)).all(db).await?)
+}
+
 /// Which entries of a window.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Part {

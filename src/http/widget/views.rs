@@ -1,6 +1,9 @@
 //! What a widget is told.
 
-use entity::{message::Direction, webchat_visitor};
+use entity::{
+    message::{self, Direction},
+    webchat_visitor,
+};
 use poem_openapi::{Enum, Object};
 use serde::Deserialize;
 
@@ -21,6 +24,8 @@ use crate::{
 pub(super) const DEFAULT_COLOR: &str = "#1f6f54";
 const DEFAULT_TITLE: &str = "Chat with us";
 const DEFAULT_OFFLINE: &str = "Nobody is here at the moment. Please come back later.";
+/// Most characters that are shown of a message that is answered.
+const MAX_ANSWERED_CHARS: usize = 200;
 /// Where a widget sits unless it is told otherwise.
 const DEFAULT_POSITION: &str = "bottom-right";
 
@@ -183,6 +188,15 @@ enum AuthorView {
     Workspace,
 }
 
+impl From<Direction> for AuthorView {
+    fn from(direction: Direction) -> Self {
+        match direction {
+            Direction::Received => Self::Visitor,
+            Direction::Sent => Self::Workspace,
+        }
+    }
+}
+
 /// A message in the visitor's window.
 #[derive(Object, Clone)]
 #[oai(rename = "WidgetMessage")]
@@ -199,8 +213,31 @@ pub(super) struct MessageView {
     /// The file that it carries.
     #[oai(nullable)]
     file: Option<FileView>,
+    /// The message of this window that it answers.
+    #[oai(nullable)]
+    reply_to: Option<AnsweredView>,
     /// When it was written.
     sent_at: IsoTime,
+}
+
+/// A message that is answered.
+#[derive(Object, Clone)]
+#[oai(rename = "WidgetAnswered")]
+struct AnsweredView {
+    /// Its place in the window.
+    number: i64,
+    /// Who wrote it.
+    from: AuthorView,
+    /// What its text begins with, at most 200 characters; `null` where there is only a file.
+    #[oai(nullable)]
+    text: Option<String>,
+}
+
+impl AnsweredView {
+    fn new((number, message): (i64, message::Model)) -> Self {
+        let begin = |text: String| text.chars().take(MAX_ANSWERED_CHARS).collect();
+        Self { number, from: message.direction.into(), text: message.text.filter(|text| !text.is_empty()).map(begin) }
+    }
 }
 
 /// A file.
@@ -230,12 +267,10 @@ impl MessageView {
         Ok(Self {
             number: entry.number,
             id: entry.message.id.to_string(),
-            from: match entry.message.direction {
-                Direction::Received => AuthorView::Visitor,
-                Direction::Sent => AuthorView::Workspace,
-            },
+            from: entry.message.direction.into(),
             text: entry.message.text.filter(|text| !text.is_empty()),
             file: file.transpose()?,
+            reply_to: entry.answered.map(AnsweredView::new),
             sent_at: entry.message.created_at.into(),
         })
     }

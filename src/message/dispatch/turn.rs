@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use entity::{id::MessageId, message::Direction};
+
 use crate::{
     app::App,
-    connector::{Delivery, Outgoing},
+    connector::{Answered, Delivery, Outgoing},
     error::Result,
     file::{self, Attachment},
     message::{
@@ -13,6 +15,7 @@ use crate::{
             claim::{Task, Turn},
             settle, store,
         },
+        read,
     },
 };
 
@@ -65,6 +68,10 @@ async fn outgoing(app: &App, turn: &Turn) -> Result<Option<Outgoing>> {
     let chat = store::chat(app.db.reader(), turn.workspace_id(), turn.message.chat_id).await?;
     let Some(recipient) = chat.and_then(|chat| Jid::from_stored(&chat.jid).ok()) else { return Ok(None) };
     let file = file::of_message(app.db.reader(), turn.workspace_id(), turn.message.file_id).await?;
+    let answered = match turn.message.reply_to {
+        Some(id) => answered(app, turn, id, &recipient).await?,
+        None => None,
+    };
     Ok(Some(Outgoing {
         message_id: turn.message.id,
         account_id: turn.account_id(),
@@ -72,7 +79,24 @@ async fn outgoing(app: &App, turn: &Turn) -> Result<Option<Outgoing>> {
         recipient,
         text: turn.message.text.clone().unwrap_or_default(),
         attachment: file.map(|file| Attachment { file }),
+        answered,
     }))
+}
+
+/// The message that is answered; `None` if its provider has told no id of it, or it is not there any more: the answer
+/// then goes without it.
+async fn answered(app: &App, turn: &Turn, id: MessageId, recipient: &Jid) -> Result<Option<Answered>> {
+    let db = app.db.reader();
+    let Some(message) = read::find(db, turn.workspace_id(), id).await? else { return Ok(None) };
+    let Some(provider_ref) = message.provider_ref else { return Ok(None) };
+    let chat = if message.chat_id == turn.message.chat_id {
+        Some(recipient.clone())
+    } else {
+        let chat = store::chat(db, turn.workspace_id(), message.chat_id).await?;
+        chat.and_then(|chat| Jid::from_stored(&chat.jid).ok())
+    };
+    let is_own = message.direction == Direction::Sent;
+    Ok(chat.map(|chat| Answered { provider_ref, chat, is_own, text: message.text.unwrap_or_default() }))
 }
 
 async fn within(limit: Duration, sending: impl Future<Output = Delivery>) -> Delivery {

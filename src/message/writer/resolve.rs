@@ -141,6 +141,9 @@ impl Places {
             if !fits {
                 return Err(Error::MessageNotFound(uid.to_string()));
             }
+            if known.is_some_and(|message| message.kind.is_some()) {
+                return Err(Error::field("reply_to", "must be a message of the network, not a note or a call"));
+            }
         }
         Ok(route)
     }

@@ -7,6 +7,7 @@ use entity::{
     channel::{ConnectorKind, Network},
     credits::Credits,
     id::{AccountId, ChatId, MessageId, WorkspaceId},
+    message::Kind,
     timestamp::Timestamp,
 };
 use sea_orm::{
@@ -145,6 +146,8 @@ pub(super) struct MessagePlace {
     pub(super) id: MessageId,
     pub(super) workspace_id: WorkspaceId,
     pub(super) account_id: AccountId,
+    /// What it is, where it is not a message of the network.
+    pub(super) kind: Option<Kind>,
 }
 
 /// A statement over rows: `{rows}` in the text stands for them, as a table `x`; what it takes besides comes first.
@@ -188,7 +191,8 @@ pub(super) async fn messages(tx: &DatabaseTransaction, ids: Vec<MessageId>) -> R
         return Ok(Vec::new());
     }
     let rows = Rows::new(vec![("i", Column::Ids(ids.iter().map(|id| id.0).collect()))]);
-    let sql = "SELECT m.id, m.workspace_id, m.account_id FROM messages m WHERE m.id IN (SELECT x.i FROM {rows})";
+    let sql =
+        "SELECT m.id, m.workspace_id, m.account_id, m.kind FROM messages m WHERE m.id IN (SELECT x.i FROM {rows})";
     let statement = over(tx.get_database_backend(), sql, vec![], rows);
     Ok(MessagePlace::find_by_statement(statement).all(tx).await?)
 }
@@ -196,7 +200,8 @@ pub(super) async fn messages(tx: &DatabaseTransaction, ids: Vec<MessageId>) -> R
 /// Which of these messages are there.
 pub(super) async fn stored(db: &impl ConnectionTrait, ids: &[MessageId]) -> Result<Vec<MessageId>> {
     let rows = Rows::new(vec![("i", Column::Ids(ids.iter().map(|id| id.0).collect()))]);
-    let sql = "SELECT m.id, m.workspace_id, m.account_id FROM messages m WHERE m.id IN (SELECT x.i FROM {rows})";
+    let sql =
+        "SELECT m.id, m.workspace_id, m.account_id, m.kind FROM messages m WHERE m.id IN (SELECT x.i FROM {rows})";
     let statement = over(db.get_database_backend(), sql, vec![], rows);
     let found = MessagePlace::find_by_statement(statement).all(db).await?;
     Ok(found.into_iter().map(|message| message.id).collect())
