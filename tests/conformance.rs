@@ -23,6 +23,7 @@ mod own;
 mod sandbox;
 mod sending;
 mod unipile;
+mod unipile_answers;
 mod unipile_limits;
 mod waha;
 mod webchat;
@@ -34,8 +35,7 @@ pub(crate) const THEIRS: &str = "+15557770000";
 
 /// A provider that is played.
 pub(crate) trait Provider: Sized {
-    /// How many codes it shows for one attempt, one after the other, before a test looks at what follows them. One that
-    /// shows only one shows it at once.
+    /// How many codes it shows for one attempt before a test looks at what follows them; a single one comes at once.
     const CODES: i32 = 3;
 
     /// Whether it keeps an account that its network has let go, until it is disconnected or linked again here.

@@ -42,6 +42,8 @@ fn incoming(session: AttemptId, provider_ref: &str) -> Incoming {
         from: Jid::of(&Phone::parse("+15557770000").expect("a number")),
         author: None,
         author_name: None,
+        group_name: None,
+        answers: Vec::new(),
         text: Some(Text::parse("Hello".to_owned()).expect("a text")),
         file: None,
         provider_ref: provider_ref.to_owned(),

@@ -40,6 +40,7 @@ mod members;
 mod messages;
 mod meter;
 mod metering;
+mod names;
 mod onboarding;
 mod own_messages;
 mod page_in_a_browser;

@@ -4,7 +4,9 @@ use entity::{id::MessageId, sandbox_message};
 use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 
-use crate::support::{TestApp, channels::Shop, conversation::Conversations, sender::Sender, visitor::Visitor};
+use crate::support::{
+    Setup, TestApp, channels::Shop, conversation::Conversations, receiver::Receiver, sender::Sender, visitor::Visitor,
+};
 
 /// The provider's id of what a message at the simulated provider answers.
 async fn answered(app: &TestApp, uid: &Value) -> Option<String> {
@@ -90,4 +92,76 @@ async fn visitors_see_what_is_answered_in_their_own_window() {
     let other = last(&bob).await;
     assert_eq!((&other["text"], &other["reply_to"]), (&json!("Almost."), &json!(null)), "it is in another's window");
     assert_eq!(asked["reply_to"], json!(null));
+}
+
+#[tokio::test]
+async fn what_comes_says_what_it_answers() {
+    let app = Setup::default().configured(|config| config.allow_private_targets = true).start().await;
+    let bakery = Conversations::start(&app, "acme", "+15550001111").await;
+    let receiver = Receiver::start().await;
+    let webhook = json!({ "event_type": "message:received:new", "url": receiver.url() });
+    bakery.token.post("/webhooks", webhook).await.expect(200);
+    // The same phone in another workspace, which has what was received before, but not what was sent.
+    let other = bakery.partner.workspace("Butcher", 3).await;
+    let owner = bakery.partner.owner(&other).await;
+    bakery.partner.connect(&other, owner, "+15550001111").await;
+    let write = async |change: Value| {
+        let mut body = json!({ "phone": "+15550001111", "from": "+15557770000", "text": "Hello" });
+        body.as_object_mut().expect("a body").extend(change.as_object().expect("changes").clone());
+        bakery.partner.post("/sandbox/inbound", body).await
+    };
+    let uids = |answer: &Value| {
+        let uids = answer["message_uids"].as_array().expect("uids").iter();
+        uids.map(|uid| uid.as_str().expect("a uid").parse().expect("a uuid")).collect::<Vec<MessageId>>()
+    };
+    let sent = bakery.token.send("+15557770000", "Is all well?").await.expect(200)["data"]["message_uid"].clone();
+    app.advance(3).await;
+    let first = uids(&write(json!({ "reply_to": sent })).await.expect(200));
+    let second = uids(&write(json!({ "reply_to": first[0] })).await.expect(200));
+    let mut replies = Vec::new();
+    for id in first.iter().chain(&second) {
+        replies.push(app.message(*id).await.reply_to.map(|id| json!(id)));
+    }
+    assert_eq!(replies, [Some(sent.clone()), None, Some(json!(first[0])), Some(json!(first[1]))]);
+    app.run_jobs().await;
+    let told: Vec<Value> =
+        receiver.received().iter().map(|one| one.json()["message"]["reply_to_uid"].clone()).collect();
+    assert!(told.len() == 2 && told.contains(&sent) && told.contains(&json!(first[0])), "{told:?}");
+    let history =
+        bakery.token.get(&format!("/chats/{}/messages", app.message(first[0]).await.chat_id)).await.expect(200);
+    let shown: Vec<&Value> =
+        history["data"]["messages"].as_array().expect("messages").iter().map(|one| &one["reply_to_uid"]).collect();
+    assert_eq!(shown, [&json!(first[0]), &sent, &json!(null)]);
+    let nobodys = "0198f000-0000-7000-8000-000000000001";
+    write(json!({ "reply_to": nobodys })).await.expect_error(404, "message_not_found");
+    write(json!({ "reply_to": "x" })).await.expect_error(404, "message_not_found");
+    let elsewhere = json!({ "from": "+15557770001", "reply_to": sent });
+    let error = write(elsewhere).await.expect_error(400, "invalid_request");
+    assert!(error["description"].as_str().is_some_and(|text| text.contains("reply_to")), "{error}");
+    let stranger = app.partner("stranger").await;
+    let theirs = Conversations::start(&app, "third", "+15550003333").await;
+    let body = json!({ "phone": "+15550003333", "from": "+15557770000", "text": "Hello", "reply_to": sent });
+    theirs.partner.post("/sandbox/inbound", body.clone()).await.expect_error(404, "message_not_found");
+    stranger.post("/sandbox/inbound", body).await.expect_error(409, "phone_not_linked");
+}
+
+#[tokio::test]
+async fn visitors_answer_what_is_in_their_window() {
+    let app = TestApp::start().await;
+    let shop = Shop::open(&app).await;
+    let chat = shop.web_chat(json!({})).await;
+    let visitor = Visitor::come(&app, &chat.token).await;
+    visitor.write("Hello").await;
+    let held = shop.chats().await[0].clone();
+    let id = shop.answer(&held, "Which bread?").await;
+    let body = json!({ "text": "The dark one", "reply_to": 2 });
+    let written = visitor.post("/messages", body).await.expect(201);
+    assert_eq!(written["reply_to"], json!({ "number": 2, "from": "workspace", "text": "Which bread?" }));
+    let uid: MessageId = written["id"].as_str().expect("an id").parse().expect("a uuid");
+    assert_eq!(app.message(uid).await.reply_to, Some(id));
+    for number in [0, -1, 4, i64::MIN, i64::MAX] {
+        let refused = visitor.post("/messages", json!({ "text": "x", "reply_to": number })).await.expect(400);
+        assert_eq!(refused["code"], "invalid_request", "{number}");
+    }
+    assert_eq!(visitor.window().await.len(), 3);
 }

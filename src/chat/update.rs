@@ -1,8 +1,9 @@
 //! Changing a chat: its name, who looks after it, whether it is closed, read, and answered automatically.
 //!
 //! Names are unique in the workspace without regard to case when they are given here. Chats that come by themselves
-//! are named after their numbers, and two accounts may talk to one number, so the rule is one of this operation and not
-//! of the table. Names that are being given wait for one another on the workspace's row.
+//! are named after their numbers, or as who writes there calls themselves, and two accounts may talk to one number, so
+//! the rule is one of this operation and not of the table. Names that are being given wait for one another on the
+//! workspace's row.
 
 use entity::{
     chat::{ActiveModel, Model},
@@ -26,6 +27,9 @@ use crate::{
     workspace::{self, fold},
 };
 
+/// Most characters of a name from outside that are looked at.
+const MAX_OUTSIDE_CHARS: usize = 4 * MAX_CHAT_NAME_CHARS;
+
 /// A name that is given: 1 to 256 characters, no control characters, no white space around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(String);
@@ -46,11 +50,33 @@ impl Name {
         Ok(Self(text.to_owned()))
     }
 
+    /// Makes a name of what somebody outside calls themselves or their group: on one line, without what turns text
+    /// around, and as long as names may be; `None` if nothing of it can be seen.
+    #[must_use]
+    pub fn from_outside(text: &str) -> Option<Self> {
+        let plain = text.chars().take(MAX_OUTSIDE_CHARS).filter(|char| !is_turning(*char));
+        let plain: String = plain.map(|char| if char.is_control() { ' ' } else { char }).collect();
+        let line = plain.split_whitespace().collect::<Vec<_>>().join(" ");
+        let name: String = line.chars().take(MAX_CHAT_NAME_CHARS).collect();
+        let name = name.trim_end();
+        name.chars().any(|char| !is_unseen(char)).then(|| Self(name.to_owned()))
+    }
+
     /// As it was given.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether it changes the direction of what follows, other names included.
+const fn is_turning(char: char) -> bool {
+    matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Whether nothing is seen where it stands.
+const fn is_unseen(char: char) -> bool {
+    matches!(char, ' ' | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{3164}' | '\u{feff}')
 }
 
 /// Who is to look after a chat.
@@ -230,6 +256,18 @@ mod tests {
         for bad in ["", "  ", "a\nb", "a\0", &"x".repeat(MAX_CHAT_NAME_CHARS + 1)] {
             assert!(Name::parse(bad).is_err(), "{bad:?}");
         }
+        let outside = |text: &str| Name::from_outside(text).map(|name| name.0);
+        for (text, expected) in [
+            (" Ann\u{0}\n Lee\t", Some("Ann Lee")),
+            ("\u{202e}eeL nnA\u{2069}", Some("eeL nnA")),
+            ("\u{1f469}\u{200d}\u{1f373}", Some("\u{1f469}\u{200d}\u{1f373}")),
+            ("", None),
+            (" \u{0}\u{200b}\u{feff}\u{3164}", None),
+        ] {
+            assert_eq!(outside(text).as_deref(), expected, "{text:?}");
+        }
+        let long = outside(&"ä ".repeat(5000)).expect("a name");
+        assert!(Name::parse(&long).is_ok() && long.chars().count() >= MAX_CHAT_NAME_CHARS - 1);
         assert_eq!(Responsible::parse("  "), Responsible::Nobody);
         assert_eq!(Responsible::parse(" a@b.c "), Responsible::Member("a@b.c".to_owned()));
     }

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::{
     conformance::{
-        FileSent, OURS, Posted, Provider, Remote, RemoteState, Said, Scene, Signature, THEIRS, answers::Answering,
+        FileSent, OURS, Posted, Provider, Remote, RemoteState, Said, Scene, Signature, THEIRS,
+        answers::{Answering, GROUP, Wrote},
         choose,
     },
     support::{
@@ -337,5 +338,26 @@ impl Answering for Evolution {
         assert_eq!((&key["fromMe"], &key["remoteJid"]), (&json!(is_own), &json!(theirs())));
         assert!(quoted["message"]["conversation"].as_str().is_some_and(|text| !text.is_empty()), "{quoted}");
         key["id"].as_str().map(str::to_owned)
+    }
+
+    fn wrote(&self, wrote: &Wrote, number: u32) -> Posted {
+        let mut posted = self.callback(&wrote.said(), number);
+        let mut body: Value = serde_json::from_str(&posted.body).expect("JSON");
+        let data = &mut body["data"];
+        if wrote.is_to_group {
+            data["key"]["remoteJid"] = GROUP.into();
+            data["key"]["participant"] = theirs().into();
+        }
+        if let Some(name) = wrote.name {
+            data["pushName"] = name.into();
+        }
+        if let Some((id, is_own)) = &wrote.answers {
+            let author = if *is_own { format!("{}@s.whatsapp.net", digits(OURS)) } else { theirs() };
+            let context =
+                json!({ "stanzaId": id, "participant": author, "quotedMessage": { "conversation": "Hello" } });
+            data["message"] = json!({ "extendedTextMessage": { "text": wrote.text, "contextInfo": context } });
+        }
+        posted.body = body.to_string();
+        posted
     }
 }

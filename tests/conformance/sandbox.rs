@@ -100,6 +100,8 @@ impl Provider for Sandbox {
             phone: ours(),
             from: Phone::parse(from).expect("a number"),
             group: None,
+            group_name: None,
+            reply_to: None,
             text: Text::from_outside(text),
             file: None,
         };

@@ -26,9 +26,7 @@ use serde_json::{Value, json};
 
 use crate::{
     conformance::{
-        self, FileSent, OURS, Posted, Provider, Remote, RemoteState, Said, Scene, Signature, THEIRS,
-        answers::Answering,
-        choose,
+        self, FileSent, OURS, Posted, Provider, Remote, RemoteState, Said, Scene, Signature, THEIRS, choose,
     },
     support::{
         Answer as Answered, TestApp,
@@ -52,7 +50,7 @@ fn attachments(file: Option<&(String, &str)>) -> Value {
 }
 
 impl Unipile {
-    fn message(&self, text: &str) -> Option<Value> {
+    pub(crate) fn message(&self, text: &str) -> Option<Value> {
         self.sent().into_iter().find(|message| message["text"] == text)
     }
 
@@ -491,14 +489,5 @@ impl Scene<Unipile> {
         let page = self.page().await;
         page.start().await;
         self.provider.show_code(&self.app, &page).await;
-    }
-}
-
-impl Answering for Unipile {
-    fn quoted(&self, text: &str, _is_own: bool) -> Option<String> {
-        let message = self.message(text).expect("a message");
-        let id = message["quote_id"].as_str().filter(|id| !id.is_empty())?;
-        assert_eq!((&message["to"], &message["chat"]), (&json!(""), &json!("c")), "it goes where the other is");
-        Some(id.to_owned())
     }
 }

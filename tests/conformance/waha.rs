@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::{
     conformance::{
-        FileSent, OURS, Posted, Provider, Remote, RemoteState, Said, Scene, Signature, THEIRS, answers::Answering,
+        FileSent, OURS, Posted, Provider, Remote, RemoteState, Said, Scene, Signature, THEIRS,
+        answers::{Answering, GROUP, Wrote},
         choose,
     },
     support::{
@@ -221,5 +222,25 @@ impl Answering for Waha {
         let message = self.message(text).expect("a message");
         let id = message["reply_to"].as_str()?;
         Some(id.strip_prefix(&format!("{is_own}_{}_", theirs())).expect("its own form").to_owned())
+    }
+
+    fn wrote(&self, wrote: &Wrote, number: u32) -> Posted {
+        let mut posted = self.callback(&wrote.said(), number);
+        let mut body: Value = serde_json::from_str(&posted.body).expect("JSON");
+        let payload = &mut body["payload"];
+        if wrote.is_to_group {
+            payload["id"] = format!("false_{GROUP}_{}_{}", wrote.id, theirs()).into();
+            payload["from"] = GROUP.into();
+            payload["participant"] = theirs().into();
+        }
+        if let Some(name) = wrote.name {
+            payload["_data"] = json!({ "notifyName": name });
+        }
+        if let Some((id, is_own)) = &wrote.answers {
+            let author = if *is_own { format!("{}@c.us", digits(OURS)) } else { theirs() };
+            payload["replyTo"] = json!({ "id": id, "participant": author, "body": "Hello" });
+        }
+        posted.body = body.to_string();
+        posted
     }
 }

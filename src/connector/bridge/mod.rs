@@ -226,6 +226,19 @@ pub(super) fn plain_code(said: &str) -> Option<String> {
     (!code.is_empty()).then_some(code)
 }
 
+/// The ids under which we may know a message that is answered, from the provider's bare id of it and the address of who
+/// wrote it: messages that others wrote in a group have that behind theirs, in one of two spellings.
+pub(super) fn answered_as(id: &str, author: Option<&str>) -> Vec<String> {
+    let mut ids = vec![id.to_owned()];
+    if let Some((who, server)) = author.and_then(|author| author.split_once('@')) {
+        let who = who.split(':').next().unwrap_or(who);
+        let has_number = matches!(server, "c.us" | "s.whatsapp.net");
+        let servers = if has_number { vec!["c.us", "s.whatsapp.net"] } else { vec![server] };
+        ids.extend(servers.iter().map(|server| format!("{id}_{who}@{server}")));
+    }
+    ids
+}
+
 /// The connector over a bridge.
 pub(super) struct Bridged<B>(pub(super) B);
 

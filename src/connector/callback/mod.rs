@@ -113,6 +113,16 @@ pub struct Brought {
     pub media: Option<Media>,
     /// Our form of the provider's id of it.
     pub provider_ref: String,
+    // Work that was queued before has none of these three.
+    /// What who wrote calls themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What the group is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_name: Option<String>,
+    /// The ids under which we may know the message that it answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<String>,
 }
 
 /// A message of the account: one that we had sent, or one that was written on a phone or by another program.
@@ -131,6 +141,9 @@ pub struct Gone {
     pub is_typed: bool,
     /// What has become of it already.
     pub receipt: Option<ReceiptEvent>,
+    /// The ids under which we may know the message that it answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")] // work that was queued before has none
+    pub answers: Vec<String>,
 }
 
 /// A file that the provider keeps.

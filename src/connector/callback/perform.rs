@@ -121,8 +121,17 @@ impl Scene<'_> {
         };
         let (text, file) = self.content(&brought.text, brought.media.as_ref()).await?;
         let provider_ref = brought.provider_ref.clone();
-        let incoming =
-            Incoming { session: self.session.id(), from, author, author_name: None, text, file, provider_ref };
+        let incoming = Incoming {
+            session: self.session.id(),
+            from,
+            author,
+            author_name: brought.name.clone(),
+            group_name: brought.group_name.clone(),
+            answers: brought.answers.clone(),
+            text,
+            file,
+            provider_ref,
+        };
         let received = receive::receive(self.app, &incoming).await;
         self.finish(file, received.map(Some)).await
     }
@@ -171,7 +180,8 @@ impl Scene<'_> {
             return Ok(());
         }
         let (text, file) = self.content(&told.text, told.media.as_ref()).await?;
-        let own = Own { session: self.session.id(), gone, to: &to, text, file, since: told.receipt.clone() };
+        let (session, since) = (self.session.id(), told.receipt.clone());
+        let own = Own { session, gone, to: &to, text, file, answers: &told.answers, since };
         let received = own::receive(self.app, &own).await;
         self.finish(file, received).await
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::{
     connector::{
+        bridge,
         callback::{Brought, Callback, Event, Gone, Heard, Media},
         evolution::wire,
     },
@@ -138,9 +139,26 @@ fn came(data: &Value) -> Option<Event> {
         return gone_out(data);
     }
     let provider_ref = wire::reference(key)?;
-    let (text, media) = shown(key, message)?;
+    let (said, media) = shown(key, message)?;
     let author = if is_group { author(key) } else { None };
-    Some(Event::Message(Brought { chat: from, author, text, media, provider_ref }))
+    Some(Event::Message(Brought {
+        chat: from,
+        author,
+        text: said,
+        media,
+        provider_ref,
+        name: text(&data["pushName"]),
+        group_name: None,
+        answers: answers(data),
+    }))
+}
+
+/// The ids of the message that it answers, which stand with the event or with the part that is the message.
+fn answers(data: &Value) -> Vec<String> {
+    let parts = data["message"].as_object().into_iter().flatten().map(|(_, part)| &part["contextInfo"]);
+    let mut contexts = std::iter::once(&data["contextInfo"]).chain(parts);
+    let found = contexts.find_map(|context| Some((text(&context["stanzaId"])?, context["participant"].as_str())));
+    found.map_or_else(Vec::new, |(id, author)| bridge::answered_as(&id, author))
 }
 
 /// What is to be seen of a message; `None` for keys, settings and the like that phones tell each other.
@@ -174,7 +192,8 @@ fn gone_out(data: &Value) -> Option<Event> {
     let (text, media) = shown(key, &data["message"])?;
     let is_typed = data["source"].as_str().is_some_and(|source| PHONES.contains(&source));
     let receipt = data["status"].as_str().and_then(status);
-    Some(Event::GoneOut(Gone { chat, text, media, provider_ref: wire::reference(key)?, is_typed, receipt }))
+    let (provider_ref, answers) = (wire::reference(key)?, answers(data));
+    Some(Event::GoneOut(Gone { chat, text, media, provider_ref, is_typed, receipt, answers }))
 }
 
 fn receipt(data: &Value) -> Option<Event> {
@@ -255,6 +274,15 @@ mod tests {
         let media = brought.media.expect("a file");
         assert_eq!((brought.text.as_str(), media.filename.as_deref()), ("Menu", Some("menu.pdf")));
         assert!(matches!(came(json!({ "locationMessage": {} })), Some(Event::Message(_))));
+        let context = json!({ "stanzaId": "B", "participant": "1555@s.whatsapp.net" });
+        let ids = ["B", "B_1555@c.us", "B_1555@s.whatsapp.net"];
+        let within = json!({ "extendedTextMessage": { "text": "Hi", "contextInfo": context } });
+        let data =
+            json!({ "key": key, "pushName": "Ann", "message": { "conversation": "Hi" }, "contextInfo": context });
+        for answer in [came(within), event("messages.upsert", data)] {
+            let Some(Event::Message(brought)) = answer else { panic!("no message") };
+            assert_eq!(brought.answers, ids);
+        }
         for nothing in [json!({ "protocolMessage": {} }), json!({}), Value::Null, json!("text")] {
             assert_eq!(came(nothing), None);
         }

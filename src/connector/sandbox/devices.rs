@@ -71,22 +71,31 @@ impl Message<'_> {
         }
     }
 
-    /// Stores it for an account; one that it has already is `None`.
+    /// The provider's id of the message that it answers, if it answers one.
+    async fn answers(&self, tx: &DatabaseTransaction, scope: &Scope) -> Result<Vec<String>> {
+        match self {
+            Self::Inbound(command) => inbound::answers(tx, scope, command).await,
+            Self::Outbound(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Stores it for an account; one that it has already is `None`. `ids` are the provider's: its own, and of what it
+    /// answers.
     async fn store(
         &self,
         app: &App,
         tx: &DatabaseTransaction,
         channel: &channel::Model,
         file: Option<FileId>,
-        provider_ref: &str,
+        ids: (&str, &[String]),
     ) -> Result<Option<MessageId>> {
         match self {
             Self::Inbound(command) => {
-                let incoming = inbound::incoming(command, channel.session, file, provider_ref);
+                let incoming = inbound::incoming(command, channel.session, file, ids);
                 Ok(Some(receive::store_incoming(app, tx, &incoming).await?.message_id))
             }
             Self::Outbound(command) => {
-                let own = outbound::own(command, channel, file, provider_ref, app.clock.now());
+                let own = outbound::own(command, channel, file, ids.0, app.clock.now());
                 Ok(own::store_own(app, tx, &own).await?.map(|stored| stored.message_id))
             }
         }
@@ -148,6 +157,7 @@ async fn hear_once(
         if let Some(done) = request.begin(app, tx).await? {
             return Ok(done);
         }
+        let answers = message.answers(tx, scope).await?;
         let provider_ref = format!("sandbox-{}", app.clock.uuid());
         let mut messages = Vec::new();
         for session in store::whatsapp_of(tx, scope, message.phone()).await? {
@@ -158,7 +168,7 @@ async fn hear_once(
                 // It was linked a moment after the file was stored; who comes again finds it.
                 return Err(Error::Contention);
             }
-            messages.extend(message.store(app, tx, &channel, file, &provider_ref).await?);
+            messages.extend(message.store(app, tx, &channel, file, (&provider_ref, &answers)).await?);
         }
         if messages.is_empty() {
             return Err(Error::PhoneNotLinked);

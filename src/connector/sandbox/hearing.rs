@@ -23,6 +23,9 @@ struct Written {
     id: String,
     /// Who wrote: a number, an address, or an id on the network.
     from: String,
+    /// What they are called.
+    #[serde(default)]
+    from_name: Option<String>,
     /// What.
     text: String,
 }
@@ -46,7 +49,9 @@ pub(super) async fn hear(app: &App, channel: &channel::Model, body: &[u8]) -> Re
         session: channel.session,
         from,
         author: None,
-        author_name: None,
+        author_name: written.from_name,
+        group_name: None,
+        answers: Vec::new(),
         text: Some(text),
         file: None,
         provider_ref: format!("sandbox-{}", written.id),

@@ -1,11 +1,12 @@
 //! Somebody outside writes to a linked simulated phone, or to a channel that has signed in.
 
-use entity::id::{AttemptId, ChannelId, FileId};
+use entity::id::{AttemptId, ChannelId, FileId, MessageId};
+use sea_orm::DatabaseTransaction;
 
 use crate::{
     app::App,
     channel as channels,
-    chat::update::Name,
+    chat::{self as chats, update::Name},
     connector::sandbox::{
         devices::{self, Arrived, Message, SentFile},
         phones::Scope,
@@ -15,7 +16,7 @@ use crate::{
     error::{Error, Result},
     idempotency::Repeatable,
     message::{
-        Jid, Text,
+        Jid, Text, read,
         receive::{self, Incoming},
     },
     phone::Phone,
@@ -32,6 +33,10 @@ pub struct Write {
     pub from_name: Option<Name>,
     /// The group that it is written to; the phone itself where absent.
     pub group: Option<Jid>,
+    /// What the group is called.
+    pub group_name: Option<Name>,
+    /// The message that it answers, as one of the accounts knows it.
+    pub reply_to: Option<MessageId>,
     /// What; absent only where there is a file.
     pub text: Option<Text>,
     /// The file that comes with it.
@@ -45,8 +50,17 @@ pub struct WriteToChannel {
     pub channel_id: ChannelId,
     /// Who writes: a number, an address, or an id on the network.
     pub from: String,
+    /// What they are called, where the network tells it.
+    pub from_name: Option<Name>,
     /// What.
     pub text: Text,
+}
+
+impl Write {
+    /// The conversation on the network.
+    fn chat(&self) -> Jid {
+        self.group.clone().unwrap_or_else(|| Jid::of(&self.from))
+    }
 }
 
 /// Writes to a phone. All its linked devices get the message, as those of a real one do, and each workspace gets the
@@ -54,7 +68,8 @@ pub struct WriteToChannel {
 ///
 /// # Errors
 /// `phone_not_linked` if no account of the scope is connected to it; `invalid_request` naming `file` if there is nothing
-/// in it; `file_too_large`.
+/// in it; `file_too_large`; `message_not_found` if no phone has what it answers, `invalid_request` naming `reply_to` if
+/// that is in another chat.
 pub async fn write(app: &App, scope: &Scope, command: &Write, request: &Repeatable) -> Result<Arrived> {
     devices::hear(app, scope, Message::Inbound(command), request).await
 }
@@ -95,7 +110,9 @@ async fn write_to_channel_once(
             session: channel.session,
             from,
             author: None,
-            author_name: None,
+            author_name: command.from_name.as_ref().map(|name| name.as_str().to_owned()),
+            group_name: None,
+            answers: Vec::new(),
             text: Some(command.text.clone()),
             file: None,
             provider_ref: format!("sandbox-{}", app.clock.uuid()),
@@ -107,13 +124,40 @@ async fn write_to_channel_once(
     .await
 }
 
+/// The provider's id of the message that it answers, if it answers one.
+pub(super) async fn answers(tx: &DatabaseTransaction, scope: &Scope, command: &Write) -> Result<Vec<String>> {
+    let Some(id) = command.reply_to else { return Ok(Vec::new()) };
+    let mut is_linked = false;
+    for session in store::whatsapp_of(tx, scope, &command.phone).await? {
+        let Some(channel) = channels::open_by_session(tx, session.id).await? else { continue };
+        is_linked = true;
+        let message = read::find(tx, channel.workspace_id, id).await?;
+        let Some(message) = message.filter(|message| message.account_id == channel.account_id) else { continue };
+        let chat = chats::find(tx, channel.workspace_id, message.chat_id).await?;
+        if chat.is_none_or(|chat| chat.jid != command.chat().as_str()) {
+            return Err(Error::field("reply_to", "must be a message of the same chat"));
+        }
+        // What no phone has yet cannot be answered.
+        let provider_ref = message.provider_ref.ok_or_else(|| Error::MessageNotFound(id.to_string()))?;
+        return Ok(vec![provider_ref]);
+    }
+    Err(if is_linked { Error::MessageNotFound(id.to_string()) } else { Error::PhoneNotLinked })
+}
+
 /// What a linked device has of it.
-pub(super) fn incoming(command: &Write, session: AttemptId, file: Option<FileId>, provider_ref: &str) -> Incoming {
+pub(super) fn incoming(
+    command: &Write,
+    session: AttemptId,
+    file: Option<FileId>,
+    (provider_ref, answers): (&str, &[String]),
+) -> Incoming {
     Incoming {
         session,
-        from: command.group.clone().unwrap_or_else(|| Jid::of(&command.from)),
+        from: command.chat(),
         author: command.group.is_some().then(|| command.from.clone()),
         author_name: command.from_name.as_ref().map(|name| name.as_str().to_owned()),
+        group_name: command.group_name.as_ref().map(|name| name.as_str().to_owned()),
+        answers: answers.to_vec(),
         text: command.text.clone(),
         file,
         provider_ref: provider_ref.to_owned(),

@@ -51,7 +51,7 @@
 //! Telegram channel without credentials waits for a phone, which scans as above.
 //!
 //! What people write to such a channel is played by [`inbound::write_to_channel`], or brought to the channel's own
-//! address, signed, as `{"id", "from", "text"}`.
+//! address, signed, as `{"id", "from", "text"}`, with `from_name` where the network tells it.
 //!
 //! What is accepted arrives, is delivered after `sandbox_receipt_ms` and read after twice that. What simulated
 //! recipients write to a linked phone comes through [`inbound`], what is written on it through [`outbound`], and calls

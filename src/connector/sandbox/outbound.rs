@@ -54,5 +54,6 @@ pub(super) fn own<'a>(
         is_typed: true,
         heard_at,
     };
-    Own { session: channel.session, gone, to: &command.to, text: command.text.clone(), file, since: None }
+    let text = command.text.clone();
+    Own { session: channel.session, gone, to: &command.to, text, file, answers: &[], since: None }
 }

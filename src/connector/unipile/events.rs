@@ -93,7 +93,8 @@ fn message(value: &Value) -> Option<Event> {
             None => wire::address(kind, others.first().filter(|_| others.len() == 1)?),
         };
         // Nothing says whether a program sent it.
-        let gone = Gone { chat, text: said, media, provider_ref, is_typed: false, receipt: None };
+        let answers = answers(&value["quoted"]);
+        let gone = Gone { chat, text: said, media, provider_ref, is_typed: false, receipt: None, answers };
         return Some(Event::GoneOut(gone));
     }
     if group.is_none() && !others.is_empty() {
@@ -102,7 +103,22 @@ fn message(value: &Value) -> Option<Event> {
     }
     let sender = wire::address(kind, &id_of(&value["sender"])?);
     let author = group.is_some().then(|| sender.clone());
-    Some(Event::Message(Brought { chat: group.unwrap_or(sender), author, text: said, media, provider_ref }))
+    Some(Event::Message(Brought {
+        name: text(&value["sender"]["attendee_name"]),
+        group_name: text(&value["subject"]).filter(|_| group.is_some()),
+        answers: answers(&value["quoted"]),
+        chat: group.unwrap_or(sender),
+        author,
+        text: said,
+        media,
+        provider_ref,
+    }))
+}
+
+/// The ids of the message that it answers. Where they stand is not told; ours is the one of Unipile's own.
+fn answers(quoted: &Value) -> Vec<String> {
+    let places = [quoted, &quoted["id"], &quoted["message_id"], &quoted["provider_id"]];
+    places.into_iter().filter_map(text).filter(|id| wire::is_id(id)).collect()
 }
 
 fn receipt(value: &Value, receipt: ReceiptEvent) -> Option<Event> {
@@ -162,6 +178,15 @@ mod tests {
         let Some(Event::Message(brought)) = event(&wrote()) else { panic!("no message") };
         assert_eq!((brought.chat.as_str(), brought.author), ("2@s.whatsapp.net", None));
         assert_eq!(brought.media.and_then(|media| media.url).as_deref(), Some("m/f"));
+        let mut answer = wrote();
+        answer["quoted"] = json!({ "id": "q", "text": "Hello" });
+        answer["subject"] = json!("No group");
+        answer["sender"]["attendee_name"] = json!("Ann");
+        let Some(Event::Message(brought)) = event(&answer) else { panic!("no message") };
+        assert_eq!(
+            (brought.answers, brought.name.as_deref(), brought.group_name),
+            (vec!["q".to_owned()], Some("Ann"), None)
+        );
         let heard = read(wrote().to_string().as_bytes(), NOW).expect("an event");
         assert_eq!(heard.happened_at, Timestamp(NOW.0 + 1_000_000));
         let mut own = wrote();
@@ -171,7 +196,9 @@ mod tests {
         assert_eq!(gone.media.and_then(|media| media.url).as_deref(), Some("m/f"));
         let mut group = wrote();
         group["provider_chat_id"] = json!("1203@g.us");
+        group["subject"] = json!("Team");
         let Some(Event::Message(brought)) = event(&group) else { panic!("no message") };
+        assert_eq!(brought.group_name.as_deref(), Some("Team"));
         assert_eq!((brought.chat.as_str(), brought.author.as_deref()), ("1203@g.us", Some("2@s.whatsapp.net")));
         let mut telegram = wrote();
         telegram["account_type"] = json!("TELEGRAM");

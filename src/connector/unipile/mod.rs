@@ -12,8 +12,8 @@
 //!
 //! Texts and files (15 MB) are sent into the chat with their recipient; groups cannot be written to, because only chats
 //! with people can be begun, but for answers: what answers a message goes into the chat that Unipile has that message
-//! in. Reactions of the account's own are not offered. An account that was made while its answer
-//! was lost stays at Unipile for as long as an attempt does, unless the network has let it in.
+//! in. Reactions of the account's own are not offered. An account that was made while its answer was lost stays at
+//! Unipile for as long as an attempt does, unless the network has let it in.
 
 use async_trait::async_trait;
 use entity::{

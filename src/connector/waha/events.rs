@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::{
     connector::{
+        bridge,
         callback::{Brought, Callback, Event, Gone, Heard, Media},
         waha::wire,
     },
@@ -90,11 +91,36 @@ fn message(payload: &Value) -> Option<Event> {
         let media = media(payload);
         let is_seen = !body.is_empty() || media.is_some() || is_place_or_card(payload);
         // What phones tell each other is no message of anybody's.
-        return is_seen.then_some(Event::GoneOut(Gone { chat, text: body, media, provider_ref, is_typed, receipt }));
+        let answers = answers(payload);
+        let gone = Gone { chat, text: body, media, provider_ref, is_typed, receipt, answers };
+        return is_seen.then_some(Event::GoneOut(gone));
     }
     let chat = text(&payload["from"]).filter(|from| is_conversation(from))?;
     let author = if chat.ends_with("@g.us") { text(&payload["participant"]) } else { None };
-    Some(Event::Message(Brought { chat, author, text: body, media: media(payload), provider_ref }))
+    Some(Event::Message(Brought {
+        chat,
+        author,
+        text: body,
+        media: media(payload),
+        provider_ref,
+        name: name(payload),
+        group_name: None,
+        answers: answers(payload),
+    }))
+}
+
+/// What who wrote calls themselves: each engine has its own place for it.
+fn name(payload: &Value) -> Option<String> {
+    let raw = &payload["_data"];
+    let places = [&payload["notifyName"], &raw["notifyName"], &raw["pushName"], &raw["Info"]["PushName"]];
+    places.into_iter().find_map(text)
+}
+
+/// The ids of the message that it answers.
+fn answers(payload: &Value) -> Vec<String> {
+    let said = &payload["replyTo"];
+    let Some(id) = text(&said["id"]).or_else(|| text(said)) else { return Vec::new() };
+    bridge::answered_as(&wire::reference(&id), said["participant"].as_str())
 }
 
 fn is_place_or_card(payload: &Value) -> bool {
@@ -209,6 +235,25 @@ mod tests {
             assert_eq!(changed("from", json!(chat)), None, "{chat}");
         }
         assert_eq!(changed("id", Value::Null), None);
+        let brought = |field: &str, value: Value| match changed(field, value) {
+            Some(Event::Message(brought)) => brought,
+            other => panic!("{other:?}"),
+        };
+        for data in
+            [json!({ "notifyName": "Ann" }), json!({ "pushName": "Ann" }), json!({ "Info": { "PushName": "Ann" } })]
+        {
+            assert_eq!(brought("_data", data).name.as_deref(), Some("Ann"));
+        }
+        for (said, expected) in [
+            (json!({ "id": "A", "participant": "1555@c.us" }), vec!["A", "A_1555@c.us", "A_1555@s.whatsapp.net"]),
+            (json!({ "id": "A", "participant": "77:3@lid" }), vec!["A", "A_77@lid"]),
+            (json!({ "id": "true_1555@c.us_A" }), vec!["A"]),
+            (json!("A"), vec!["A"]),
+            (json!({ "body": "Hi" }), vec![]),
+            (Value::Null, vec![]),
+        ] {
+            assert_eq!(brought("replyTo", said.clone()).answers, expected, "{said}");
+        }
         let Some(Event::Message(brought)) = changed("hasMedia", json!(true)) else { panic!("no message") };
         assert_eq!(brought.media, Some(Media { url: None, content_type: None, filename: None }));
         let own = |to: &str, source: Option<&str>| {

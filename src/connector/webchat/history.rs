@@ -74,6 +74,18 @@ pub async fn last(app: &App, widget: &Widget, id: VisitorId) -> Result<i64> {
     Ok(visitor.map_or(0, |visitor| visitor.last_entry))
 }
 
+/// The provider's id of the message with this number; `None` while it has none.
+///
+/// # Errors
+/// `invalid_request` naming `reply_to` if there is no such message.
+pub(super) async fn provider_ref(app: &App, widget: &Widget, id: VisitorId, number: i64) -> Result<Option<String>> {
+    let rows = store::entries(app.db.reader(), id, Part::After(number.saturating_sub(1)), 1).await?;
+    let row = rows.into_iter().find(|row| row.number == number);
+    let row = row.ok_or_else(|| Error::field("reply_to", "must be the number of a message in the window"))?;
+    let message = read::find(app.db.reader(), widget.channel.workspace_id, row.message_id).await?;
+    Ok(message.and_then(|message| message.provider_ref))
+}
+
 /// The entry of one message.
 pub(super) async fn of_message(app: &App, widget: &Widget, id: VisitorId, message_id: MessageId) -> Result<Entry> {
     let row = store::entry_of(app.db.reader(), id, message_id).await?;

@@ -27,6 +27,7 @@ pub struct Write {
     text: Option<Text>,
     file: Option<FileId>,
     key: Option<String>,
+    answers: Option<i64>,
 }
 
 impl Write {
@@ -39,7 +40,13 @@ impl Write {
             return Err(Error::field("text", format!("must be at most {MAX_TEXT_CHARS} characters")));
         }
         let text = Text::from_outside(text).ok_or_else(|| Error::field("text", "must not be empty"))?;
-        Ok(Self { text: Some(text), file: None, key: check_key(key)? })
+        Ok(Self { text: Some(text), file: None, key: check_key(key)?, answers: None })
+    }
+
+    /// The same in answer to the message with this number in the visitor's window.
+    #[must_use]
+    pub fn answering(self, number: Option<i64>) -> Self {
+        Self { answers: number, ..self }
     }
 
     /// A file without a text.
@@ -47,7 +54,7 @@ impl Write {
     /// # Errors
     /// `invalid_request` naming `client_id`.
     pub(super) fn of_file(file: FileId, key: Option<&str>) -> Result<Self> {
-        Ok(Self { text: None, file: Some(file), key: check_key(key)? })
+        Ok(Self { text: None, file: Some(file), key: check_key(key)?, answers: None })
     }
 }
 
@@ -66,11 +73,15 @@ fn check_key(key: Option<&str>) -> Result<Option<String>> {
 ///
 /// # Errors
 /// `widget_offline` while the channel is switched off; `invalid_request` naming `email` or `identity` where the channel
-/// requires one and the visitor has told none.
+/// requires one and the visitor has told none, or `reply_to` where their window has no such message.
 pub async fn write(app: &App, widget: &Widget, id: VisitorId, command: &Write) -> Result<Entry> {
     if !widget.is_open {
         return Err(Error::WidgetOffline);
     }
+    let answers = match command.answers {
+        Some(number) => history::provider_ref(app, widget, id, number).await?.into_iter().collect(),
+        None => Vec::new(),
+    };
     let key = command.key.clone().unwrap_or_else(|| app.clock.uuid().to_string());
     let incoming = Incoming {
         session: widget.channel.session,
@@ -78,6 +89,8 @@ pub async fn write(app: &App, widget: &Widget, id: VisitorId, command: &Write) -
         author: None,
         // What they are called is read with them.
         author_name: None,
+        group_name: None,
+        answers,
         text: command.text.clone(),
         file: command.file,
         provider_ref: format!("visitor-{id}-{key}"),
@@ -102,9 +115,6 @@ async fn write_once(app: &App, widget: &Widget, id: VisitorId, incoming: &Incomi
         let received = receive::store_incoming(app, tx, &named).await?;
         if received.is_new {
             store::push(app, tx, id, received.message_id).await?;
-            if let Some(name) = visitor::label(&visitor) {
-                store::name_chat(app, tx, &visitor, &incoming.from, name).await?;
-            }
         }
         Ok(received)
     })

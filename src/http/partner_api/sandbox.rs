@@ -84,8 +84,8 @@ impl SandboxApi {
     /// Write to a linked simulated phone from outside
     ///
     /// Every account of the partner's workspaces that is connected with the phone receives the text, the file or both;
-    /// the file becomes one of the workspace's. 409
-    /// `phone_not_linked` without any.
+    /// the file becomes one of the workspace's. 409 `phone_not_linked` without any; 404 `message_not_found` if none has
+    /// the message that it answers.
     ///
     /// What is sent the other way, to a number of your choice, is delivered and read after `sandbox_receipt_ms` and
     /// twice that, unless the number ends in one of these: 000404 is not on the network and fails; 000410 is sent and

@@ -81,9 +81,16 @@ pub(super) struct InboundRequest {
     /// Id of the group that it is written to, `<id>@g.us`; it is written to the phone itself where this is absent.
     #[serde(skip_serializing_if = "Option::is_none")] // keys of requests without one stay what they were
     group: Option<String>,
-    /// What who writes is called, 1 to 256 characters: shown with what they write to a group.
+    /// What the group is called, 1 to 256 characters: a chat that has no name yet is named so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group_name: Option<String>,
+    /// What who writes is called, 1 to 256 characters: shown with what they write to a group; a direct chat that has no
+    /// name yet is named so.
     #[serde(skip_serializing_if = "Option::is_none")]
     from_name: Option<String>,
+    /// Uid of the message that it answers, received or sent, in the same chat.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_to: Option<String>,
     /// What is written, 1 to 2000 characters. Needed where there is no file.
     text: Option<String>,
     /// A file that comes with it.
@@ -134,6 +141,9 @@ pub(super) struct ChannelInboundRequest {
     channel_id: String,
     /// Who writes: a number for WhatsApp, SMS, voice and RCS, an address for e-mail, an id on the network otherwise.
     from: String,
+    /// What who writes is called, 1 to 256 characters: a chat that has no name yet is named so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from_name: Option<String>,
     /// What is written, 1 to 2000 characters.
     text: String,
 }
@@ -250,8 +260,10 @@ pub(super) async fn write(
     let from = Phone::parse(&command.from).map_err(|_| Error::field("from", "must be + and 7 to 15 digits"))?;
     let from_name = command.from_name.as_deref().map(|name| parse_person("from_name", name)).transpose()?;
     let group = command.group.as_deref().map(parse_group).transpose()?;
+    let group_name = command.group_name.as_deref().map(|name| parse_person("group_name", name)).transpose()?;
+    let reply_to = command.reply_to.as_deref().map(parse_uid).transpose()?;
     let (text, file) = content(command.text.as_ref(), command.attachment.as_ref())?;
-    let command = inbound::Write { phone, from, from_name, group, text, file };
+    let command = inbound::Write { phone, from, from_name, group, group_name, reply_to, text, file };
     let Arrived { messages } = inbound::write(app, scope, &command, request).await?;
     Ok(InboundView {
         phone: command.phone.as_str().to_owned(),
@@ -299,7 +311,8 @@ pub(super) async fn write_to_channel(
     // What is no id is nobody's.
     let channel_id = bare_channel(&command.channel_id).parse().map_err(|_| Error::PhoneNotLinked)?;
     let text = Text::parse(command.text.clone())?;
-    let write = inbound::WriteToChannel { channel_id, from: command.from.clone(), text };
+    let from_name = command.from_name.as_deref().map(|name| parse_person("from_name", name)).transpose()?;
+    let write = inbound::WriteToChannel { channel_id, from: command.from.clone(), from_name, text };
     let Arrived { messages } = inbound::write_to_channel(app, scope, &write, request).await?;
     let message = messages.first().ok_or_else(|| Error::Internal("nothing arrived".to_owned()))?;
     Ok(ChannelInboundView {

@@ -224,7 +224,7 @@ impl MessagesApi {
     ) -> Result<Written, WidgetFailure> {
         self.shared.limits.pace_writer(visitor.0)?;
         let body = body.read()?;
-        let command = Write::parse(&body.text, body.client_id.as_deref())?;
+        let command = Write::parse(&body.text, body.client_id.as_deref())?.answering(body.reply_to);
         let entry = inbound::write(&self.shared.app, &widget, visitor.0, &command).await?;
         Ok(Written::Done(Json(MessageView::new(&self.shared.app, entry)?)))
     }

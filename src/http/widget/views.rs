@@ -301,6 +301,8 @@ pub(super) struct WriteRequest {
     pub(super) text: String,
     /// The browser's own id of it, at most 64 letters, digits, `-` and `_`: what is sent twice under one is one message.
     pub(super) client_id: Option<String>,
+    /// Number of the message in the window that it answers.
+    pub(super) reply_to: Option<i64>,
 }
 
 /// How far a visitor is.

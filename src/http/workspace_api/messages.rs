@@ -91,6 +91,9 @@ pub(super) struct SummaryView {
     /// Its text.
     #[oai(nullable)]
     text: Option<String>,
+    /// Uid of the message that it answers; absent where it answers nothing that is known. An extension.
+    #[oai(skip_serializing_if_is_none)]
+    reply_to_uid: Option<String>,
     /// Where its file can be read for 15 minutes; `null` without one, and when the file is not kept any more.
     #[oai(nullable)]
     attachment_url: Option<String>,
@@ -143,6 +146,7 @@ impl SummaryView {
             recipient_name: recipient.1,
             from_me,
             text: message.text.clone(),
+            reply_to_uid: message.reply_to.map(|id| id.to_string()),
             attachment_url: None,
             attachment_filename: None,
             has_attachment: message.file_id.is_some(),

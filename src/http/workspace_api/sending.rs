@@ -84,7 +84,8 @@ message_body! {
         jid: String,
         /// Number of the account to send from; the one that was connected last where absent.
         whatsapp_account_phone: Option<String>,
-        /// Uid of the message that this one answers, of the same account.
+        /// Uid of the message that this one answers, of the same account; no note and no call. It is quoted if its
+        /// provider has it by then.
         reply_to: Option<String>,
     }
 }
@@ -92,7 +93,8 @@ message_body! {
 message_body! {
     /// A message in a chat.
     SendInChatRequest {
-        /// Uid of the message that this one answers, of the same account.
+        /// Uid of the message that this one answers, of the same account; no note and no call. It is quoted if its
+        /// provider has it by then.
         reply_to: Option<String>,
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! Providers repeat themselves; their own id of a message, unique for the account, says what is known. A chat that
 //! gets a message is open and unread again. What the account's owner writes on a phone is stored too (`own`).
+//!
+//! A chat is called by its number or id until somebody gives it a name, or whoever writes there tells what they are
+//! called; what a group is called only its provider tells. A name that a chat has is never replaced from outside.
 
 use entity::{
     channel,
@@ -12,7 +15,9 @@ use sea_orm::DatabaseTransaction;
 
 use crate::{
     app::App,
-    bot, channel as channels, chat as chats, db,
+    bot, channel as channels,
+    chat::{self as chats, update::Name},
+    db,
     error::{Error, Result},
     file,
     message::{Jid, Text},
@@ -34,9 +39,12 @@ pub struct Incoming {
     pub from: Jid,
     /// Who writes in a group, where that is known; a direct conversation is with whoever writes.
     pub author: Option<Phone>,
-    /// What who writes is called, where the provider tells it: whoever writes in a group, or the one with whom a direct
-    /// conversation begins.
+    /// What who writes calls themselves, where the provider tells it, as it came.
     pub author_name: Option<String>,
+    /// What the group is called, where the provider tells it, as it came.
+    pub group_name: Option<String>,
+    /// The ids under which the provider may know the message that it answers; none where it answers nothing.
+    pub answers: Vec<String>,
     /// What is written; absent only where there is a file.
     pub text: Option<Text>,
     /// The file that came with it, kept provisionally in the account's workspace.
@@ -85,14 +93,15 @@ pub(crate) async fn store_incoming(app: &App, tx: &DatabaseTransaction, incoming
         return Err(Error::FileNotFound(id.to_string()));
     }
     let (mut chat, is_new_chat) = store::open_chat(app, tx, &channel, &incoming.from).await?;
-    if let Some(name) = incoming.author_name.as_ref().filter(|_| is_new_chat && !chat.is_group && chat.phone.is_none())
-    {
-        chat = store::name_chat(tx, &chat, name).await?;
+    let told = if chat.is_group { &incoming.group_name } else { &incoming.author_name };
+    if let Some(name) = told.as_deref().and_then(Name::from_outside) {
+        chat = store::name_chat(app, tx, chat, &name).await?;
     }
     let sender = if chat.is_group { sender(tx, &channel, incoming).await? } else { Sender::default() };
     if let Some(author) = incoming.author.as_ref().filter(|_| chat.is_group) {
         chats::remember_member(tx, &chat, author).await?;
     }
+    let reply_to = store::answered(tx, &chat, &incoming.answers).await?;
     let message_id = MessageId(app.clock.uuid());
     let new = store::NewMessage {
         direction: Direction::Received,
@@ -100,6 +109,7 @@ pub(crate) async fn store_incoming(app: &App, tx: &DatabaseTransaction, incoming
         text: incoming.text.as_ref(),
         file: incoming.file,
         sender,
+        reply_to,
         provider_ref: &incoming.provider_ref,
     };
     if !store::insert(app, tx, message_id, (&channel, &chat), new).await? {
@@ -122,8 +132,8 @@ pub(crate) async fn store_incoming(app: &App, tx: &DatabaseTransaction, incoming
 /// them is called, else by their number.
 async fn sender(tx: &DatabaseTransaction, channel: &channel::Model, incoming: &Incoming) -> Result<Sender> {
     let phone = incoming.author.as_ref();
-    let name = match (&incoming.author_name, phone) {
-        (Some(name), _) => Some(name.clone()),
+    let name = match (incoming.author_name.as_deref().and_then(Name::from_outside), phone) {
+        (Some(name), _) => Some(name.as_str().to_owned()),
         (None, Some(phone)) => {
             let direct = store::find_chat(tx, channel, &Jid::of(phone)).await?;
             Some(direct.map_or_else(|| phone.as_str().to_owned(), |chat| chat.name))

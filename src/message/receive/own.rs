@@ -38,6 +38,8 @@ pub(crate) struct Own<'a> {
     pub(crate) text: Option<Text>,
     /// The file that went with it, kept provisionally in the account's workspace.
     pub(crate) file: Option<FileId>,
+    /// The ids under which the provider may know the message that it answers; none where it answers nothing.
+    pub(crate) answers: &'a [String],
     /// What its provider says has become of it since.
     pub(crate) since: Option<ReceiptEvent>,
 }
@@ -71,6 +73,7 @@ pub(crate) async fn store_own(app: &App, tx: &DatabaseTransaction, own: &Own<'_>
         text: own.text.as_ref(),
         file: own.file,
         sender: Sender::default(),
+        reply_to: store::answered(tx, &chat, own.answers).await?,
         provider_ref: own.gone.provider_ref,
     };
     if !store::insert(app, tx, message_id, (&channel, &chat), new).await? {

@@ -7,14 +7,13 @@ use entity::{
     message::{ActiveModel, Column, Direction, Entity, Model, Status},
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, Set, Unchanged,
-    UpdateMany,
+    ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, Set, UpdateMany,
     sea_query::{Expr, OnConflict},
 };
 
 use crate::{
     app::App,
-    chat::hour_of,
+    chat::{hour_of, update::Name},
     db,
     error::{Error, Result},
     message::{Jid, Text, receive::Sender},
@@ -29,6 +28,8 @@ pub(super) struct NewMessage<'a> {
     pub(super) text: Option<&'a Text>,
     pub(super) file: Option<FileId>,
     pub(super) sender: Sender,
+    /// The message that it answers.
+    pub(super) reply_to: Option<MessageId>,
     pub(super) provider_ref: &'a str,
 }
 
@@ -72,7 +73,7 @@ pub(crate) async fn open_chat(
         return Ok((known, false));
     }
     let phone = jid.phone();
-    let name = phone.as_ref().map_or_else(|| jid.as_str().to_owned(), |phone| phone.as_str().to_owned());
+    let name = unnamed(phone.as_ref().map(Phone::as_str), jid.as_str()).to_owned();
     let now = app.clock.now();
     let row = chat::ActiveModel {
         workspace_id: Set(channel.workspace_id),
@@ -93,15 +94,55 @@ pub(crate) async fn open_chat(
     Ok((made, true))
 }
 
-/// Names a chat that was made in this transaction.
-pub(super) async fn name_chat(tx: &DatabaseTransaction, chat: &chat::Model, name: &str) -> Result<chat::Model> {
-    let row = chat::ActiveModel {
-        id: Unchanged(chat.id),
-        name_folded: Set(workspace::fold(name)),
-        name: Set(name.to_owned()),
-        ..Default::default()
-    };
-    Ok(row.update(tx).await?)
+/// What a chat is called to which nobody has given a name.
+fn unnamed<'a>(phone: Option<&'a str>, jid: &'a str) -> &'a str {
+    phone.unwrap_or(jid)
+}
+
+/// Names a chat that has no name yet; one that is just being given another keeps that.
+pub(super) async fn name_chat(
+    app: &App,
+    tx: &DatabaseTransaction,
+    chat: chat::Model,
+    name: &Name,
+) -> Result<chat::Model> {
+    let unnamed = unnamed(chat.phone.as_deref(), &chat.jid);
+    if chat.name != unnamed {
+        return Ok(chat);
+    }
+    let (name, folded) = (name.as_str(), workspace::fold(name.as_str()));
+    let named = chat::Entity::update_many()
+        .col_expr(chat::Column::Name, Expr::value(name))
+        .col_expr(chat::Column::NameFolded, Expr::value(folded.as_str()))
+        .col_expr(chat::Column::UpdatedAt, Expr::value(app.clock.now()))
+        .filter(chat::Column::Id.eq(chat.id))
+        .filter(chat::Column::AccountId.eq(chat.account_id))
+        .filter(chat::Column::Name.eq(unnamed))
+        .exec(tx)
+        .await?;
+    if named.rows_affected == 0 {
+        return Ok(chat);
+    }
+    Ok(chat::Model { name: name.to_owned(), name_folded: folded, ..chat })
+}
+
+/// The message of a chat that the provider knows under one of these ids.
+pub(super) async fn answered(
+    tx: &DatabaseTransaction,
+    chat: &chat::Model,
+    provider_refs: &[String],
+) -> Result<Option<MessageId>> {
+    if provider_refs.is_empty() {
+        return Ok(None);
+    }
+    let found = Entity::find()
+        .filter(Column::AccountId.eq(chat.account_id))
+        .filter(Column::ProviderRef.is_in(provider_refs.iter().map(String::as_str)))
+        .filter(Column::ChatId.eq(chat.id))
+        .filter(Column::Kind.is_null())
+        .one(tx)
+        .await?;
+    Ok(found.map(|message| message.id))
 }
 
 pub(super) async fn find_chat(
@@ -136,6 +177,7 @@ pub(super) async fn insert(
         file_id: Set(new.file),
         sender_name: Set(new.sender.name),
         sender_phone: Set(new.sender.phone),
+        reply_to: Set(new.reply_to),
         origin: Set(origin(channel.network).to_owned()),
         provider_ref: Set(Some(new.provider_ref.to_owned())),
         tries: Set(0),
