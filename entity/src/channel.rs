@@ -162,13 +162,6 @@ impl Model {
         self.state == State::Connected && !self.suspended && !self.deactivated
     }
 
-    /// Whether its session ended without anybody here asking for it, in a way that its provider may mend.
-    #[must_use]
-    pub const fn may_come_back(&self) -> bool {
-        matches!(self.state, State::Disconnected)
-            && matches!(self.disconnect_reason, Some(DisconnectReason::LoggedOut | DisconnectReason::Stopped))
-    }
-
     /// Whether it is a WhatsApp account whose number is known.
     #[must_use]
     pub fn is_whatsapp_account(&self) -> bool {

@@ -15,7 +15,10 @@ use crate::{
     app::App,
     audit,
     caller::{Origin, PartnerCaller},
-    channel::store::{self, standalone},
+    channel::{
+        reconnect,
+        store::{self, standalone},
+    },
     db,
     error::Result,
     idempotency::Repeatable,
@@ -30,6 +33,9 @@ use crate::{
     },
     workspace as workspaces,
 };
+
+/// How long the session of a channel that was disconnected is kept at its provider, in seconds: 30 days.
+pub const KEPT_SECONDS: i64 = 30 * 24 * 3600;
 
 /// What came of the partner's request. It is kept for replays, so what is added here later needs a default.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -57,8 +63,9 @@ impl From<&Model> for EndedAccount {
     }
 }
 
-/// Ends the session of the user's account; without one, that of a WhatsApp account of the user's that was made over the
-/// Channels API, the one that was connected last; without one too, nothing happens.
+/// Ends the session of the user's account, and all that providers have kept of accounts that the user lost. Where there is
+/// neither, ends that of a WhatsApp account of the user's that was made over the Channels API, the one that was connected
+/// last; without one too, nothing happens.
 ///
 /// # Errors
 /// `workspace_not_found`, `user_not_found`, `idempotency_key_reused`.
@@ -86,14 +93,21 @@ async fn disconnect_once(
             return Ok(done);
         }
         let workspace = workspaces::find(tx, &caller.partner.id, slug).await?;
+        let workspace = workspaces::lock(tx, workspace.id).await?;
         let user = workspaces::find_user(tx, &workspace, user_id).await?;
         let (origin, reason) = (Origin::from(caller), DisconnectReason::Requested);
+        let mut has_let_go = false;
+        for channel in store::resting_of_user(tx, workspace.id, user.id).await? {
+            has_let_go |= let_go(app, tx, &channel, reason).await?;
+        }
         let channel = match of_user(app, tx, &origin, &workspace, user.id, reason).await? {
-            Some(channel) => Some(channel),
-            None => match standalone::connected_of_user(tx, workspace.id, user.id, Network::Whatsapp).await? {
-                Some(other) => end_there(app, tx, &origin, &workspace, &other, reason).await?,
-                None => None,
-            },
+            None if !has_let_go => {
+                match standalone::connected_of_user(tx, workspace.id, user.id, Network::Whatsapp).await? {
+                    Some(other) => end_there(app, tx, &origin, &workspace, &other, reason).await?,
+                    None => None,
+                }
+            }
+            channel => channel,
         };
         let outcome = Disconnected { user_id: user.id, account: channel.as_ref().map(EndedAccount::from) };
         request.finish(app, tx, &outcome).await?;
@@ -102,8 +116,8 @@ async fn disconnect_once(
     .await
 }
 
-/// Ends the session of a user's account within a transaction, and has the provider told after it; also of accounts that
-/// are disconnected and whose sessions their providers have kept.
+/// Ends the session of a user's account within a transaction that has locked the workspace, and has the provider told
+/// after it; also of accounts that a page linked, that are disconnected, and whose sessions their providers have kept.
 pub(crate) async fn of_user(
     app: &App,
     tx: &DatabaseTransaction,
@@ -113,29 +127,60 @@ pub(crate) async fn of_user(
     reason: DisconnectReason,
 ) -> Result<Option<Model>> {
     for channel in store::resting_of_user(tx, workspace.id, user_id).await? {
-        let_go(app, tx, &channel, reason).await?;
+        if !channel.standalone {
+            let_go(app, tx, &channel, reason).await?;
+        }
     }
     let Some(channel) = store::connected_of_user(tx, workspace.id, user_id).await? else { return Ok(None) };
     end_there(app, tx, origin, workspace, &channel, reason).await
 }
 
 /// The provider says that the session behind an account is over, and why. Nothing happens if the account has another by
-/// now.
+/// now. Of one that is disconnected already and kept, worse news are told; after [`KEPT_SECONDS`] it is let go.
 pub(crate) async fn lost(app: &App, session: AttemptId, failure: Failure) -> Result<()> {
     let reason = match failure {
         Failure::Banned => DisconnectReason::Banned,
         Failure::ProviderUnavailable => DisconnectReason::Stopped,
         _ => DisconnectReason::LoggedOut,
     };
+    let Some(seen) = store::by_session(app.db.reader(), session).await? else { return Ok(()) };
+    if seen.state == channel::State::Disconnected && !reconnect::is_kept(app, &seen) {
+        return Ok(());
+    }
     db::write(&app.db, "channel.lost", async |tx| {
-        let Some(channel) = store::connected_by_session(tx, session).await? else { return Ok(()) };
-        let workspace = workspaces::by_id(tx, channel.workspace_id).await?;
-        let Some(workspace) = workspace else { return Ok(()) };
-        end(app, tx, &Origin::provider(), &workspace, &channel, reason).await?;
-        Ok(())
+        let workspace = workspaces::lock(tx, seen.workspace_id).await?;
+        match store::connected_by_session(tx, session).await? {
+            Some(channel) => {
+                end(app, tx, &Origin::provider(), &workspace, &channel, reason).await?;
+                Ok(())
+            }
+            None => worse(app, tx, session, reason).await,
+        }
     })
     .await?;
     app.signals.publish(Signal::Event);
+    app.signals.publish(Signal::Work);
+    Ok(())
+}
+
+/// News of a channel that is disconnected and kept.
+async fn worse(app: &App, tx: &DatabaseTransaction, session: AttemptId, reason: DisconnectReason) -> Result<()> {
+    let Some(channel) = store::by_session(tx, session).await?.filter(|found| reconnect::is_kept(app, found)) else {
+        return Ok(());
+    };
+    let is_worse = match reason {
+        DisconnectReason::Banned => true,
+        DisconnectReason::LoggedOut => channel.disconnect_reason == Some(DisconnectReason::Stopped),
+        _ => false,
+    };
+    if is_worse && store::set_reason(app, tx, &channel, reason).await? {
+        let channel = Model { disconnect_reason: Some(reason), ..channel };
+        return tell_reason(app, tx, &channel, reason).await;
+    }
+    let kept_until = channel.disconnected_at.map(|at| at.plus_seconds(KEPT_SECONDS));
+    if kept_until.is_some_and(|until| until <= app.clock.now()) {
+        let_go(app, tx, &channel, DisconnectReason::Requested).await?;
+    }
     Ok(())
 }
 
@@ -151,7 +196,7 @@ pub(super) async fn of_channel(
 ) -> Result<()> {
     match end_there(app, tx, origin, workspace, channel, reason).await? {
         Some(_) => Ok(()),
-        None => let_go(app, tx, channel, reason).await,
+        None => let_go(app, tx, channel, reason).await.map(|_| ()),
     }
 }
 
@@ -172,18 +217,19 @@ async fn end_there(
     Ok(ended)
 }
 
-/// Gives up the session of a channel that is disconnected, where its provider may have kept it.
+/// Gives up the session of a channel that is disconnected, where its provider has kept it; tells whether it had.
 pub(super) async fn let_go(
     app: &App,
     tx: &DatabaseTransaction,
     channel: &Model,
     reason: DisconnectReason,
-) -> Result<()> {
-    if !channel.may_come_back() || !app.connectors.keeps_sessions(channel.connector) {
-        return Ok(());
+) -> Result<bool> {
+    if !reconnect::is_kept(app, channel) || !store::set_reason(app, tx, channel, reason).await? {
+        return Ok(false);
     }
-    store::set_let_go(app, tx, channel, reason).await?;
-    queue::enqueue(app, tx, &Work::EndSession { connector: channel.connector, session: channel.session }).await
+    let work = Work::EndSession { connector: channel.connector, session: channel.session };
+    queue::enqueue(app, tx, &work).await?;
+    Ok(true)
 }
 
 async fn end(
@@ -213,10 +259,15 @@ async fn end(
 
 /// Tells webhooks of the Channels API, but of a channel that is deleted: that is told itself.
 async fn tell_hooks(app: &App, tx: &DatabaseTransaction, ended: &Model, reason: DisconnectReason) -> Result<()> {
-    let why = || json!({ "reason": reason });
     if reason != DisconnectReason::Deleted {
-        hook::tell::channel(app, tx, HookEvent::Disconnected, ended, why()).await?;
+        hook::tell::channel(app, tx, HookEvent::Disconnected, ended, json!({ "reason": reason })).await?;
     }
+    tell_reason(app, tx, ended, reason).await
+}
+
+/// Tells what somebody has to do about it, if anything.
+async fn tell_reason(app: &App, tx: &DatabaseTransaction, ended: &Model, reason: DisconnectReason) -> Result<()> {
+    let why = || json!({ "reason": reason });
     match reason {
         DisconnectReason::LoggedOut => hook::tell::channel(app, tx, HookEvent::CredentialsRequired, ended, why()).await,
         DisconnectReason::Banned => hook::tell::channel(app, tx, HookEvent::Error, ended, why()).await,

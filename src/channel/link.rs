@@ -98,10 +98,8 @@ pub struct Code {
 /// linked with a page; `provider_unavailable`.
 pub async fn connect(app: &App, caller: &WorkspaceCaller, origin: &Origin, named: &Named) -> Result<Linked> {
     let channel = named::find(app.db.reader(), caller.workspace.id, named).await?;
-    match reconnect::look(app, &channel).await {
-        Ok(true) => return Ok(Linked::Connected),
-        Ok(false) => {}
-        Err(error) => tracing::warn!(%error, channel.id = %channel.id, "a session is replaced without a look at it"),
+    if reconnect::look(app, &channel).await? {
+        return Ok(Linked::Connected);
     }
     let (target, connector) = match db::retried(|| begin_once(app, caller, origin, named)).await? {
         Begun::Already(linked) => return Ok(linked),

@@ -2,7 +2,7 @@
 //! connected again, without a phone.
 
 use entity::{
-    channel::{Model, Network, State},
+    channel::{DisconnectReason, Model, Network, State},
     channel_settings::Health,
     id::AttemptId,
     user,
@@ -15,7 +15,7 @@ use crate::{
     audit,
     caller::Origin,
     channel::{connect, store, store::settings},
-    connector::Observation,
+    connector::{Account, Observation},
     db,
     error::Result,
     signal::Signal,
@@ -24,26 +24,41 @@ use crate::{
     workspace as workspaces,
 };
 
-/// Asks the provider of a channel that may come back; tells whether it is connected now.
+/// Whether a channel was disconnected without anybody here asking for it, and its provider has kept its session.
+pub(super) fn is_kept(app: &App, channel: &Model) -> bool {
+    let connectors = &app.connectors;
+    channel.state == State::Disconnected
+        && match channel.disconnect_reason {
+            Some(DisconnectReason::Stopped) => connectors.keeps_sessions(channel.connector),
+            Some(DisconnectReason::LoggedOut) => connectors.keeps_accounts(channel.connector),
+            _ => false,
+        }
+}
+
+/// Asks the provider of a channel whose session it has kept; tells whether the channel is connected now.
 ///
 /// # Errors
 /// `provider_unavailable`.
 pub(super) async fn look(app: &App, channel: &Model) -> Result<bool> {
-    if !channel.may_come_back() || !app.connectors.keeps_sessions(channel.connector) {
+    if !is_kept(app, channel) {
         return Ok(false);
     }
     match app.connectors.get(channel.connector).observe(app, channel.session).await? {
-        Observation::Connected(_) => works_again(app, channel.session).await,
+        Observation::Connected(account) => works_again(app, channel.session, &account).await,
         _ => Ok(false),
     }
 }
 
-/// A session works: its channel is connected again, if it was disconnected and may be; tells whether it is connected now,
-/// by whomever.
-pub(crate) async fn works_again(app: &App, session: AttemptId) -> Result<bool> {
+/// A session works with this account: its channel is connected again, if it was disconnected and may be; tells whether it
+/// is connected now, by whomever.
+pub(crate) async fn works_again(app: &App, session: AttemptId, account: &Account) -> Result<bool> {
     let Some(channel) = store::by_session(app.db.reader(), session).await? else { return Ok(false) };
-    if !channel.may_come_back() {
+    if !is_kept(app, &channel) {
         return Ok(channel.state == State::Connected);
+    }
+    if account.external_id != channel.external_id {
+        tracing::warn!(channel.id = %channel.id, "a session works with another account than its channel's");
+        return Ok(false);
     }
     let is_connected = db::retried(|| reconnect_once(app, &channel)).await?;
     app.signals.publish(Signal::Event);

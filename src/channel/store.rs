@@ -109,7 +109,7 @@ pub(super) async fn has_another(tx: &DatabaseTransaction, channel: &Model) -> Re
     Ok(found.one(tx).await?.is_some())
 }
 
-/// The accounts that a user's pages linked and that were disconnected without being asked to.
+/// A user's channels that were disconnected without anybody asking for it.
 pub(super) async fn resting_of_user(
     tx: &DatabaseTransaction,
     workspace_id: WorkspaceId,
@@ -118,13 +118,11 @@ pub(super) async fn resting_of_user(
     let found = Entity::find()
         .filter(Column::WorkspaceId.eq(workspace_id))
         .filter(Column::UserId.eq(user_id))
-        .filter(Column::Standalone.eq(false))
         .filter(Column::State.eq(State::Disconnected))
+        .filter(Column::DisconnectReason.is_in([DisconnectReason::LoggedOut, DisconnectReason::Stopped]))
         .filter(Column::DeletedAt.is_null())
-        .order_by_asc(Column::AccountId)
-        .all(tx)
-        .await?;
-    Ok(found.into_iter().filter(Model::may_come_back).collect())
+        .order_by_asc(Column::AccountId);
+    Ok(found.all(tx).await?)
 }
 
 /// The account that a user's pages linked last on a network, connected or not.
@@ -286,14 +284,14 @@ pub(super) async fn set_disconnected(
     Ok(Entity::find_by_id(channel.account_id).one(tx).await?)
 }
 
-/// Notes that a channel that is disconnected does not come back by itself, and why.
-pub(super) async fn set_let_go(
+/// Notes another reason for a channel that is disconnected; tells whether it still is, with this session.
+pub(super) async fn set_reason(
     app: &App,
     tx: &DatabaseTransaction,
     channel: &Model,
     reason: DisconnectReason,
-) -> Result<()> {
-    Entity::update_many()
+) -> Result<bool> {
+    let updated = Entity::update_many()
         .col_expr(Column::DisconnectReason, Expr::value(reason))
         .col_expr(Column::UpdatedAt, Expr::value(app.clock.now()))
         .filter(Column::AccountId.eq(channel.account_id))
@@ -301,7 +299,7 @@ pub(super) async fn set_let_go(
         .filter(Column::State.eq(State::Disconnected))
         .exec(tx)
         .await?;
-    Ok(())
+    Ok(updated.rows_affected == 1)
 }
 
 /// Connects a channel again whose session works again; `None` if it has another by now, or was let go.

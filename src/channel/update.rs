@@ -1,7 +1,7 @@
 //! Changing a channel's settings.
 
 use entity::{
-    channel::{Model, State},
+    channel::{DisconnectReason, Model, State},
     channel_settings::{self, Health},
     id::BotId,
     workspace,
@@ -17,6 +17,7 @@ use crate::{
     channel::{
         config::Config,
         create::{self, ChannelName},
+        disconnect,
         named::{self, Named},
         sealed,
         show::{self, Shown},
@@ -133,6 +134,9 @@ async fn set_up(
         return Ok(());
     }
     new.require_use(channel.network, channel.connector)?;
+    if new.identity(channel.network) != old.identity(channel.network) {
+        disconnect::let_go(app, tx, channel, DisconnectReason::NewLink).await?;
+    }
     create::require_new(tx, workspace, new.identity(channel.network).as_deref(), Some(channel.account_id)).await?;
     sealed::put(app, channel, row, &new)?;
     (row.health, row.checked_at) = (Health::Unknown, None);

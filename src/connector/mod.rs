@@ -376,6 +376,11 @@ impl Connectors {
         self.bridge(kind).is_some()
     }
 
+    /// Whether its provider keeps an account that the network has let go, which may be let in again there.
+    pub(crate) fn keeps_accounts(&self, kind: ConnectorKind) -> bool {
+        self.bridge(kind).is_some_and(Bridge::keeps_accounts)
+    }
+
     /// Which connector serves this partner on this network, if any.
     ///
     /// # Errors

@@ -132,6 +132,7 @@ async fn create_once(
             return Ok(done);
         }
         let workspace = workspaces::find(tx, &caller.partner.id, slug).await?;
+        let workspace = workspaces::lock(tx, workspace.id).await?;
         let user = users::lock(tx, workspace.id, user_id).await?.ok_or(Error::UserNotFound)?;
         if user.status != user::Status::Activated {
             return Err(Error::UserNotActive);

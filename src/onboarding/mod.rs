@@ -132,8 +132,8 @@ pub async fn session_changed(
         && !channel::link::session_changed(app, connector, session).await?
     {
         let observation = app.connectors.get(connector).observe(app, session).await;
-        if matches!(observation, Ok(Observation::Connected(_))) {
-            channel::reconnect::works_again(app, session).await?;
+        if let Ok(Observation::Connected(account)) = &observation {
+            channel::reconnect::works_again(app, session, account).await?;
         }
         channel::health::observed(app, session, &observation).await?;
         if let Observation::Ended(failure) = observation? {

@@ -110,6 +110,7 @@ async fn a_linked_instance_does_not_connect_for_ever() {
     Evolution::show_code(&scene.provider, &name).await;
     scene.app.run_jobs().await;
     assert_eq!(scene.account().await["connected"], true, "it may find its way back");
+    Evolution::show_code(&scene.provider, &name).await;
     scene.app.advance(31).await;
     assert_eq!(scene.account().await["connected"], false);
     let events = told(&scene, &receiver).await;

@@ -38,6 +38,7 @@ use crate::{
 };
 
 mod accounts;
+mod addresses;
 
 fn address(phone: &str) -> String {
     format!("{}@s.whatsapp.net", phone.trim_start_matches('+'))
@@ -346,6 +347,17 @@ async fn instagram_that_trusts_a_password_asks_nothing() {
     let shop = Shop::instagram(&[], PASSWORD).await;
     let answer = shop.activate().await.expect(200);
     assert_eq!(answer["data"]["attributes"]["status"], "active", "{answer}");
+    // It may take its time to be set up.
+    let slow = Shop::instagram(&[], PASSWORD).await;
+    slow.scene.provider.is_slow(true);
+    slow.activate().await.expect(200);
+    for _ in 0..10 {
+        slow.scene.app.advance(5).await;
+    }
+    assert_eq!((slow.state().await, slow.scene.provider.removed()), (State::Disconnected, vec![]));
+    slow.scene.provider.is_slow(false);
+    slow.scene.app.advance(5).await;
+    assert_eq!(slow.state().await, State::Connected);
     let wrong = Shop::instagram(&[], "another password").await;
     let refused = wrong.activate().await.expect(422);
     assert_eq!(refused["error"]["code"], "CHANNEL_ERROR");
@@ -430,34 +442,6 @@ async fn a_pairing_code_takes_the_place_of_the_code_that_was_shown() {
     assert_eq!(scene.account().await["connected"], true);
 }
 
-#[tokio::test]
-async fn one_address_is_for_all_accounts_of_a_key() {
-    let scene = Scene::<Unipile>::linked().await;
-    scene.link_another().await;
-    let webhooks = scene.provider.webhooks();
-    let sources: Vec<&Value> = webhooks.iter().map(|webhook| &webhook["source"]).collect();
-    assert_eq!(sources, ["messaging", "account_status"], "registered once");
-    // What is about an account that is not ours is left alone.
-    scene.provider.tell_status("somebody-elses", "OK").await.expect(200);
-    let url = webhooks[0]["request_url"].as_str().expect("an address").to_owned();
-    let credential = url.rsplit_once('/').expect("an id").1;
-    for path in [format!("waha/{credential}"), "unipile/x".to_owned(), format!("nobody/{credential}")] {
-        let url = format!("{}/callbacks/app/{path}", scene.app.base);
-        let answer = Answered::of(scene.app.http.post(&url).json(&json!({}))).await.expect(404);
-        assert_eq!(answer["code"], "route_not_found", "{path}");
-    }
-    // Credentials that are set anew are registered anew, but never twice.
-    choose(&scene.app, &PartnerId::parse("acme").expect("an id"), ConnectorKind::Unipile, &scene.provider.url(), KEY)
-        .await;
-    scene.link_another().await;
-    assert_eq!(scene.provider.webhooks().len(), 2);
-    scene.provider.forget_webhooks();
-    choose(&scene.app, &PartnerId::parse("acme").expect("an id"), ConnectorKind::Unipile, &scene.provider.url(), KEY)
-        .await;
-    scene.link_another().await;
-    assert_eq!(scene.provider.webhooks().len(), 2);
-}
-
 /// Nothing but its text says whose message an event is about.
 #[tokio::test]
 async fn a_file_whose_answer_was_lost_is_recognised_by_its_name() {
@@ -481,13 +465,4 @@ async fn a_file_whose_answer_was_lost_is_recognised_by_its_name() {
     }
     let sent = message::Entity::find().filter(message::Column::Direction.eq(Direction::Sent));
     assert_eq!(sent.count(scene.app.app.db.reader()).await.expect("a count"), 2);
-}
-
-impl Scene<Unipile> {
-    /// A link whose account is begun at the provider.
-    async fn link_another(&self) {
-        let page = self.page().await;
-        page.start().await;
-        self.provider.show_code(&self.app, &page).await;
-    }
 }

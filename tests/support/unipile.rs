@@ -45,6 +45,8 @@ pub(crate) struct Accounts {
     is_patient: bool,
     /// The id of the next account, where it is no new one.
     next_id: Option<String>,
+    /// Whether accounts have no parts yet.
+    is_slow: bool,
     /// Whether the next answer comes too late.
     is_late: bool,
 }
@@ -97,6 +99,11 @@ impl Unipile {
     /// The next account that is begun gets this id, as one that was there before has it.
     pub(crate) fn next_is(&self, id: &str) {
         self.kept().own.next_id = Some(id.to_owned());
+    }
+
+    /// Whether accounts have no parts yet, as in their first moments.
+    pub(crate) fn is_slow(&self, is_slow: bool) {
+        self.kept().own.is_slow = is_slow;
     }
 
     /// From now on answers come too late for it, or not.
@@ -183,7 +190,11 @@ fn answer(kept: &mut Kept<Accounts>, asked: &Asked) -> Response {
         ("POST", ["accounts", "checkpoint", "resend"]) => resend(kept, body),
         ("GET", ["accounts", id]) => match kept.own.accounts.get(*id) {
             Some(Account { status: Some(status), provider, name, .. }) => {
-                answered(200, &shown(id, provider, name, status))
+                let mut shown = shown(id, provider, name, status);
+                if kept.own.is_slow {
+                    shown["sources"] = json!([]);
+                }
+                answered(200, &shown)
             }
             _ => missing(),
         },

@@ -145,8 +145,11 @@ async fn ready_once(app: &App, caller: &WorkspaceCaller, origin: &Origin, comman
         let partner = partners::find(tx, &workspace.partner_id).await?.ok_or(Error::PartnerNotFound)?;
         let connector = app.connectors.choose(app, tx, &partner, network).await?.ok_or(Error::NoConnector(network))?;
         let config = config_of(command, &connector.to_string())?;
-        let before = own(tx, workspace.id, network).await?.filter(|channel| channel.connector == connector);
-        if let Some(channel) = before {
+        let before = own(tx, workspace.id, network).await?;
+        if let Some(other) = before.as_ref().filter(|channel| channel.connector != connector) {
+            disconnect::of_channel(app, tx, origin, &workspace, other, DisconnectReason::NewLink).await?;
+        }
+        if let Some(channel) = before.filter(|channel| channel.connector == connector) {
             let has_revoked = set_up(app, tx, &workspace, &channel, config).await?;
             return Ok(Ready { channel: channel.id, has_revoked });
         }
@@ -174,8 +177,13 @@ async fn set_up(
 ) -> Result<bool> {
     let mut row = update::row_of(app, tx, channel).await?;
     let has_revoked = link::give_up_in(app, tx, channel, &mut row).await?;
-    let changed = sealed::open(app, channel.id, &row)?.changed(channel.network, config)?;
+    let old = sealed::open(app, channel.id, &row)?;
+    let changed = old.changed(channel.network, config)?;
     let identity = changed.identity(channel.network);
+    if identity != old.identity(channel.network) {
+        // The account that it had is not the one that is wanted.
+        disconnect::let_go(app, tx, channel, DisconnectReason::NewLink).await?;
+    }
     create::require_new(tx, workspace, identity.as_deref(), Some(channel.account_id)).await?;
     sealed::put(app, channel, &mut row, &changed)?;
     settings::save(tx, &row).await?;

@@ -110,7 +110,7 @@ impl Standing {
         Self {
             sync: sync_of(&channel, row, is_waiting),
             username,
-            last_synced_at: seen.filter(|_| channel.state == State::Connected).max(connected),
+            last_synced_at: seen.max(connected),
             failure: row.and_then(|row| row.link_failure),
             pairing: None,
             channel,

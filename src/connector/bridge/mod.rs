@@ -102,8 +102,8 @@ pub(super) enum Look {
     Working(Account),
     /// It is linked, and does not work as it should.
     Impaired,
-    /// It is linked, and looks for its way back to the network.
-    Reconnecting,
+    /// It is linked, and looks for its way back to the network; with the code that it says it has, which may be an old one.
+    Reconnecting(Option<String>),
     /// It was stopped.
     Stopped,
     /// It has failed.
@@ -320,7 +320,9 @@ impl<B: Bridge> Connector for Bridged<B> {
         let asking = asking.ok_or(Error::NothingAsked)?;
         match self.0.answer(app, &asking, answer).await {
             Ok(made) => {
-                session::made(app, session, &made).await?;
+                if !session::made(app, session, &made).await? {
+                    return Ok(Observation::Ended(Failure::DuplicateAccount));
+                }
                 self.observe(app, session).await
             }
             Err(refusal) => match refusal.class {
@@ -375,7 +377,9 @@ impl<B: Bridge> Bridged<B> {
         if session.row.checked_at.is_none() && session.row.external_id.is_none() {
             match self.0.create(app, &session, wanted).await {
                 Ok(made) if made != Made::default() => {
-                    session::made(app, id, &made).await?;
+                    if !session::made(app, id, &made).await? {
+                        return Ok(Observation::Ended(Failure::DuplicateAccount));
+                    }
                     match session::find(app, self.0.kind(), id).await? {
                         Some(again) => session = again,
                         None => return Ok(Observation::Ended(Failure::ProviderUnavailable)),

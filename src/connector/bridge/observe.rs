@@ -54,7 +54,7 @@ pub(super) async fn observe(bridge: &impl Bridge, app: &App, session: &Session) 
         }
         _ if session.is_linked() => linked(bridge, app, session, &look).await,
         Look::Scan(None) if session.row.qr_seq == 0 => codeless(app, session).await,
-        Look::Scan(None) | Look::Impaired | Look::Reconnecting => Ok(later(app, STARTING_SECONDS)),
+        Look::Scan(None) | Look::Impaired | Look::Reconnecting(_) => Ok(later(app, STARTING_SECONDS)),
         Look::Scan(Some(payload)) => waiting(bridge, app, session, &payload).await,
         Look::Pair => Ok(Observation::Waiting { qr: None, look_again_at: session::in_seconds(app, PAIRING_SECONDS) }),
         Look::Ask(checkpoint) => Ok(asking(bridge, app, session, checkpoint)),
@@ -125,8 +125,12 @@ async fn waiting(bridge: &impl Bridge, app: &App, session: &Session, payload: &s
 /// A session that has worked and does not.
 async fn linked(bridge: &impl Bridge, app: &App, session: &Session, look: &Look) -> Result<Observation> {
     match look {
-        Look::Reconnecting if session.row.repair_at.is_none() => wait(app, session).await,
-        Look::Stopped | Look::Failed | Look::Reconnecting => repair(bridge, app, session, look).await,
+        Look::Reconnecting(code) if session.row.repair_at.is_none() => wait(app, session, code.as_deref()).await,
+        // Codes that change wait for a phone; one that stays is left over from when it was linked.
+        Look::Reconnecting(Some(code)) if session.row.qr_payload.as_ref() != Some(code) => {
+            over(app, session, Failure::LoggedOut).await
+        }
+        Look::Stopped | Look::Failed | Look::Reconnecting(_) => repair(bridge, app, session, look).await,
         Look::Banned => over(app, session, Failure::Banned).await,
         Look::LoggedOut if bridge.keeps_accounts() => Ok(Observation::Ended(Failure::LoggedOut)),
         // It asks for a phone again: the one that it had has let it go.
@@ -146,10 +150,11 @@ async fn over(app: &App, session: &Session, failure: Failure) -> Result<Observat
 }
 
 /// Gives a session time to find its way back by itself, before it is repaired.
-async fn wait(app: &App, session: &Session) -> Result<Observation> {
+async fn wait(app: &App, session: &Session, code: Option<&str>) -> Result<Observation> {
     let pause = REPAIR_PAUSES_SECONDS[0];
     let next_at = session::in_seconds(app, pause);
     take_step(app, session, session.row.repairs, pause).await?;
+    db::write(&app.db, "connector.wait", async |tx| session::note_code(tx, session.id(), code).await).await?;
     Ok(Observation::Starting { look_again_at: next_at })
 }
 
@@ -160,7 +165,9 @@ async fn repair(bridge: &impl Bridge, app: &App, session: &Session, look: &Look)
     }
     let taken = usize::try_from(session.row.repairs).unwrap_or(usize::MAX);
     let Some(pause) = REPAIR_PAUSES_SECONDS.get(taken).copied() else {
-        if *look == Look::Failed {
+        // One that was given up is not begun with again by what it says later.
+        let is_last_step = session.row.repair_at.is_some_and(|at| at.plus_seconds(PROBE_SECONDS) > app.clock.now());
+        if *look == Look::Failed && is_last_step {
             return over(app, session, Failure::LoggedOut).await;
         }
         tracing::warn!(session.id = %session.id(), "a session stays down");

@@ -76,7 +76,7 @@ const fn unconnected(look: &Look) -> &'static str {
         Look::Banned => "The network has banned the account",
         Look::LoggedOut => "The phone has removed the session",
         Look::Passkey => "The session waits for a passkey",
-        Look::Starting | Look::Reconnecting | Look::Working(_) | Look::Gone => "The session is starting",
+        Look::Starting | Look::Reconnecting(_) | Look::Working(_) | Look::Gone => "The session is starting",
     }
 }
 

@@ -7,7 +7,7 @@
 //! What its known faults lead to here: an instance that has no code yet says so with `count` 0 and is asked again; one
 //! whose codes have run out stays `close`, which is told from a moment's `close` while a phone links by its last code
 //! being overdue; one that has been logged out is deleted, never reconnected; one that was linked and stays `connecting` is
-//! asked whether it has a code to scan, which says that it was logged out; a webhook that is lost is set again whenever
+//! logged out if the code that it has to scan changes: it remembers the one that it was linked with; a webhook that is lost is set again whenever
 //! its instance is found working.
 //!
 //! Files that come are fetched from the server, as base64; files that are sent it fetches from `public_url`.
@@ -100,7 +100,7 @@ impl Bridge for Evolution {
                 }
                 Ok(Look::Working(account))
             }
-            "connecting" if session.is_linked() => reconnecting(app, session).await,
+            "connecting" if session.is_linked() => Ok(Look::Reconnecting(code(app, session).await?)),
             "connecting" => Ok(Look::Scan(code(app, session).await?)),
             "close" if session.is_linked() => Ok(match instance(app, session).await?.end() {
                 // It may find its way back.
@@ -207,15 +207,6 @@ async fn keep_webhook(app: &App, session: &Session) -> Result<(), Refusal> {
     let body = json!({ "webhook": webhook(app, session) });
     SERVER.call(app, session, Method::POST, &path, Some(body), Patience::Usual).await?;
     Ok(())
-}
-
-/// An instance that was linked and is on its way: either back to the network, or it waits for a phone again and says so in
-/// no other way than by a code to scan. It is not asked for one before it has had some time.
-async fn reconnecting(app: &App, session: &Session) -> Result<Look, Refusal> {
-    match session.row.repair_at {
-        Some(at) if at <= app.clock.now() && code(app, session).await?.is_some() => Ok(Look::LoggedOut),
-        _ => Ok(Look::Reconnecting),
-    }
 }
 
 /// The code that an instance shows; `None` if it has none yet.

@@ -28,7 +28,7 @@ use crate::{
 mod store;
 
 pub(super) use store::{
-    Taken, credentials, end, forget_callbacks, is_overtaken, mend, show_code, take_callback, take_repair,
+    Taken, credentials, end, forget_callbacks, is_overtaken, mend, note_code, show_code, take_callback, take_repair,
 };
 
 /// How long a session is believed to work without being asked, in seconds.
@@ -137,8 +137,9 @@ fn purpose(id: AttemptId) -> String {
     format!("connector_sessions:{id}:callback_secret")
 }
 
-/// Notes what came of making a session, or of answering what the network asked.
-pub(super) async fn made(app: &App, id: AttemptId, made: &Made) -> Result<()> {
+/// Notes what came of making a session, or of answering what the network asked; `false` if the account is connected
+/// through another session.
+pub(super) async fn made(app: &App, id: AttemptId, made: &Made) -> Result<bool> {
     let checkpoint = made.checkpoint.as_ref().map(Checkpoint::stored).transpose()?;
     db::write(&app.db, "connector.made", async |tx| store::set_made(app, tx, id, made, checkpoint.as_deref()).await)
         .await

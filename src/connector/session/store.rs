@@ -16,6 +16,7 @@ use sea_orm::{
 
 use crate::{
     app::App,
+    channel,
     connector::{Qr, bridge::Made},
     db,
     error::Result,
@@ -73,38 +74,45 @@ pub(super) async fn insert(app: &App, tx: &DatabaseTransaction, new: NewSession)
 }
 
 /// Notes what came of making a session: the provider's id of it, the code that it shows, which is not shown yet, and
-/// what the network asks. An account that its provider has begun anew under the id that it had is this session's now.
+/// what the network asks. An account that its provider has begun anew under the id that it had is this session's now,
+/// unless a channel is connected through the session that has it: then nothing is noted, and `false` returned.
 pub(super) async fn set_made(
     app: &App,
     tx: &DatabaseTransaction,
     id: AttemptId,
     made: &Made,
     checkpoint: Option<&str>,
-) -> Result<()> {
+) -> Result<bool> {
     let mut update = Entity::update_many()
         .col_expr(Column::QrPayload, Expr::value(made.code.as_deref()))
         .col_expr(Column::QrExpiresAt, Expr::value(Option::<Timestamp>::None))
         .col_expr(Column::Checkpoint, Expr::value(checkpoint))
         .filter(Column::Id.eq(id));
     if let Some(external_id) = &made.external_id {
-        take_over(app, tx, id, external_id).await?;
+        if !take_over(app, tx, id, external_id).await? {
+            return Ok(false);
+        }
         update = update.col_expr(Column::ExternalId, Expr::value(external_id.as_str()));
     }
     update.exec(tx).await?;
-    Ok(())
+    Ok(true)
 }
 
-async fn take_over(app: &App, tx: &DatabaseTransaction, id: AttemptId, external_id: &str) -> Result<()> {
-    let Some(row) = find(tx, id).await? else { return Ok(()) };
+async fn take_over(app: &App, tx: &DatabaseTransaction, id: AttemptId, external_id: &str) -> Result<bool> {
+    let Some(row) = find(tx, id).await? else { return Ok(true) };
+    let Some(other) = find_external(tx, row.credential_id, external_id).await?.filter(|other| other.id != id) else {
+        return Ok(true);
+    };
+    if channel::connected_by_session(tx, other.id).await?.is_some() {
+        return Ok(false);
+    }
     Entity::update_many()
         .col_expr(Column::ExternalId, Expr::value(Option::<String>::None))
         .col_expr(Column::EndedAt, Expr::col(Column::EndedAt).if_null(Expr::value(app.clock.now())))
-        .filter(Column::CredentialId.eq(row.credential_id))
-        .filter(Column::ExternalId.eq(external_id))
-        .filter(Column::Id.ne(id))
+        .filter(Column::Id.eq(other.id))
         .exec(tx)
         .await?;
-    Ok(())
+    Ok(true)
 }
 
 pub(super) async fn find_external(
@@ -159,6 +167,12 @@ pub(crate) async fn mend(app: &App, tx: &DatabaseTransaction, id: AttemptId) -> 
         .filter(Column::Id.eq(id))
         .exec(tx)
         .await?;
+    Ok(())
+}
+
+/// Notes the code that a session says it has which was linked, to know it again.
+pub(crate) async fn note_code(tx: &DatabaseTransaction, id: AttemptId, code: Option<&str>) -> Result<()> {
+    Entity::update_many().col_expr(Column::QrPayload, Expr::value(code)).filter(Column::Id.eq(id)).exec(tx).await?;
     Ok(())
 }
 

@@ -177,6 +177,8 @@ impl Bridge for Unipile {
         Ok(match (&row.checkpoint, &row.qr_payload) {
             (Some(asked), _) => Look::Ask(Checkpoint::from_stored(asked)),
             (None, None) if row.qr_seq > 0 => Look::Pair,
+            // A code would have come at once: it was let in, and is on its way.
+            (None, None) => Look::Starting,
             (None, code) => Look::Scan(code.clone()),
         })
     }
@@ -194,7 +196,9 @@ impl Bridge for Unipile {
             return Err(Refusal::of(Class::TimeoutUnknown));
         }
         let noted = session::made(app, session.id(), &now_there).await;
-        noted.map_err(|_| Refusal::of(Class::ProviderUnavailable))?;
+        if !noted.map_err(|_| Refusal::of(Class::ProviderUnavailable))? {
+            return Err(Refusal::of(Class::Duplicate));
+        }
         // The code that was shown before opens nothing of ours any more.
         if let Err(refusal) = SERVER.call(app, session, Method::DELETE, &before, None, Patience::Usual).await {
             tracing::info!(class = %refusal.class, session.id = %session.id(), "an account that was begun runs out");

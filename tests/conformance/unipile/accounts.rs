@@ -195,6 +195,78 @@ async fn an_account_that_is_begun_anew_under_its_id_stays() {
     assert_eq!(portal.shown(Method::POST, "refresh").await, of("OK", true));
 }
 
+/// An id that is another channel's account stays with it.
+#[tokio::test]
+async fn an_account_that_is_connected_is_not_taken_over() {
+    let portal = Portal::open().await;
+    let (id, before) = (portal.id(), portal.scene.channel().await);
+    portal.scene.provider.next_is(&id);
+    let page = portal.scene.page().await;
+    let shown = page.start().await;
+    assert_eq!((shown.state(), &shown.0["error"]["code"]), ("failed", &json!("duplicate_account")));
+    portal.scene.app.advance(10).await;
+    assert!(portal.scene.provider.removed().is_empty());
+    portal.scene.provider.link(&id, "15550001111").await;
+    portal.probe().await;
+    assert_eq!(portal.shown(Method::POST, "refresh").await, of("OK", true));
+    assert_eq!(portal.scene.channel().await.session, before.session);
+}
+
+#[tokio::test]
+async fn what_comes_after_the_loss_is_told() {
+    let portal = Portal::open().await;
+    portal.change("STOPPED", true).await;
+    for seconds in [30, 60, 120] {
+        portal.scene.app.advance(seconds).await;
+    }
+    let worked_at = portal.data(Method::GET, "status").await["last_synced_at"].clone();
+    portal.told().await;
+    portal.change("CREDENTIALS", true).await;
+    assert_eq!(portal.shown(Method::GET, "status").await, of("CREDENTIALS", false));
+    assert_eq!(portal.told().await, ["channel.credentials_required"]);
+    portal.probe().await;
+    assert!(portal.told().await.is_empty(), "once");
+    assert_eq!(portal.data(Method::GET, "status").await["last_synced_at"], worked_at);
+    // A provider that does not answer costs nobody an account that it has kept.
+    portal.scene.provider.refuse_key(true);
+    let refused = portal.call(Method::POST, "connect").await;
+    assert_eq!(refused.status.as_u16(), 503, "{}", refused.text);
+    portal.scene.provider.refuse_key(false);
+    portal.scene.app.run_jobs().await;
+    assert!(portal.is_kept());
+    // What works with another number is not what was connected.
+    portal.scene.provider.link(&portal.id(), "15550009999").await;
+    portal.scene.app.run_jobs().await;
+    assert_eq!(portal.shown(Method::POST, "refresh").await, of("CREDENTIALS", false));
+    portal.scene.app.clock.advance(Duration::from_secs(1));
+    portal.scene.provider.link(&portal.id(), "15550001111").await;
+    portal.scene.app.run_jobs().await;
+    assert_eq!(portal.shown(Method::GET, "status").await, of("OK", true));
+}
+
+/// Also by the partner, and by itself after thirty days.
+#[tokio::test]
+async fn what_was_kept_is_let_go() {
+    for is_asked in [true, false] {
+        let portal = Portal::open().await;
+        portal.change("CREDENTIALS", true).await;
+        if is_asked {
+            let owner = portal.scene.account().await["user_id"].clone();
+            let path = format!("/workspaces/{}/users/{owner}/whatsapp/disconnect", portal.scene.workspace);
+            portal.scene.acme.post(&path, json!(null)).await.expect(200);
+            portal.scene.app.run_jobs().await;
+        } else {
+            portal.scene.app.clock.advance(Duration::from_secs(29 * 24 * 3600));
+            portal.probe().await;
+            assert!(portal.is_kept());
+            portal.scene.app.clock.advance(Duration::from_secs(24 * 3600));
+            portal.probe().await;
+        }
+        assert_eq!(portal.scene.provider.removed(), [portal.id()], "asked: {is_asked}");
+        assert_eq!(portal.shown(Method::POST, "refresh").await, of("STOPPED", false));
+    }
+}
+
 /// Two at once: whoever asks for it, and the provider that has it back.
 #[tokio::test]
 async fn what_comes_back_does_so_once() {

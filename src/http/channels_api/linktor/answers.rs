@@ -70,7 +70,7 @@ fn instructions(app: &App, shown: &Shown) -> String {
 #[derive(Object)]
 #[oai(rename = "ActivatedChannel", rename_all = "camelCase")]
 pub(super) struct Activated {
-    /// `active`; `pending` while a phone has to scan a code, `error` if a test has failed.
+    /// `active`; `pending` while a phone has to scan a code; `error` if it does not work as it should.
     status: String,
     /// When it was switched on.
     #[oai(nullable)]

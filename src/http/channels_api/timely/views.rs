@@ -59,7 +59,7 @@ enum StatusView {
     Connected,
     /// It does not.
     Disconnected,
-    /// Its connection is lost or does not work.
+    /// Its connection is lost, does not work as it should, or could not be made when it was last tried.
     Error,
 }
 

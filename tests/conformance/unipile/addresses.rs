@@ -1,0 +1,49 @@
+//! Where Unipile calls back: at one address for all accounts of a key.
+
+use entity::{channel::ConnectorKind, id::PartnerId};
+use serde_json::{Value, json};
+
+use crate::{
+    conformance::{Provider, Scene, choose},
+    support::{
+        Answer as Answered,
+        unipile::{KEY, Unipile},
+    },
+};
+
+#[tokio::test]
+async fn one_address_is_for_all_accounts_of_a_key() {
+    let scene = Scene::<Unipile>::linked().await;
+    scene.link_another().await;
+    let webhooks = scene.provider.webhooks();
+    let sources: Vec<&Value> = webhooks.iter().map(|webhook| &webhook["source"]).collect();
+    assert_eq!(sources, ["messaging", "account_status"], "registered once");
+    // What is about an account that is not ours is left alone.
+    scene.provider.tell_status("somebody-elses", "OK").await.expect(200);
+    let url = webhooks[0]["request_url"].as_str().expect("an address").to_owned();
+    let credential = url.rsplit_once('/').expect("an id").1;
+    for path in [format!("waha/{credential}"), "unipile/x".to_owned(), format!("nobody/{credential}")] {
+        let url = format!("{}/callbacks/app/{path}", scene.app.base);
+        let answer = Answered::of(scene.app.http.post(&url).json(&json!({}))).await.expect(404);
+        assert_eq!(answer["code"], "route_not_found", "{path}");
+    }
+    // Credentials that are set anew are registered anew, but never twice.
+    choose(&scene.app, &PartnerId::parse("acme").expect("an id"), ConnectorKind::Unipile, &scene.provider.url(), KEY)
+        .await;
+    scene.link_another().await;
+    assert_eq!(scene.provider.webhooks().len(), 2);
+    scene.provider.forget_webhooks();
+    choose(&scene.app, &PartnerId::parse("acme").expect("an id"), ConnectorKind::Unipile, &scene.provider.url(), KEY)
+        .await;
+    scene.link_another().await;
+    assert_eq!(scene.provider.webhooks().len(), 2);
+}
+
+impl Scene<Unipile> {
+    /// A link whose account is begun at the provider.
+    async fn link_another(&self) {
+        let page = self.page().await;
+        page.start().await;
+        self.provider.show_code(&self.app, &page).await;
+    }
+}
