@@ -50,9 +50,13 @@ async fn a_chat_takes_the_name_of_who_writes_until_it_has_one() {
     write(&bakery, json!({ "from": "+15557770001" })).await;
     assert_eq!(chat(&bakery, bob).await["name"], "+15557770001");
     app.advance(60).await;
-    for name in ["Änn Lee", "Bob"] {
+    for name in ["Änn Lee", "änn lee", "+15557770000", "+1 555 777 0001"] {
         write(&bakery, json!({ "from": "+15557770001", "from_name": name })).await;
-        assert_eq!(chat(&bakery, bob).await["name"], "Änn Lee", "names that come by themselves need not be unique");
+        assert_eq!(chat(&bakery, bob).await["name"], "+15557770001", "{name} is somebody else's, or no name");
+    }
+    for name in ["Änn Leer", "Bob"] {
+        write(&bakery, json!({ "from": "+15557770001", "from_name": name })).await;
+        assert_eq!(chat(&bakery, bob).await["name"], "Änn Leer");
     }
     let found = async |query: &str| {
         let listed = bakery.token.get(&format!("/chats?{query}")).await.expect(200);
@@ -63,7 +67,7 @@ async fn a_chat_takes_the_name_of_who_writes_until_it_has_one() {
     let named = json!({ "chat_name": "änn lee", "text": "Hello" });
     let sent = bakery.token.post("/messages/to_chat_name", named).await.expect(200)["data"]["message_uid"].clone();
     let uid = sent.as_str().expect("a uid").parse().expect("a uuid");
-    assert_eq!(json!(app.message(uid).await.chat_id), chat(&bakery, bob).await["id"], "the one that wrote last");
+    assert_eq!(json!(app.message(uid).await.chat_id), chat(&bakery, ann).await["id"], "nobody else can be called so");
     assert_eq!(bakery.token.credits().await.0, before + 1);
 }
 

@@ -61,9 +61,8 @@ impl Config {
     /// Passes if this connector can connect a channel with these settings. Those that it could not use are not needed.
     ///
     /// # Errors
-    /// `invalid_request` naming the first setting that is missing, or of no use to it.
+    /// `invalid_request` naming the first setting that is missing.
     pub fn require_fit(&self, network: Network, connector: ConnectorKind) -> Result<()> {
-        self.require_use(network, connector)?;
         self.require(network, |means| registry::serves_by(connector, network, means))
     }
 

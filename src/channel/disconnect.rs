@@ -63,9 +63,9 @@ impl From<&Model> for EndedAccount {
     }
 }
 
-/// Ends the session of the user's account, and all that providers have kept of accounts that the user lost. Where there is
-/// neither, ends that of a WhatsApp account of the user's that was made over the Channels API, the one that was connected
-/// last; without one too, nothing happens.
+/// Ends the session of the user's account, and what providers have kept of WhatsApp accounts that the user lost. Where no
+/// page has linked an account that is connected, ends the session of a WhatsApp account of the user's that was made over
+/// the Channels API, the one that was connected last; without one too, nothing happens.
 ///
 /// # Errors
 /// `workspace_not_found`, `user_not_found`, `idempotency_key_reused`.
@@ -96,18 +96,17 @@ async fn disconnect_once(
         let workspace = workspaces::lock(tx, workspace.id).await?;
         let user = workspaces::find_user(tx, &workspace, user_id).await?;
         let (origin, reason) = (Origin::from(caller), DisconnectReason::Requested);
-        let mut has_let_go = false;
         for channel in store::resting_of_user(tx, workspace.id, user.id).await? {
-            has_let_go |= let_go(app, tx, &channel, reason).await?;
+            if channel.standalone && channel.network == Network::Whatsapp {
+                let_go(app, tx, &channel, reason).await?;
+            }
         }
         let channel = match of_user(app, tx, &origin, &workspace, user.id, reason).await? {
-            None if !has_let_go => {
-                match standalone::connected_of_user(tx, workspace.id, user.id, Network::Whatsapp).await? {
-                    Some(other) => end_there(app, tx, &origin, &workspace, &other, reason).await?,
-                    None => None,
-                }
-            }
-            channel => channel,
+            Some(channel) => Some(channel),
+            None => match standalone::connected_of_user(tx, workspace.id, user.id, Network::Whatsapp).await? {
+                Some(other) => end_there(app, tx, &origin, &workspace, &other, reason).await?,
+                None => None,
+            },
         };
         let outcome = Disconnected { user_id: user.id, account: channel.as_ref().map(EndedAccount::from) };
         request.finish(app, tx, &outcome).await?;
@@ -136,7 +135,7 @@ pub(crate) async fn of_user(
 }
 
 /// The provider says that the session behind an account is over, and why. Nothing happens if the account has another by
-/// now. Of one that is disconnected already and kept, worse news are told; after [`KEPT_SECONDS`] it is let go.
+/// now. Of one that is disconnected already and kept, worse news are told.
 pub(crate) async fn lost(app: &App, session: AttemptId, failure: Failure) -> Result<()> {
     let reason = match failure {
         Failure::Banned => DisconnectReason::Banned,
@@ -177,10 +176,25 @@ async fn worse(app: &App, tx: &DatabaseTransaction, session: AttemptId, reason: 
         let channel = Model { disconnect_reason: Some(reason), ..channel };
         return tell_reason(app, tx, &channel, reason).await;
     }
-    let kept_until = channel.disconnected_at.map(|at| at.plus_seconds(KEPT_SECONDS));
-    if kept_until.is_some_and(|until| until <= app.clock.now()) {
-        let_go(app, tx, &channel, DisconnectReason::Requested).await?;
-    }
+    Ok(())
+}
+
+/// Lets a session go that its provider has kept for [`KEPT_SECONDS`], whatever it looks like.
+pub(crate) async fn let_go_old(app: &App, session: AttemptId) -> Result<()> {
+    let is_old = |channel: &Model| {
+        let until = channel.disconnected_at.map(|at| at.plus_seconds(KEPT_SECONDS));
+        reconnect::is_kept(app, channel) && until.is_some_and(|until| until <= app.clock.now())
+    };
+    let Some(seen) = store::by_session(app.db.reader(), session).await?.filter(is_old) else { return Ok(()) };
+    db::write(&app.db, "channel.let_go", async |tx| {
+        workspaces::lock(tx, seen.workspace_id).await?;
+        if let Some(channel) = store::by_session(tx, session).await?.filter(is_old) {
+            let_go(app, tx, &channel, DisconnectReason::Requested).await?;
+        }
+        Ok(())
+    })
+    .await?;
+    app.signals.publish(Signal::Work);
     Ok(())
 }
 

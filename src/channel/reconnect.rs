@@ -15,7 +15,7 @@ use crate::{
     audit,
     caller::Origin,
     channel::{connect, store, store::settings},
-    connector::{Account, Observation},
+    connector::{Account, Observation, session},
     db,
     error::Result,
     signal::Signal,
@@ -70,6 +70,9 @@ async fn reconnect_once(app: &App, seen: &Model) -> Result<bool> {
     db::write(&app.db, "channel.reconnect", async |tx| {
         let workspace = workspaces::lock(tx, seen.workspace_id).await?;
         let Some(suspended) = is_to_be_suspended(tx, seen).await? else { return Ok(false) };
+        if !session::hold(tx, seen.session).await? {
+            return Ok(false);
+        }
         let Some(channel) = store::set_reconnected(app, tx, seen, suspended).await? else {
             return Ok(store::connected_by_session(tx, seen.session).await?.is_some());
         };

@@ -302,7 +302,8 @@ pub(super) async fn set_reason(
     Ok(updated.rows_affected == 1)
 }
 
-/// Connects a channel again whose session works again; `None` if it has another by now, or was let go.
+/// Connects a channel again whose session works again; `None` if it has another by now, was let go, or was lost for another
+/// reason meanwhile.
 pub(super) async fn set_reconnected(
     app: &App,
     tx: &DatabaseTransaction,
@@ -324,7 +325,7 @@ pub(super) async fn set_reconnected(
         .filter(Column::AccountId.eq(channel.account_id))
         .filter(Column::Session.eq(channel.session))
         .filter(Column::State.eq(State::Disconnected))
-        .filter(Column::DisconnectReason.is_in([DisconnectReason::LoggedOut, DisconnectReason::Stopped]))
+        .filter(Column::DisconnectReason.eq(channel.disconnect_reason))
         .filter(Column::DeletedAt.is_null())
         .exec(tx)
         .await?;

@@ -25,6 +25,7 @@ use crate::{
     },
     db,
     error::{Error, Result},
+    signal::Signal,
     webhook::hook::{HookEvent, tell},
     workspace as workspaces,
 };
@@ -54,7 +55,9 @@ pub async fn update(
     named: &Named,
     command: &UpdateChannel,
 ) -> Result<Shown> {
-    db::retried(|| update_once(app, caller, origin, named, command)).await
+    let shown = db::retried(|| update_once(app, caller, origin, named, command)).await?;
+    app.signals.publish(Signal::Work);
+    Ok(shown)
 }
 
 async fn update_once(
@@ -133,7 +136,10 @@ async fn set_up(
     if new == old {
         return Ok(());
     }
-    new.require_use(channel.network, channel.connector)?;
+    // What was of no use before may stay.
+    if old.useless_with(channel.network, channel.connector).is_none() {
+        new.require_use(channel.network, channel.connector)?;
+    }
     if new.identity(channel.network) != old.identity(channel.network) {
         disconnect::let_go(app, tx, channel, DisconnectReason::NewLink).await?;
     }

@@ -57,7 +57,7 @@ pub(super) fn document() -> String {
          A workspace can have {MOST} webhooks. A try that fails is repeated after {}, each 20 % sooner or later at \
          random: {} tries in all, then the delivery is `dead`. A `Retry-After` (seconds or a date) of up to {} min \
          is waited for if it is longer. The `temporary_download_url` of an attachment is good for {} min from the \
-         event, {} min at least after the last try. It is the same when an event is sent again by hand, and may have \
+         event, {} min at least after the last try, unless it had to wait for its turn behind many others. It is the same when an event is sent again by hand, and may have \
          run out by then: `GET /messages/{{message_uid}}` has a new one. `errors_counter` is the number of tries that \
          failed since the last one that did not; a webhook is never switched off because of it, whatever the answer. \
          After {} failures in a row whoever is in charge of the workspace is told by mail, where the platform sends \

@@ -139,6 +139,7 @@ pub async fn session_changed(
         if let Observation::Ended(failure) = observation? {
             channel::disconnect::lost(app, session, failure).await?;
         }
+        channel::disconnect::let_go_old(app, session).await?;
     }
     Ok(())
 }

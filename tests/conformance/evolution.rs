@@ -90,6 +90,16 @@ async fn a_linked_instance_does_not_connect_for_ever() {
     Evolution::change(&scene.provider, &name, "open", None).await;
     scene.app.advance(60).await;
     assert_eq!((scene.account().await["connected"].clone(), scene.provider.restarts()), (true.into(), 0));
+    // Nor does it after it was closed for a moment, and restarted: it remembers the code that it was linked with.
+    Evolution::change(&scene.provider, &name, "close", Some(428)).await;
+    scene.app.run_jobs().await;
+    Evolution::change(&scene.provider, &name, "connecting", None).await;
+    scene.app.run_jobs().await;
+    scene.app.advance(31).await;
+    assert_eq!((scene.account().await["connected"].clone(), scene.provider.restarts()), (true.into(), 2));
+    Evolution::change(&scene.provider, &name, "open", None).await;
+    scene.app.advance(60).await;
+    assert_eq!(scene.account().await["connected"], true);
     told(&scene, &receiver).await;
     // It hangs, and is restarted until that is given up.
     Evolution::change(&scene.provider, &name, "connecting", None).await;
@@ -99,7 +109,7 @@ async fn a_linked_instance_does_not_connect_for_ever() {
         assert_eq!(scene.account().await["connected"], true);
     }
     scene.app.advance(120).await;
-    assert_eq!((scene.account().await["connected"].clone(), scene.provider.restarts()), (false.into(), 3));
+    assert_eq!((scene.account().await["connected"].clone(), scene.provider.restarts()), (false.into(), 5));
     assert_eq!(told(&scene, &receiver).await, ["channel.disconnected", "channel.error"]);
     assert!(scene.provider.removed().is_empty());
     // It is back, and then the phone lets it go.

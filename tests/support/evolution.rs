@@ -109,10 +109,6 @@ impl Evolution {
         let instance = kept.own.instances.get_mut(name).expect("an instance");
         to.clone_into(&mut instance.state);
         instance.reason = reason;
-        // What it was linked with, it remembers.
-        if to != "open" && to != "connecting" {
-            instance.code = None;
-        }
     }
 
     /// Tells of an event.

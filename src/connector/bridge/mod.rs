@@ -40,6 +40,8 @@ pub use observe::{CODE_SECONDS, FIRST_CODE_SECONDS, REPAIR_PAUSES_SECONDS};
 
 /// How long a pairing code is shown, in seconds: no longer than the row of codes that it lives with.
 pub const PAIRING_SECONDS: i64 = 120;
+/// Longest id of a message that is kept, in characters.
+const MAX_REFERENCE_CHARS: usize = 200;
 /// How long a provider that limits us is left alone if it does not say, in seconds.
 const LIMITED_SECONDS: i64 = 5;
 
@@ -229,14 +231,19 @@ pub(super) fn plain_code(said: &str) -> Option<String> {
 /// The ids under which we may know a message that is answered, from the provider's bare id of it and the address of who
 /// wrote it: messages that others wrote in a group have that behind theirs, in one of two spellings.
 pub(super) fn answered_as(id: &str, author: Option<&str>) -> Vec<String> {
-    let mut ids = vec![id.to_owned()];
+    let mut ids = vec![kept(id)];
     if let Some((who, server)) = author.and_then(|author| author.split_once('@')) {
         let who = who.split(':').next().unwrap_or(who);
         let has_number = matches!(server, "c.us" | "s.whatsapp.net");
         let servers = if has_number { vec!["c.us", "s.whatsapp.net"] } else { vec![server] };
-        ids.extend(servers.iter().map(|server| format!("{id}_{who}@{server}")));
+        ids.extend(servers.iter().map(|server| kept(&format!("{id}_{who}@{server}"))));
     }
     ids
+}
+
+/// The id of a message as it is kept: whoever writes one chooses what it says that it answers.
+pub(super) fn kept(id: &str) -> String {
+    id.chars().filter(|char| !char.is_control()).take(MAX_REFERENCE_CHARS).collect()
 }
 
 /// The connector over a bridge.
@@ -398,5 +405,21 @@ impl<B: Bridge> Bridged<B> {
             }
         }
         observe::observe(&self.0, app, &session).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_answered_may_be_known_under_several_ids() {
+        assert_eq!(answered_as("A", None), ["A"]);
+        assert_eq!(answered_as("A", Some("49:3@lid")), ["A", "A_49@lid"]);
+        assert_eq!(answered_as("A", Some("49@c.us")), ["A", "A_49@c.us", "A_49@s.whatsapp.net"]);
+        // They come from whoever writes.
+        assert_eq!(answered_as("A\u{0}\n", Some("4\u{0}9@lid")), ["A", "A_49@lid"]);
+        let long = answered_as(&"x".repeat(500), Some("49@lid"));
+        assert!(long.iter().all(|id| id.len() == MAX_REFERENCE_CHARS), "{long:?}");
     }
 }

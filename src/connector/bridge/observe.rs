@@ -127,7 +127,7 @@ async fn linked(bridge: &impl Bridge, app: &App, session: &Session, look: &Look)
     match look {
         Look::Reconnecting(code) if session.row.repair_at.is_none() => wait(app, session, code.as_deref()).await,
         // Codes that change wait for a phone; one that stays is left over from when it was linked.
-        Look::Reconnecting(Some(code)) if session.row.qr_payload.as_ref() != Some(code) => {
+        Look::Reconnecting(Some(code)) if session.row.qr_payload.as_ref().is_some_and(|known| known != code) => {
             over(app, session, Failure::LoggedOut).await
         }
         Look::Stopped | Look::Failed | Look::Reconnecting(_) => repair(bridge, app, session, look).await,
@@ -153,8 +153,7 @@ async fn over(app: &App, session: &Session, failure: Failure) -> Result<Observat
 async fn wait(app: &App, session: &Session, code: Option<&str>) -> Result<Observation> {
     let pause = REPAIR_PAUSES_SECONDS[0];
     let next_at = session::in_seconds(app, pause);
-    take_step(app, session, session.row.repairs, pause).await?;
-    db::write(&app.db, "connector.wait", async |tx| session::note_code(tx, session.id(), code).await).await?;
+    take_step(app, session, session.row.repairs, pause, code).await?;
     Ok(Observation::Starting { look_again_at: next_at })
 }
 
@@ -174,7 +173,11 @@ async fn repair(bridge: &impl Bridge, app: &App, session: &Session, look: &Look)
         return Ok(Observation::Ended(Failure::ProviderUnavailable));
     };
     let next_at = session::in_seconds(app, pause);
-    if take_step(app, session, session.row.repairs + 1, pause).await? {
+    let code = match look {
+        Look::Reconnecting(code) if session.row.qr_payload.is_none() => code.as_deref(),
+        _ => None,
+    };
+    if take_step(app, session, session.row.repairs + 1, pause, code).await? {
         tracing::warn!(session.id = %session.id(), step = taken + 1, "a session that is down is restarted");
         if let Err(refusal) = bridge.restart(app, session).await {
             tracing::warn!(class = %refusal.class, session.id = %session.id(), "a session could not be restarted");
@@ -183,12 +186,16 @@ async fn repair(bridge: &impl Bridge, app: &App, session: &Session, look: &Look)
     Ok(Observation::Starting { look_again_at: next_at })
 }
 
-/// Takes a step of a session's repair, and has it looked at after it; tells whether nobody else did.
-async fn take_step(app: &App, session: &Session, repairs: i32, pause: i64) -> Result<bool> {
+/// Takes a step of a session's repair, and has it looked at after it, where its code is known again; tells whether nobody
+/// else did.
+async fn take_step(app: &App, session: &Session, repairs: i32, pause: i64, code: Option<&str>) -> Result<bool> {
     let next_at = session::in_seconds(app, pause);
     db::write(&app.db, "connector.repair", async |tx| {
         if !session::take_repair(tx, &session.row, repairs, next_at).await? {
             return Ok(false);
+        }
+        if code.is_some() {
+            session::note_code(tx, session.id(), code).await?;
         }
         let work = Work::SessionChanged { connector: session.row.connector, session: session.id() };
         queue::enqueue_after(app, tx, &work, Duration::from_secs(u64::try_from(pause).unwrap_or(0))).await?;

@@ -4,14 +4,15 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    connector::{Account, bridge::Look},
+    connector::{
+        Account,
+        bridge::{Look, kept},
+    },
     phone::Phone,
 };
 
 /// Longest name of an account that is kept, in characters.
 const MAX_NAME_CHARS: usize = 100;
-/// Longest id of a message that is kept, in characters.
-const MAX_REFERENCE_CHARS: usize = 200;
 
 /// The state of an instance.
 #[derive(Deserialize)]
@@ -92,10 +93,6 @@ pub(super) fn reference(key: &Value) -> Option<String> {
         Some(author) => Some(kept(&format!("{id}_{author}"))),
         None => Some(kept(id)),
     }
-}
-
-fn kept(id: &str) -> String {
-    id.chars().filter(|char| !char.is_control()).take(MAX_REFERENCE_CHARS).collect()
 }
 
 #[cfg(test)]

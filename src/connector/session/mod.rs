@@ -98,6 +98,14 @@ pub(super) async fn begin(
     }
 }
 
+/// Holds a session for this transaction; tells whether it has not ended.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn hold(tx: &DatabaseTransaction, id: AttemptId) -> Result<bool> {
+    Ok(store::lock(tx, id).await?.is_some_and(|row| row.ended_at.is_none()))
+}
+
 /// What a session would be that has not begun, to ask its provider for it; `None` if nothing opens the connector for this
 /// partner.
 pub(super) async fn imagined(

@@ -10,8 +10,9 @@ use entity::{
     timestamp::Timestamp,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
-    Set, sea_query::Expr,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
+    QuerySelect, Set,
+    sea_query::{Expr, LockType},
 };
 
 use crate::{
@@ -40,6 +41,15 @@ pub(crate) struct Taken {
 
 pub(super) async fn find(db: &impl ConnectionTrait, id: AttemptId) -> Result<Option<Model>> {
     Ok(Entity::find_by_id(id).one(db).await?)
+}
+
+/// Takes the session's row for this transaction. On SQLite the whole database is taken already.
+pub(super) async fn lock(tx: &DatabaseTransaction, id: AttemptId) -> Result<Option<Model>> {
+    let mut query = Entity::find_by_id(id);
+    if tx.get_database_backend() == DbBackend::Postgres {
+        query = query.lock(LockType::NoKeyUpdate);
+    }
+    Ok(query.one(tx).await?)
 }
 
 /// With which credentials these sessions were begun, ended or not.
@@ -103,6 +113,7 @@ async fn take_over(app: &App, tx: &DatabaseTransaction, id: AttemptId, external_
     let Some(other) = find_external(tx, row.credential_id, external_id).await?.filter(|other| other.id != id) else {
         return Ok(true);
     };
+    lock(tx, other.id).await?;
     if channel::connected_by_session(tx, other.id).await?.is_some() {
         return Ok(false);
     }

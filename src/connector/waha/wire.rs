@@ -3,12 +3,13 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{connector::Account, phone::Phone};
+use crate::{
+    connector::{Account, bridge::kept},
+    phone::Phone,
+};
 
 /// Longest name of an account that is kept, in characters.
 const MAX_NAME_CHARS: usize = 100;
-/// Longest id of a message that is kept, in characters.
-const MAX_REFERENCE_CHARS: usize = 200;
 
 /// A session.
 #[derive(Deserialize)]
@@ -90,7 +91,7 @@ pub(super) fn reference(id: &str) -> String {
         (Some("false"), Some(_), Some(rest)) => rest,
         _ => id,
     };
-    found.chars().filter(|char| !char.is_control()).take(MAX_REFERENCE_CHARS).collect()
+    kept(found)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use sea_orm::{
 
 use crate::{
     app::App,
-    chat::{hour_of, update::Name},
+    chat::{self as chats, hour_of, update::Name},
     db,
     error::{Error, Result},
     message::{Jid, Text, receive::Sender},
@@ -99,7 +99,8 @@ fn unnamed<'a>(phone: Option<&'a str>, jid: &'a str) -> &'a str {
     phone.unwrap_or(jid)
 }
 
-/// Names a chat that has no name yet; one that is just being given another keeps that.
+/// Names a chat that has no name yet as its network does; one that is just being given another keeps that. Anybody can
+/// choose such a name: one that another chat of the workspace has, or that looks like another number, is not taken.
 pub(super) async fn name_chat(
     app: &App,
     tx: &DatabaseTransaction,
@@ -107,10 +108,15 @@ pub(super) async fn name_chat(
     name: &Name,
 ) -> Result<chat::Model> {
     let unnamed = unnamed(chat.phone.as_deref(), &chat.jid);
-    if chat.name != unnamed {
+    let is_number = name.as_str().chars().all(|char| char.is_ascii_digit() || "+-()./ ".contains(char));
+    if chat.name != unnamed || name.as_str() == unnamed || is_number {
         return Ok(chat);
     }
     let (name, folded) = (name.as_str(), workspace::fold(name.as_str()));
+    let same = chats::of_names(tx, chat.workspace_id, [folded.clone()]).await?;
+    if same.iter().any(|(id, _)| *id != chat.id) {
+        return Ok(chat);
+    }
     let named = chat::Entity::update_many()
         .col_expr(chat::Column::Name, Expr::value(name))
         .col_expr(chat::Column::NameFolded, Expr::value(folded.as_str()))
