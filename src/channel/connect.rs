@@ -2,7 +2,7 @@
 
 use entity::{
     attempt, channel,
-    channel::{ConnectorKind, DisconnectReason, Model},
+    channel::{ConnectorKind, DisconnectReason, Model, Network},
     id::AccountId,
     link, workspace,
 };
@@ -17,7 +17,12 @@ use crate::{
     },
     connector::Account,
     error::{Error, Result},
-    webhook::hook::{self, HookEvent},
+    webhook::{
+        self, EventBody, NewEvent,
+        hook::{self, HookEvent},
+        subscription::Topic,
+        tell,
+    },
 };
 
 /// What came of it.
@@ -79,4 +84,19 @@ pub(super) async fn tell_connected(app: &App, tx: &DatabaseTransaction, id: Acco
         tracing::warn!(channel.id = %channel.id, "another workspace of the partner has the same account");
     }
     hook::tell::channel(app, tx, HookEvent::Connected, &channel, json!({ "duplicateAccount": is_duplicate })).await
+}
+
+/// Tells the partner, and webhooks of the workspace, that a WhatsApp account is connected; they hear of no other network.
+pub(crate) async fn tell_account(
+    app: &App,
+    tx: &DatabaseTransaction,
+    workspace: &workspace::Model,
+    channel: &Model,
+) -> Result<()> {
+    if channel.network != Network::Whatsapp {
+        return Ok(());
+    }
+    let told = EventBody::AccountConnected(channel.into());
+    webhook::emit(app, tx, &NewEvent::in_workspace(workspace, told)).await?;
+    tell::account(app, tx, Topic::AccountConnected, channel).await
 }

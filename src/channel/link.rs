@@ -5,7 +5,7 @@
 
 use entity::{
     attempt::Failure,
-    channel::{ConnectorKind, DisconnectReason, Model, Network, State},
+    channel::{ConnectorKind, DisconnectReason, Model, State},
     channel_settings::{self, Health},
     id::AttemptId,
     timestamp::Timestamp,
@@ -34,12 +34,7 @@ use crate::{
     error::{Error, Result},
     queue::{self, Work},
     signal::Signal,
-    webhook::{
-        self, EventBody, NewEvent,
-        hook::{self, HookEvent},
-        subscription::Topic,
-        tell,
-    },
+    webhook::hook::{self, HookEvent},
     workspace as workspaces,
 };
 
@@ -390,10 +385,6 @@ pub(super) async fn connected(
     let entry = audit::Entry::in_workspace("channel.connect", workspace, channel.id)
         .after(json!({ "account_id": channel.account_id, "user_id": channel.user_id }));
     audit::record(app, tx, origin, entry).await?;
-    if channel.network == Network::Whatsapp {
-        let told = EventBody::AccountConnected((&channel).into());
-        webhook::emit(app, tx, &NewEvent::in_workspace(workspace, told)).await?;
-        tell::account(app, tx, Topic::AccountConnected, &channel).await?;
-    }
+    connect::tell_account(app, tx, workspace, &channel).await?;
     Ok(Linked::Connected)
 }

@@ -2,7 +2,7 @@
 //! connected again, without a phone.
 
 use entity::{
-    channel::{DisconnectReason, Model, Network, State},
+    channel::{DisconnectReason, Model, State},
     channel_settings::Health,
     id::AttemptId,
     user,
@@ -19,9 +19,7 @@ use crate::{
     db,
     error::Result,
     signal::Signal,
-    user as users,
-    webhook::{self, EventBody, NewEvent, subscription::Topic, tell},
-    workspace as workspaces,
+    user as users, workspace as workspaces,
 };
 
 /// Whether a channel was disconnected without anybody here asking for it, and its provider has kept its session.
@@ -85,11 +83,7 @@ async fn reconnect_once(app: &App, seen: &Model) -> Result<bool> {
             .before(json!({ "reason": seen.disconnect_reason }));
         audit::record(app, tx, &Origin::provider(), entry).await?;
         connect::tell_connected(app, tx, channel.account_id).await?;
-        if channel.network == Network::Whatsapp {
-            let told = EventBody::AccountConnected((&channel).into());
-            webhook::emit(app, tx, &NewEvent::in_workspace(&workspace, told)).await?;
-            tell::account(app, tx, Topic::AccountConnected, &channel).await?;
-        }
+        connect::tell_account(app, tx, &workspace, &channel).await?;
         Ok(true)
     })
     .await

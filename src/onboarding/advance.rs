@@ -5,7 +5,7 @@
 
 use entity::{
     attempt::{self, Failure},
-    channel::{ConnectorKind, Network},
+    channel::ConnectorKind,
     id::{AttemptId, LinkId},
     link,
     timestamp::Timestamp,
@@ -27,7 +27,7 @@ use crate::{
     },
     queue::{self, Work},
     signal::Signal,
-    webhook::{self, EventBody, NewEvent, hook, subscription::Topic, tell},
+    webhook::hook,
     workspace as workspaces,
 };
 
@@ -255,12 +255,7 @@ async fn connected(
     let entry = audit::Entry::in_workspace("channel.connect", &workspace, channel.id)
         .after(serde_json::json!({ "account_id": channel.account_id, "user_id": channel.user_id }));
     audit::record(app, tx, &Origin::provider(), entry).await?;
-    if channel.network != Network::Whatsapp {
-        return Ok(());
-    }
-    let told = EventBody::AccountConnected((&channel).into());
-    webhook::emit(app, tx, &NewEvent::in_workspace(&workspace, told)).await?;
-    tell::account(app, tx, Topic::AccountConnected, &channel).await
+    connect::tell_account(app, tx, &workspace, &channel).await
 }
 
 /// Ends an attempt that did not connect, and its session with it.

@@ -145,13 +145,15 @@ async fn ready_once(app: &App, caller: &WorkspaceCaller, origin: &Origin, comman
         let partner = partners::find(tx, &workspace.partner_id).await?.ok_or(Error::PartnerNotFound)?;
         let connector = app.connectors.choose(app, tx, &partner, network).await?.ok_or(Error::NoConnector(network))?;
         let config = config_of(command, &connector.to_string())?;
-        let before = own(tx, workspace.id, network).await?;
-        if let Some(other) = before.as_ref().filter(|channel| channel.connector != connector) {
-            disconnect::of_channel(app, tx, origin, &workspace, other, DisconnectReason::NewLink).await?;
-        }
-        if let Some(channel) = before.filter(|channel| channel.connector == connector) {
-            let has_revoked = set_up(app, tx, &workspace, &channel, config).await?;
-            return Ok(Ready { channel: channel.id, has_revoked });
+        match own(tx, workspace.id, network).await? {
+            Some(channel) if channel.connector == connector => {
+                let has_revoked = set_up(app, tx, &workspace, &channel, config).await?;
+                return Ok(Ready { channel: channel.id, has_revoked });
+            }
+            Some(other) => {
+                disconnect::of_channel(app, tx, origin, &workspace, &other, DisconnectReason::NewLink).await?;
+            }
+            None => {}
         }
         let made = CreateChannel {
             name: ChannelName::parse(&title(network))?,
