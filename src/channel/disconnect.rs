@@ -2,7 +2,7 @@
 
 use entity::{
     attempt::Failure,
-    channel::{self, DisconnectReason, Model, Network},
+    channel::{self, ConnectorKind, DisconnectReason, Model, Network},
     id::{AccountId, AttemptId, UserId, WorkspaceId},
     timestamp::Timestamp,
     workspace,
@@ -19,6 +19,7 @@ use crate::{
         reconnect,
         store::{self, standalone},
     },
+    connector::session as sessions,
     db,
     error::Result,
     idempotency::Repeatable,
@@ -215,6 +216,18 @@ pub(crate) async fn let_go_old(app: &App, session: AttemptId) -> Result<()> {
         .await
     };
     db::retried(once).await?;
+    app.signals.publish(Signal::Work);
+    Ok(())
+}
+
+/// Ends a session that no channel knows, and that nobody is linking.
+pub(crate) async fn end_stray(app: &App, connector: ConnectorKind, session: AttemptId) -> Result<()> {
+    let db = app.db.reader();
+    if store::by_session(db, session).await?.is_some() || !sessions::is_open(db, session).await? {
+        return Ok(());
+    }
+    let work = Work::EndSession { connector, session };
+    db::write(&app.db, "channel.end_stray", async |tx| queue::enqueue(app, tx, &work).await).await?;
     app.signals.publish(Signal::Work);
     Ok(())
 }

@@ -140,6 +140,7 @@ pub async fn session_changed(
             channel::disconnect::lost(app, session, failure).await?;
         }
         channel::disconnect::let_go_old(app, session).await?;
+        channel::disconnect::end_stray(app, connector, session).await?;
     }
     Ok(())
 }

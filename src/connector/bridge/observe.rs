@@ -93,7 +93,8 @@ pub(super) fn unanswered(app: &App, session: &Session, refusal: Refusal) -> Resu
 
 /// A session that has not shown a code yet, and has some time to.
 async fn codeless(app: &App, session: &Session) -> Result<Observation> {
-    match session.row.repair_at {
+    // Before it was seen, that was the turn of whoever made it.
+    match session.row.repair_at.filter(|_| !session.is_unseen()) {
         Some(at) if at <= app.clock.now() => return Ok(Observation::Ended(Failure::QrUnavailable)),
         Some(_) => {}
         None => {

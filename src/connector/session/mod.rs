@@ -7,7 +7,7 @@ use entity::{
     id::{AttemptId, CredentialId, PartnerId},
     timestamp::Timestamp,
 };
-use sea_orm::DatabaseTransaction;
+use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
@@ -127,6 +127,14 @@ pub(crate) async fn hold(app: &App, tx: &DatabaseTransaction, connector: Connect
     Ok(store::lock(tx, id).await?.is_some_and(|row| row.ended_at.is_none()))
 }
 
+/// Whether there is such a session, and it has not ended.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn is_open(db: &impl ConnectionTrait, id: AttemptId) -> Result<bool> {
+    Ok(store::find(db, id).await?.is_some_and(|row| row.ended_at.is_none()))
+}
+
 /// What a session would be that has not begun, to ask its provider for it; `None` if nothing opens the connector for this
 /// partner.
 pub(super) async fn imagined(
@@ -188,13 +196,8 @@ pub(super) async fn made(app: &App, connector: ConnectorKind, id: AttemptId, mad
     Ok(noted)
 }
 
-/// Whether a session of which nothing is kept may be about to begin.
-pub(super) async fn is_to_begin(app: &App, id: AttemptId) -> Result<bool> {
-    Ok(is_new(app, id) && store::find(app.db.reader(), id).await?.is_none())
-}
-
-/// Whether whoever begins a session with this id may still be at it.
-fn is_new(app: &App, id: AttemptId) -> bool {
+/// Whether a session of which nothing is kept may be about to begin: its id has just been chosen.
+pub(super) fn is_to_begin(app: &App, id: AttemptId) -> bool {
     let chosen = id.0.get_timestamp().and_then(|at| i64::try_from(at.to_unix().0).ok());
     chosen.is_some_and(|seconds| seconds.saturating_add(SIGN_IN_SECONDS) > app.clock.now().0.div_euclid(1_000_000))
 }
@@ -240,6 +243,9 @@ pub(super) async fn note(app: &App, session: &Session, is_working: bool) -> Resu
     db::write(&app.db, "connector.note", async |tx| {
         if is_working {
             mend(app, tx, session.id()).await?;
+        }
+        if session.is_unseen() {
+            store::forget_turn(tx, session.id()).await?;
         }
         store::set_checked(tx, &[session.id()], app.clock.now()).await
     })

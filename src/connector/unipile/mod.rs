@@ -160,19 +160,25 @@ impl Bridge for Unipile {
             return Ok(Look::Gone);
         }
         let path = account(session)?;
-        let found: wire::Account = match SERVER.call(app, session, Method::GET, &path, None, Patience::Usual).await {
-            Ok(answer) => answer.json()?,
-            Err(Refusal { class: Class::NotFound, .. }) if session.is_linked() => return Ok(Look::Gone),
-            // It is not there before somebody has scanned, or answered.
-            Err(Refusal { class: Class::NotFound, .. }) => wire::Account::default(),
-            Err(refusal) => return Err(refusal),
-        };
-        if !found.sources.is_empty() || session.is_linked() {
+        let found: Option<wire::Account> =
+            match SERVER.call(app, session, Method::GET, &path, None, Patience::Usual).await {
+                Ok(answer) => Some(answer.json()?),
+                Err(Refusal { class: Class::NotFound, .. }) if session.is_linked() => return Ok(Look::Gone),
+                // It is not there before somebody has scanned, or answered.
+                Err(Refusal { class: Class::NotFound, .. }) => None,
+                Err(refusal) => return Err(refusal),
+            };
+        let is_there = found.is_some();
+        if let Some(found) = found.filter(|found| !found.sources.is_empty() || session.is_linked()) {
             return Ok(found.look());
         }
         let row = &session.row;
         if row.created_at.plus_seconds(INTENT_SECONDS) <= app.clock.now() {
             return Ok(Look::Failed);
+        }
+        if is_there {
+            // In its first moments it has no parts.
+            return Ok(Look::Starting);
         }
         Ok(match (&row.checkpoint, &row.qr_payload) {
             (Some(asked), _) => Look::Ask(Checkpoint::from_stored(asked)),
