@@ -7,6 +7,7 @@ use entity::{
     channel::{ActiveModel, Column, ConnectorKind, DisconnectReason, Entity, Model, Network, State},
     id::{AccountId, AttemptId, ChannelId, UserId, WorkspaceId},
     link, send_queue,
+    timestamp::Timestamp,
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter,
@@ -197,6 +198,7 @@ pub(super) async fn insert(app: &App, tx: &DatabaseTransaction, new: &Connection
             workspace_id: Set(channel.workspace_id),
             queued: Set(0),
             due_at: Set(None),
+            rest_until: Set(Timestamp(0)),
             lease: Set(None),
         };
         send_queue::Entity::insert(queue).exec_without_returning(tx).await?;
