@@ -56,6 +56,7 @@ mod m0043_routes_on_sqlite;
 mod m0046_page_questions;
 mod m0048_answers;
 mod m0051_worked_at;
+mod m0052_deliveries_in_order;
 mod m0053_names_given;
 
 /// All steps, in order.
@@ -107,6 +108,7 @@ impl MigratorTrait for Migrator {
             step("m0046_page_questions", m0046_page_questions::UP, m0046_page_questions::DOWN),
             step("m0051_worked_at", m0051_worked_at::UP, m0051_worked_at::DOWN),
             step("m0048_answers", m0048_answers::UP, m0048_answers::DOWN),
+            step("m0052_deliveries_in_order", m0052_deliveries_in_order::UP, m0052_deliveries_in_order::DOWN),
             step("m0053_names_given", m0053_names_given::UP, m0053_names_given::DOWN),
         ]
     }

@@ -39,6 +39,8 @@ const LANES_AT_ONCE: usize = 64;
 /// Milliseconds of an endpoint's work that are leased ahead.
 const AHEAD_MS: i64 = 80;
 const MOST_AHEAD: i64 = 32;
+/// From how many leased ahead for each open request on a lane is filled up only once it is half empty.
+const WORTH_WAITING: i64 = 4;
 /// Lanes that are remembered although nothing is under way on them.
 const IDLE_LANES: usize = 4096;
 
@@ -198,12 +200,14 @@ impl Lane {
     }
 
     fn room(&self) -> i64 {
-        let most = if self.is_failing() {
-            1
-        } else {
-            self.most * (AHEAD_MS / self.last_ms.load(Ordering::Relaxed).max(1)).clamp(1, MOST_AHEAD)
-        };
-        most - self.pending()
+        if self.is_failing() {
+            return 1 - self.pending();
+        }
+        let ahead = (AHEAD_MS / self.last_ms.load(Ordering::Relaxed).max(1)).clamp(1, MOST_AHEAD);
+        let most = self.most * ahead;
+        let free = most - self.pending();
+        // Where enough is leased to go on with, few more are not worth the look.
+        if ahead >= WORTH_WAITING && free * 2 < most { 0 } else { free }
     }
 }
 
@@ -289,6 +293,17 @@ mod tests {
         let slow = lanes.ticket(&both[1].owner);
         assert!(slow.note(true, 20), "it had failed");
         assert_eq!(counts(&lanes.rooms(&both, 0)), [("fast", 255), ("slow", 31)]);
+    }
+
+    #[test]
+    fn a_lane_with_much_ahead_is_filled_up_once_it_is_half_empty() {
+        let lanes = Lanes::new();
+        let one = [Waiting { owner: Owner::Subscription(SubscriptionId(1)), is_failing: false, is_taken: false }];
+        let mut held: Vec<Ticket> = (0..17).map(|_| lanes.ticket(&one[0].owner)).collect();
+        assert!(!held[0].note(true, 1));
+        assert!(lanes.rooms(&one, 0).is_empty());
+        held.pop();
+        assert_eq!(counts(&lanes.rooms(&one, 0)), [("1", 16)]);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! A round looks whose deliveries are due, leases as many of each owner as its lane has room for, and reads events,
 //! addresses and secrets once for all of them. Each delivery is sent by a task of its own, outside any transaction;
 //! one more task writes down what has come in, many at a time. A lease is 15 s: a delivery that does not get its turn
-//! in time is given back untried, and those of a worker that died go to another.
+//! in time is given back untried, and those of a worker that died go to another. What a caller waits for, the test of
+//! a hook, is sent at once beside all that: it may be the second request open to its endpoint.
 //!
 //! A delivery can reach its endpoint twice: when a worker dies between sending and writing down. Its `webhook-id` is
 //! the same then.
@@ -174,7 +175,14 @@ async fn take(app: &App, lanes: &Lanes, lease: LeaseId) -> Result<Vec<Parcel>> {
     }
     let until = now.plus_seconds(LEASE_SECONDS);
     let leased = db::write(&app.db, "delivery.lease", async |tx| store::lease(tx, &rooms, lease, now, until).await);
-    pack(app, lanes, leased.await?, until).await
+    let leased = leased.await?;
+    let ids: Vec<DeliveryId> = leased.iter().map(|one| one.id).collect();
+    let packed = pack(app, lanes, leased, until).await;
+    if packed.is_err() {
+        // If that fails too, they wait until the lease ends.
+        let _ = db::write(&app.db, "delivery.give_back", async |tx| store::give_back(tx, lease, ids, now).await).await;
+    }
+    packed
 }
 
 /// Reads what it takes to send what was leased.

@@ -28,9 +28,9 @@ use crate::{
     webhook::{Owner, deliver::LEASE_SECONDS, tell::OWN_MESSAGE_SECONDS},
 };
 
-/// Of how many due deliveries the first are found where the order counts. Those that are told of later than they
-/// happened are put in their place among so many.
-const LOOKED_THROUGH: i64 = 128;
+/// Among how many due deliveries, by id, their events' numbers decide where the order counts: what happened at the same
+/// moment can have got its number the other way round.
+const LOOKED_THROUGH: i64 = 64;
 
 /// An owner that has due deliveries.
 #[derive(Debug)]
@@ -135,19 +135,11 @@ pub(super) async fn lease(
 ) -> Result<Vec<Leased>> {
     let backend = tx.get_database_backend();
     let skip = if backend == DbBackend::Postgres { "FOR NO KEY UPDATE SKIP LOCKED" } else { "" };
-    let free = free(tx, rooms).await?;
     let mut values: Vec<Value> = vec![now.into(), until.into(), lease.into()];
-    let mut parts = Vec::with_capacity(rooms.len());
-    for room in rooms {
+    let lanes = free(tx, rooms).await?;
+    let mut parts = if lanes.is_empty() { Vec::new() } else { in_order(backend, &lanes, now, &mut values) };
+    for room in rooms.iter().filter(|room| !room.in_order) {
         let (place, count) = (values.len() + 1, values.len() + 2);
-        if let (true, Owner::Subscription(id)) = (room.in_order, &room.owner) {
-            if free.contains(id) {
-                values.extend([(*id).into(), room.count.into(), now.plus_seconds(OWN_MESSAGE_SECONDS).into()]);
-                values.extend([DeliveryId(Uuid::max()).into(), last_lease(now).into()]);
-                parts.push(in_order(place, skip));
-            }
-            continue;
-        }
         let (column, owner): (_, Value) = match &room.owner {
             Owner::Partner(id) => ("partner_id", id.clone().into()),
             Owner::Subscription(id) => ("subscription_id", (*id).into()),
@@ -184,50 +176,84 @@ fn last_lease(now: Timestamp) -> Timestamp {
     now.plus_seconds(2 * LEASE_SECONDS)
 }
 
-/// The first due deliveries of a subscription, whose id, count, a moment from now, the last of all ids and the end of
-/// the last lease are the values from `place` on: nothing while another worker has any, and nothing that happened after
+/// A subscription whose deliveries go in order, and how many to lease.
+type InOrder = (SubscriptionId, i64);
+
+/// Statements for the first due deliveries of subscriptions whose order counts, after whose values these come.
+/// PostgreSQL has one for all of them: it plans each statement anew that has another text.
+fn in_order(backend: DbBackend, lanes: &[InOrder], now: Timestamp, values: &mut Vec<Value>) -> Vec<String> {
+    let soon = values.len() + 1;
+    let (last, until) = (soon + 1, soon + 2);
+    values.extend([now.plus_seconds(OWN_MESSAGE_SECONDS).into(), DeliveryId(Uuid::max()).into()]);
+    values.push(last_lease(now).into());
+    if backend == DbBackend::Postgres {
+        let list =
+            |each: fn(&InOrder) -> i64| lanes.iter().map(|lane| each(lane).to_string()).collect::<Vec<_>>().join(",");
+        let (ids, counts) = (values.len() + 1, values.len() + 2);
+        values.extend([list(|(id, _)| id.0).into(), list(|(_, count)| *count).into()]);
+        let first = first_due("lane.subscription", "lane.room", [soon, last, until]);
+        return vec![format!(
+            "SELECT id FROM (
+                SELECT d.id FROM UNNEST(
+                    string_to_array(${ids}, ',')::bigint[], string_to_array(${counts}, ',')::bigint[]
+                ) AS lane(subscription, room)
+                CROSS JOIN LATERAL ({first}) AS picked
+                JOIN deliveries d ON d.id = picked.id AND d.state = 'pending'
+                FOR NO KEY UPDATE OF d SKIP LOCKED
+            ) AS in_order"
+        )];
+    }
+    let part = |(id, count): &InOrder| {
+        values.extend([(*id).into(), (*count).into()]);
+        let place = values.len();
+        let first = first_due(&format!("${}", place - 1), &format!("${place}"), [soon, last, until]);
+        format!("SELECT id FROM ({first}) AS of_{place}")
+    };
+    lanes.iter().map(part).collect()
+}
+
+/// The first due deliveries of a subscription, so many. `places` are those of the values for a moment from now, the
+/// last of all ids and the end of the last lease: nothing while another worker has any, and nothing that happened after
 /// what is to be told of within the moment.
-fn in_order(place: usize, skip: &str) -> String {
-    let (count, soon, last, until) = (place + 1, place + 2, place + 3, place + 4);
+fn first_due(subscription: &str, count: &str, places: [usize; 3]) -> String {
+    let [soon, last, until] = places;
     format!(
         "SELECT id FROM (
-            SELECT id FROM deliveries WHERE id IN (
-                SELECT id FROM (
-                    SELECT id, sequence FROM deliveries
-                    WHERE due_at IS NOT NULL AND subscription_id = ${place} AND due_at <= $1
-                    ORDER BY due_at, id LIMIT {LOOKED_THROUGH}
-                ) AS due_{place} WHERE id < COALESCE((
-                    SELECT id FROM deliveries
-                    WHERE due_at IS NOT NULL AND subscription_id = ${place} AND due_at > $1 AND due_at <= ${soon}
-                    AND tries = 0 AND lease IS NULL ORDER BY id LIMIT 1
-                ), ${last}) AND NOT EXISTS (
-                    SELECT 1 FROM deliveries
-                    WHERE due_at IS NOT NULL AND subscription_id = ${place} AND due_at > $1 AND due_at <= ${until}
-                    AND lease <> $3
-                )
-                ORDER BY COALESCE(sequence, 0), id LIMIT ${count}
-            ) {skip}
-        ) AS of_{place}"
+            SELECT id, sequence FROM deliveries
+            WHERE due_at IS NOT NULL AND subscription_id = {subscription} AND due_at <= $1
+            ORDER BY id LIMIT {LOOKED_THROUGH}
+        ) AS due WHERE id < COALESCE((
+            SELECT id FROM deliveries
+            WHERE due_at IS NOT NULL AND subscription_id = {subscription} AND due_at > $1 AND due_at <= ${soon}
+            AND tries = 0 AND lease IS NULL ORDER BY id LIMIT 1
+        ), ${last}) AND NOT EXISTS (
+            SELECT 1 FROM deliveries
+            WHERE due_at IS NOT NULL AND subscription_id = {subscription} AND due_at > $1 AND due_at <= ${until}
+            AND lease <> $3
+        )
+        ORDER BY COALESCE(sequence, 0), id LIMIT {count}"
     )
 }
 
 /// Those subscriptions among the rooms in order whose deliveries nobody else is leasing at this moment.
-async fn free(tx: &DatabaseTransaction, rooms: &[Room]) -> Result<BTreeSet<SubscriptionId>> {
+async fn free(tx: &DatabaseTransaction, rooms: &[Room]) -> Result<Vec<InOrder>> {
     let of_room = |room: &Room| match &room.owner {
-        Owner::Subscription(id) if room.in_order => Some(*id),
+        Owner::Subscription(id) if room.in_order => Some((*id, room.count)),
         _ => None,
     };
-    let ids: Vec<SubscriptionId> = rooms.iter().filter_map(of_room).collect();
+    let mut lanes: Vec<InOrder> = rooms.iter().filter_map(of_room).collect();
     // SQLite has one writer.
-    if ids.is_empty() || tx.get_database_backend() != DbBackend::Postgres {
-        return Ok(ids.into_iter().collect());
+    if lanes.is_empty() || tx.get_database_backend() != DbBackend::Postgres {
+        return Ok(lanes);
     }
-    let list = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let list = lanes.iter().map(|(id, _)| id.to_string()).collect::<Vec<_>>().join(",");
     let sql = "SELECT id FROM UNNEST(string_to_array($1, ',')::bigint[]) AS listed(id) \
         WHERE pg_try_advisory_xact_lock(hashtextextended('webhook lane', id))";
     let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, [list.into()]);
     let rows = tx.query_all_raw(statement).await?;
-    rows.iter().map(|row| Ok(row.try_get("", "id")?)).collect()
+    let free = rows.iter().map(|row| Ok(row.try_get("", "id")?)).collect::<Result<BTreeSet<SubscriptionId>>>()?;
+    lanes.retain(|(id, _)| free.contains(id));
+    Ok(lanes)
 }
 
 /// The first due date after `now`.
