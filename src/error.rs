@@ -147,6 +147,8 @@ pub enum Error {
     ChatNameNotFound(String),
     #[error("Chat name \"{name}\" is taken by chat {chat}")]
     ChatNameTaken { name: String, chat: entity::id::ChatId },
+    #[error("Several chats are called \"{0}\"; send to the id of the one that is meant, or give it a name")]
+    ChatNameAmbiguous(String),
     #[error("There is no teammate with the e-mail address \"{0}\"")]
     ResponsibleNotFound(String),
     #[error("Message uid \"{0}\" not found")]
@@ -355,6 +357,7 @@ impl Error {
             Self::WrongPhoneNumber(_) => ErrorCode::WrongPhoneNumber,
             Self::ChatNotFound(_) | Self::ChatNameNotFound(_) => ErrorCode::ChatNotFound,
             Self::ChatNameTaken { .. } => ErrorCode::ChatNameTaken,
+            Self::ChatNameAmbiguous(_) => ErrorCode::ChatNameAmbiguous,
             Self::ResponsibleNotFound(_) => ErrorCode::ResponsibleNotFound,
             Self::MessageNotFound(_) => ErrorCode::MessageNotFound,
             Self::FileNotFound(_) => ErrorCode::FileNotFound,

@@ -118,7 +118,9 @@
 //! - A call is a message of the same id in the history of its chat, so that history stays one query too.
 //! - Members of a group are those who have written in it: no provider has told more yet.
 //! - Names of chats are unique where they are given, by `PATCH` or with a message, not in the table: chats that come by
-//!   themselves are named after numbers, and two accounts may talk to one.
+//!   themselves are called by their numbers, or as their networks say, so two Johns are both called John, and two
+//!   accounts may talk to one of them. A name that was given is meant before one that is told; of several people that
+//!   are told to be called so nobody is, because anybody can choose such a name ([`chat::by_name`]).
 //! - Messages and ledger entries have no foreign keys, which would cost more than the rows; `quartermaster audit` looks
 //!   for strays.
 //! - What a provider tells is noted by its own id in the transaction that queues what follows, so it may come again and

@@ -26,6 +26,8 @@ pub struct Model {
     pub name: String,
     /// The name for search and order.
     pub name_folded: String,
+    /// Whether a client gave it the name; one that only its network told, or its number, is nobody's alone.
+    pub name_given: bool,
     /// Whether it is a group.
     pub is_group: bool,
     /// Whether it is closed.

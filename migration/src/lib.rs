@@ -57,6 +57,7 @@ mod m0046_page_questions;
 mod m0048_answers;
 mod m0051_worked_at;
 mod m0052_deliveries_in_order;
+mod m0053_names_given;
 mod m0056_rest;
 
 /// All steps, in order.
@@ -109,6 +110,7 @@ impl MigratorTrait for Migrator {
             step("m0051_worked_at", m0051_worked_at::UP, m0051_worked_at::DOWN),
             step("m0048_answers", m0048_answers::UP, m0048_answers::DOWN),
             step("m0052_deliveries_in_order", m0052_deliveries_in_order::UP, m0052_deliveries_in_order::DOWN),
+            step("m0053_names_given", m0053_names_given::UP, m0053_names_given::DOWN),
             step("m0056_rest", m0056_rest::UP, m0056_rest::DOWN),
         ]
     }

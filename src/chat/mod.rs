@@ -32,7 +32,9 @@ pub mod update;
 pub mod visibility;
 
 pub(crate) use listing::matching;
-pub(crate) use store::{by_ids, find, hold_labels, labels_of, lock, of_names, remember_member, stop_autoresponse};
+pub(crate) use store::{
+    by_ids, find, hold_labels, labels_of, lock, of_names, remember_member, stop_autoresponse, tell_name,
+};
 
 /// Networks' words, behind the `@` of an id, for what only its owner can write to.
 const ONE_WAY_SERVERS: [&str; 2] = ["broadcast", "newsletter"];
@@ -126,13 +128,20 @@ pub fn parse_id(text: &str) -> Result<ChatId> {
     number.ok_or_else(|| Error::ChatNotFound(text.to_owned()))
 }
 
-/// The chat of this name, without regard to case; where several have it, the one with the newest message.
+/// The chat of this name, without regard to case: the one that was given it, else the one whose network calls it so.
+/// Anybody can have a network call them by a name, so of several people that are called so nobody is meant; of several
+/// chats with one of them, each over an account of its own, it is the one with the newest message.
 ///
 /// # Errors
-/// `chat_not_found`.
+/// `chat_not_found`; `chat_name_ambiguous`.
 pub async fn by_name(app: &App, workspace_id: WorkspaceId, name: &str) -> Result<ChatId> {
-    let found = store::by_name(app.db.reader(), workspace_id, &fold(name.trim())).await?;
-    found.ok_or_else(|| Error::ChatNameNotFound(name.to_owned()))
+    let (db, folded) = (app.db.reader(), fold(name.trim()));
+    let found = store::by_name(db, workspace_id, &folded).await?;
+    let chat = found.ok_or_else(|| Error::ChatNameNotFound(name.to_owned()))?;
+    if !chat.name_given && store::has_namesake(db, &chat).await? {
+        return Err(Error::ChatNameAmbiguous(name.to_owned()));
+    }
+    Ok(chat.id)
 }
 
 /// One chat.

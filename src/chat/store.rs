@@ -11,10 +11,10 @@ use entity::{
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, ExprTrait,
     Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Set, Unchanged,
-    sea_query::{LockType, NullOrdering, OnConflict},
+    sea_query::{Expr, LockType, NullOrdering, OnConflict},
 };
 
-use crate::{app::App, chat::visibility::View, db, error::Result, phone::Phone};
+use crate::{app::App, chat::visibility::View, db, error::Result, phone::Phone, workspace::fold};
 
 pub(crate) async fn find(db: &impl ConnectionTrait, workspace_id: WorkspaceId, id: ChatId) -> Result<Option<Model>> {
     Ok(Entity::find_by_id(id).filter(Column::WorkspaceId.eq(workspace_id)).one(db).await?)
@@ -50,27 +50,40 @@ pub(super) async fn visible(
     Ok(seen(query, workspace_id, view).one(db).await?.map(|chat| chat.id))
 }
 
-/// The chat of this name, of several the one with the newest message.
+/// The chat of this name: one that was given it before those whose networks call them so, of several the one with the
+/// newest message.
 pub(super) async fn by_name(
     db: &impl ConnectionTrait,
     workspace_id: WorkspaceId,
     folded: &str,
-) -> Result<Option<ChatId>> {
-    let found = Entity::find()
+) -> Result<Option<Model>> {
+    Ok(Entity::find()
         .filter(Column::WorkspaceId.eq(workspace_id))
         .filter(Column::NameFolded.eq(folded))
+        .order_by_desc(Column::NameGiven)
         .order_by_with_nulls(Column::LastMessageAt, Order::Desc, NullOrdering::Last)
         .order_by_asc(Column::Id)
         .one(db)
-        .await?;
-    Ok(found.map(|chat| chat.id))
+        .await?)
 }
 
-/// Another chat of the workspace with this name.
+/// Whether somebody else, not the same over another account, is called as this chat is.
+pub(super) async fn has_namesake(db: &impl ConnectionTrait, chat: &Model) -> Result<bool> {
+    let namesake = Entity::find()
+        .filter(Column::WorkspaceId.eq(chat.workspace_id))
+        .filter(Column::NameFolded.eq(&chat.name_folded))
+        .filter(Column::Jid.ne(&chat.jid))
+        .one(db)
+        .await?;
+    Ok(namesake.is_some())
+}
+
+/// Another chat of the workspace that was given this name.
 pub(super) async fn other_of_name(tx: &DatabaseTransaction, chat: &Model, folded: &str) -> Result<Option<ChatId>> {
     let other = Entity::find()
         .filter(Column::WorkspaceId.eq(chat.workspace_id))
         .filter(Column::NameFolded.eq(folded))
+        .filter(Column::NameGiven.eq(true))
         .filter(Column::Id.ne(chat.id))
         .order_by_asc(Column::Id)
         .one(tx)
@@ -89,7 +102,29 @@ pub(crate) async fn labels_of(db: &impl ConnectionTrait, workspace_id: Workspace
     Ok(labels(db, workspace_id, [id]).await?.remove(&id).unwrap_or_default())
 }
 
-/// Chats of the workspace that have one of these names, with it.
+/// Calls a chat as its network says, unless somebody has given it a name.
+pub(crate) async fn tell_name(app: &App, tx: &DatabaseTransaction, chat: Model, name: &str) -> Result<Model> {
+    if chat.name_given || chat.name == name {
+        return Ok(chat);
+    }
+    let folded = fold(name);
+    let told = Entity::update_many()
+        .col_expr(Column::Name, Expr::value(name))
+        .col_expr(Column::NameFolded, Expr::value(folded.as_str()))
+        .col_expr(Column::UpdatedAt, Expr::value(app.clock.now()))
+        .filter(Column::WorkspaceId.eq(chat.workspace_id))
+        .filter(Column::Id.eq(chat.id))
+        // Somebody may be giving it one at this moment.
+        .filter(Column::NameGiven.eq(false))
+        .exec(tx)
+        .await?;
+    if told.rows_affected == 0 {
+        return Ok(chat);
+    }
+    Ok(Model { name: name.to_owned(), name_folded: folded, ..chat })
+}
+
+/// Chats of the workspace that were given one of these names, with it.
 pub(crate) async fn of_names(
     tx: &DatabaseTransaction,
     workspace_id: WorkspaceId,
@@ -100,6 +135,7 @@ pub(crate) async fn of_names(
         .columns([Column::Id, Column::NameFolded])
         .filter(Column::WorkspaceId.eq(workspace_id))
         .filter(Column::NameFolded.is_in(folded))
+        .filter(Column::NameGiven.eq(true))
         .order_by_asc(Column::Id)
         .into_tuple()
         .all(tx)

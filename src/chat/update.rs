@@ -1,9 +1,9 @@
 //! Changing a chat: its name, who looks after it, whether it is closed, read, and answered automatically.
 //!
-//! Names are unique in the workspace without regard to case when they are given here. Chats that come by themselves
-//! are named after their numbers, or as who writes there calls themselves, and two accounts may talk to one number, so
-//! the rule is one of this operation and not of the table. Names that are being given wait for one another on the
-//! workspace's row.
+//! Names that are given, here or with a message, are unique in the workspace without regard to case, and are kept for
+//! good: a chat that has one can be given another, also its own number, but no network renames it. What networks tell
+//! takes no name from anybody, and two accounts may talk to one number, so the rule is one of those who give and not of
+//! the table. Names that are being given wait for one another on the workspace's row.
 
 use entity::{
     chat::{ActiveModel, Model},
@@ -213,12 +213,13 @@ async fn change(
     assignment: &Assignment,
 ) -> Result<Option<ActiveModel>> {
     let mut change = ActiveModel::default();
-    if let Some(Name(name)) = command.name.as_ref().filter(|name| name.0 != before.name) {
+    if let Some(Name(name)) = command.name.as_ref().filter(|name| !before.name_given || name.0 != before.name) {
         if let Some(other) = store::other_of_name(tx, before, &fold(name)).await? {
             return Err(Error::ChatNameTaken { name: name.clone(), chat: other });
         }
         change.name = Set(name.clone());
         change.name_folded = Set(fold(name));
+        change.name_given = Set(true);
     }
     if assignment.is_change() {
         change.responsible_user_id = Set(assignment.new.as_ref().map(|user| user.id));

@@ -119,6 +119,7 @@ codes! {
     WrongPhoneNumber, Invalid, "The number is not one", "Send + and 7 to 15 digits, without punctuation.";
     ChatNotFound, NotFound, "No such chat", "Check the id with GET /chats.";
     ChatNameTaken, Invalid, "Another chat has this name", "Choose another name.";
+    ChatNameAmbiguous, Invalid, "Several chats are called so", "Send to the chat's id, or give it a name.";
     ResponsibleNotFound, NotFound, "No teammate has this address", "Check the address with GET /workspace/teammates.";
     MessageNotFound, NotFound, "No such message", "Check the uid.";
     FileNotFound, NotFound, "No such file", "Check the uid with GET /files.";

@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use entity::idempotency_key::{ActiveModel, Column, Entity, Model};
-use sea_orm::{ColumnTrait, Condition, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, Set, TryInsertResult};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, Set,
+    TryInsertResult,
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -49,7 +52,7 @@ impl Repeatable {
 /// What the database says.
 pub async fn earlier<T: DeserializeOwned>(
     app: &App,
-    tx: &DatabaseTransaction,
+    db: &impl ConnectionTrait,
     requests: &[&Repeatable],
 ) -> Result<Vec<Earlier<T>>> {
     let mut keys: HashMap<&str, Vec<&str>> = HashMap::new();
@@ -62,7 +65,7 @@ pub async fn earlier<T: DeserializeOwned>(
         for (scope, keys) in keys {
             any = any.add(Column::Scope.eq(scope).and(Column::Key.is_in(keys)));
         }
-        for row in Entity::find().filter(any).all(tx).await? {
+        for row in Entity::find().filter(any).all(db).await? {
             found.insert((row.scope.clone(), row.key.clone()), row);
         }
     }

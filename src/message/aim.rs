@@ -31,7 +31,7 @@ pub enum Open {
 /// The message with its destination.
 ///
 /// # Errors
-/// `chat_not_found`, `account_not_found`, `channel_not_connected`.
+/// `chat_not_found`, `chat_name_ambiguous`, `account_not_found`, `channel_not_connected`.
 pub async fn settle(app: &App, caller: &WorkspaceCaller, command: SendMessage, open: &Open) -> Result<SendMessage> {
     // On the heap, because most messages leave nothing open and shall not carry the size of those that do.
     let destination = match open {

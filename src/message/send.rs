@@ -7,8 +7,8 @@ use entity::id::MessageId;
 use crate::{
     app::App,
     caller::WorkspaceCaller,
-    error::Result,
-    idempotency::Repeatable,
+    error::{Error, Result},
+    idempotency::{self, Earlier, Repeatable},
     message::SendMessage,
     meter::{Settlement, admission::Hold},
     quota::Period,
@@ -43,6 +43,19 @@ pub fn give_up(app: &App, caller: &WorkspaceCaller, hold: Option<Hold>) {
     let (Some(hold), Ok(period)) = (hold, Period::containing(now)) else { return };
     let ended = Settlement::ending(now, period, hold.generation, hold.credits);
     app.meter.settle(&caller.workspace.partner_id, caller.workspace.id, &ended);
+}
+
+/// The message of a request that has come before. Whoever cannot tell any more where it is to go asks for it: chats may
+/// be called otherwise by then.
+///
+/// # Errors
+/// `idempotency_key_reused`.
+pub async fn answered(app: &App, request: &Repeatable) -> Result<Option<MessageId>> {
+    match idempotency::earlier(app, app.db.reader(), &[request]).await?.pop() {
+        Some(Earlier::Answered(id)) => Ok(Some(id)),
+        Some(Earlier::Another) => Err(Error::IdempotencyKeyReused),
+        Some(Earlier::None) | None => Ok(None),
+    }
 }
 
 /// Accepts a message: once this returns `Ok`, it is stored, charged, and waits for its turn.

@@ -136,7 +136,8 @@ pub(crate) async fn people_are_called_as_they_call_themselves<P: Answering>() {
     for (number, (id, text, name, expected)) in (1..).zip([
         ("IN1", "One", None, THEIRS),
         ("IN2", "Two", Some(" Ann\u{0} Lee\n"), "Ann Lee"),
-        ("IN3", "Three", Some("Annie"), "Ann Lee"),
+        ("IN3", "Three", Some("Annie"), "Annie"),
+        ("IN4", "Four", Some("Ann Lee"), "Ann Lee"),
     ]) {
         hear(&scene, direct(id, text, name), number).await;
         assert_eq!(chat(false).await["name"], expected, "{text}");
@@ -149,10 +150,10 @@ pub(crate) async fn people_are_called_as_they_call_themselves<P: Answering>() {
     assert_eq!(scene.provider.taken(&scene.app, "Hello").await, 1);
     let path = format!("/chats/{}", chat(false).await["id"]);
     token.patch(&path, json!({ "name": "Customer 7" })).await.expect(200);
-    hear(&scene, direct("IN4", "Four", Some("Ann Lee")), 4).await;
+    hear(&scene, direct("IN5", "Five", Some("Annie")), 5).await;
     assert_eq!(chat(false).await["name"], "Customer 7");
-    let to_group = Wrote { is_to_group: true, ..direct("IN5", "Five", Some("Bob")) };
-    hear(&scene, to_group, 5).await;
+    let to_group = Wrote { is_to_group: true, ..direct("IN6", "Six", Some("Bob")) };
+    hear(&scene, to_group, 6).await;
     let group = chat(true).await;
     assert_eq!(group["name"], if P::TELLS_SUBJECTS { SUBJECT } else { GROUP });
     let history = token.get(&format!("/chats/{}/messages", group["id"])).await.expect(200);

@@ -103,6 +103,7 @@ impl<'a> Conversations<'a> {
             phone: Set(Some(format!("+{digits}"))),
             name: Set(name.to_owned()),
             name_folded: Set(name.to_lowercase()),
+            name_given: Set(true),
             is_group: Set(false),
             closed: Set(false),
             read: Set(false),

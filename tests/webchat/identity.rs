@@ -103,7 +103,11 @@ async fn an_address_may_be_required_and_names_the_chat() {
     let chats = shop.chats().await;
     assert_eq!(chats[0]["name"], "ann@example.com");
     visitor.session(json!({ "visitor_token": visitor.token, "name": "Ann" })).await.expect(200);
-    assert_eq!(shop.chats().await[0]["name"], "ann@example.com", "a chat that has a name keeps it");
+    assert_eq!(shop.chats().await[0]["name"], "Ann");
+    let path = format!("/chats/{}", shop.chats().await[0]["id"]);
+    shop.token.patch(&path, json!({ "name": "Customer 7" })).await.expect(200);
+    visitor.session(json!({ "visitor_token": visitor.token, "name": "Annie" })).await.expect(200);
+    assert_eq!(shop.chats().await[0]["name"], "Customer 7", "a chat that was given a name keeps it");
 }
 
 #[tokio::test]

@@ -15,10 +15,9 @@ use sea_orm::{
 use crate::{
     app::App,
     channel::widget::Widget,
-    db,
+    chat as chats, db,
     error::{Error, Result},
     message::Jid,
-    workspace,
 };
 
 pub(super) async fn find(db: &impl ConnectionTrait, account_id: AccountId, id: VisitorId) -> Result<Option<Model>> {
@@ -194,7 +193,7 @@ pub(super) async fn entries(
     })
 }
 
-/// Calls a visitor's chat by their name, unless it is called by another than its id already.
+/// Calls a visitor's chat by their name, unless somebody has given it one.
 pub(super) async fn name_chat(
     app: &App,
     tx: &DatabaseTransaction,
@@ -202,14 +201,9 @@ pub(super) async fn name_chat(
     jid: &Jid,
     name: &str,
 ) -> Result<()> {
-    chat::Entity::update_many()
-        .col_expr(chat::Column::Name, Expr::value(name))
-        .col_expr(chat::Column::NameFolded, Expr::value(workspace::fold(name)))
-        .col_expr(chat::Column::UpdatedAt, Expr::value(app.clock.now()))
-        .filter(chat::Column::AccountId.eq(visitor.account_id))
-        .filter(chat::Column::Jid.eq(jid.as_str()))
-        .filter(chat::Column::Name.eq(jid.as_str()))
-        .exec(tx)
-        .await?;
-    Ok(())
+    let of_account = chat::Entity::find().filter(chat::Column::AccountId.eq(visitor.account_id));
+    match of_account.filter(chat::Column::Jid.eq(jid.as_str())).one(tx).await? {
+        Some(chat) => chats::tell_name(app, tx, chat, name).await.map(drop),
+        None => Ok(()),
+    }
 }

@@ -81,11 +81,11 @@ pub(super) struct InboundRequest {
     /// Id of the group that it is written to, `<id>@g.us`; it is written to the phone itself where this is absent.
     #[serde(skip_serializing_if = "Option::is_none")] // keys of requests without one stay what they were
     group: Option<String>,
-    /// What the group is called, 1 to 256 characters: a chat that has no name yet is named so.
+    /// What the group is called, 1 to 256 characters: a chat that was given no name is called so.
     #[serde(skip_serializing_if = "Option::is_none")]
     group_name: Option<String>,
-    /// What who writes is called, 1 to 256 characters: shown with what they write to a group; a direct chat that has no
-    /// name yet is named so.
+    /// What who writes is called, 1 to 256 characters: shown with what they write to a group; a direct chat that was
+    /// given no name is called so.
     #[serde(skip_serializing_if = "Option::is_none")]
     from_name: Option<String>,
     /// Uid of the message that it answers, received or sent, in the same chat.
@@ -141,7 +141,7 @@ pub(super) struct ChannelInboundRequest {
     channel_id: String,
     /// Who writes: a number for WhatsApp, SMS, voice and RCS, an address for e-mail, an id on the network otherwise.
     from: String,
-    /// What who writes is called, 1 to 256 characters: a chat that has no name yet is named so.
+    /// What who writes is called, 1 to 256 characters: a chat that was given no name is called so.
     #[serde(skip_serializing_if = "Option::is_none")]
     from_name: Option<String>,
     /// What is written, 1 to 2000 characters.

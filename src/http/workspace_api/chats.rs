@@ -178,7 +178,8 @@ impl ChatList {
 #[derive(Object, Deserialize)]
 #[oai(rename = "UpdateChat")]
 struct UpdateChatRequest {
-    /// What it is called, 1 to 256 characters; no other chat of the workspace may be called so.
+    /// What it is called from now on, whatever its network calls it: 1 to 256 characters. No other chat of the
+    /// workspace may have been given the name.
     name: Option<String>,
     /// E-mail address of the teammate who is to look after it; empty for nobody.
     responsible: Option<String>,

@@ -47,7 +47,8 @@ macro_rules! message_body {
             file_uid: Option<String>,
             /// A label for the chat, at most 64 characters; made if it is new. A chat has at most 100.
             label: Option<String>,
-            /// A name for the chat, at most 256 characters; no other chat of the workspace may be called so.
+            /// A name for the chat, at most 256 characters, which no other chat of the workspace may have been given.
+            /// It stays, whatever its network calls the chat.
             chat_name: Option<String>,
             /// A template with an attachment. There are none yet, so that every id answers 404 `not_found`.
             attachment_template_id: Option<i64>,
@@ -246,8 +247,9 @@ impl SendingApi {
 
     /// Send a message to the chat of a name
     ///
-    /// Deprecated: names may change, and chats that came by themselves may share one; of several the chat with the
-    /// newest message is meant. A text or a file costs one credit, both together two, given back if the message fails.
+    /// Deprecated: names may change, and people choose those that networks tell. The chat that was given the name is
+    /// meant, else the one that its network calls so; 400 where several people are called so. A text or a file costs
+    /// one credit, both together two, given back if the message fails.
     #[oai(path = "/messages/to_chat_name", method = "post", operation_id = "send_message_to_chat_name", deprecated)]
     async fn to_chat_name(
         &self,
@@ -347,7 +349,7 @@ pub(super) async fn hand_in(
         Ok(command) => command,
         Err(error) => {
             send::give_up(app, caller, admitted.hold);
-            return Err(error);
+            return send::answered(app, &request).await?.map(SentView::new).ok_or(error);
         }
     };
     let sending = Sending { caller: Arc::clone(caller), hold: admitted.hold, command, request, author: Author::Caller };

@@ -4,7 +4,8 @@
 //! gets a message is open and unread again. What the account's owner writes on a phone is stored too (`own`).
 //!
 //! A chat is called by its number or id until somebody gives it a name, or whoever writes there tells what they are
-//! called; what a group is called only its provider tells. A name that a chat has is never replaced from outside.
+//! called; what a group is called only its provider tells. What is told follows what is told later, and several chats
+//! may be called so; a name that was given is never replaced from outside.
 
 use entity::{
     channel,

@@ -73,7 +73,7 @@ pub(crate) async fn open_chat(
         return Ok((known, false));
     }
     let phone = jid.phone();
-    let name = unnamed(phone.as_ref().map(Phone::as_str), jid.as_str()).to_owned();
+    let name = phone.as_ref().map_or(jid.as_str(), Phone::as_str).to_owned();
     let now = app.clock.now();
     let row = chat::ActiveModel {
         workspace_id: Set(channel.workspace_id),
@@ -82,6 +82,7 @@ pub(crate) async fn open_chat(
         phone: Set(phone.as_ref().map(Phone::as_str).map(str::to_owned)),
         name_folded: Set(workspace::fold(&name)),
         name: Set(name),
+        name_given: Set(false),
         is_group: Set(jid.is_group()),
         closed: Set(false),
         read: Set(true),
@@ -94,42 +95,15 @@ pub(crate) async fn open_chat(
     Ok((made, true))
 }
 
-/// What a chat is called to which nobody has given a name.
-fn unnamed<'a>(phone: Option<&'a str>, jid: &'a str) -> &'a str {
-    phone.unwrap_or(jid)
-}
-
-/// Names a chat that has no name yet as its network does; one that is just being given another keeps that. Anybody can
-/// choose such a name: one that another chat of the workspace has, or that looks like another number, is not taken.
+/// Calls a chat as its network does. Anybody can choose such a name, so what looks like a number is none.
 pub(super) async fn name_chat(
     app: &App,
     tx: &DatabaseTransaction,
     chat: chat::Model,
     name: &Name,
 ) -> Result<chat::Model> {
-    let unnamed = unnamed(chat.phone.as_deref(), &chat.jid);
     let is_number = name.as_str().chars().all(|char| char.is_ascii_digit() || "+-()./ ".contains(char));
-    if chat.name != unnamed || name.as_str() == unnamed || is_number {
-        return Ok(chat);
-    }
-    let (name, folded) = (name.as_str(), workspace::fold(name.as_str()));
-    let same = chats::of_names(tx, chat.workspace_id, [folded.clone()]).await?;
-    if same.iter().any(|(id, _)| *id != chat.id) {
-        return Ok(chat);
-    }
-    let named = chat::Entity::update_many()
-        .col_expr(chat::Column::Name, Expr::value(name))
-        .col_expr(chat::Column::NameFolded, Expr::value(folded.as_str()))
-        .col_expr(chat::Column::UpdatedAt, Expr::value(app.clock.now()))
-        .filter(chat::Column::Id.eq(chat.id))
-        .filter(chat::Column::AccountId.eq(chat.account_id))
-        .filter(chat::Column::Name.eq(unnamed))
-        .exec(tx)
-        .await?;
-    if named.rows_affected == 0 {
-        return Ok(chat);
-    }
-    Ok(chat::Model { name: name.to_owned(), name_folded: folded, ..chat })
+    if is_number { Ok(chat) } else { chats::tell_name(app, tx, chat, name.as_str()).await }
 }
 
 /// The message of a chat that the provider knows under one of these ids.

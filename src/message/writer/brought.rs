@@ -1,5 +1,5 @@
-//! What messages bring for their chats besides themselves: a name, which no other chat of the workspace may have, and
-//! a label, of which a chat has only so many. A message that breaks a rule is refused before it is charged.
+//! What messages bring for their chats besides themselves: a name, which no other chat of the workspace may have been
+//! given, and a label, of which a chat has only so many. A message that breaks a rule is refused before it is charged.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -19,7 +19,7 @@ use crate::{
 /// Names and labels of a batch, and whatever stands in their way.
 #[derive(Default)]
 pub(super) struct Brought {
-    /// Chats that have a name which the batch brings, by workspace and folded name.
+    /// Chats that were given a name which the batch brings, by workspace and folded name.
     named: HashMap<(WorkspaceId, String), Vec<Chat>>,
     /// The labels of chats for which the batch brings some.
     labels: HashMap<Chat, BTreeSet<String>>,
@@ -37,7 +37,7 @@ impl Brought {
         Ok(())
     }
 
-    /// Reads who has the names, and which labels there are; the rows of chats that get labels are held.
+    /// Reads who was given the names, and which labels there are; the rows of chats that get labels are held.
     pub(super) async fn read(tx: &DatabaseTransaction, places: &Places, sendings: &[&Sending]) -> Result<Self> {
         let mut names: BTreeMap<WorkspaceId, BTreeSet<String>> = BTreeMap::new();
         let mut labelled: BTreeMap<WorkspaceId, BTreeSet<ChatId>> = BTreeMap::new();

@@ -67,7 +67,8 @@ impl Part {
             "{listed}",
             ", active_hour = $1 / 3600000000, read = read OR x.o = 1, \
              autoresponse_locked = CASE x.o WHEN 1 THEN autoresponse ELSE autoresponse_locked END, \
-             name = COALESCE(x.n, name), name_folded = COALESCE(x.f, name_folded)",
+             name = COALESCE(x.n, name), name_folded = COALESCE(x.f, name_folded), \
+             name_given = name_given OR x.n IS NOT NULL",
         );
         let sql = sql.replace("$1", "$1::bigint").replace("$2", "$2::bigint");
         sql.replace("{rows}", &(self.rows.bind(DbBackend::Postgres, values) + joined))
@@ -209,7 +210,7 @@ fn names_part(messages: &[NewMessage]) -> Option<Part> {
         return None;
     }
     Some(Part::new(
-        "UPDATE chats SET name = x.n, name_folded = x.f FROM {rows} WHERE id = x.c",
+        "UPDATE chats SET name = x.n, name_folded = x.f, name_given = TRUE FROM {rows} WHERE id = x.c",
         vec![
             ("c", Column::Numbers(given.keys().map(|id| id.0).collect())),
             ("n", Column::Texts(given.values().map(|name| (*name).to_owned()).collect())),
