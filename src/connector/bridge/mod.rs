@@ -4,7 +4,8 @@
 //! A session that is being linked shows codes until it works or ends. One that has worked and is down is restarted
 //! ([`REPAIR_PAUSES_SECONDS`]); if that does not help, the account is disconnected and its session stays where it is: it is
 //! looked at as before, and one that works again is connected again. One that asks for a code, or is banned, is removed,
-//! unless its provider keeps accounts that were logged out (`Bridge::keeps_accounts`). Between two calls nothing is
+//! unless its provider keeps accounts that were logged out (`Bridge::keeps_accounts`). One that is gone, by the provider's
+//! own word for that, is given as long as one that is down: then it is over. Between two calls nothing is
 //! remembered but what [`crate::connector::session`] stores.
 
 use async_trait::async_trait;
@@ -166,6 +167,9 @@ pub(super) trait Bridge: Send + Sync {
 
     /// Looks at a session.
     async fn look(&self, app: &App, session: &Session) -> Result<Look, Refusal>;
+
+    /// Has the server tell us of a session that works, where it does not any more, or tells somebody who was us before.
+    async fn keep_callbacks(&self, app: &App, session: &Session) -> Result<(), Refusal>;
 
     /// Asks for a pairing code; without separators.
     async fn pairing_code(&self, app: &App, session: &Session, phone: &Phone) -> Result<String, Refusal>;
