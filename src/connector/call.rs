@@ -111,7 +111,14 @@ impl Server {
     }
 
     fn said(&self, answer: Answer) -> Result<Answer, Refusal> {
-        if answer.is_success() { Ok(answer) } else { Err((self.refusal)(&answer)) }
+        if answer.is_success() {
+            return Ok(answer);
+        }
+        let refusal = (self.refusal)(&answer);
+        if matches!(answer.status, 404 | 410) && refusal.class == Class::ProviderUnavailable {
+            tracing::warn!(status = answer.status, "what answers at a provider's address does not know its paths");
+        }
+        Err(refusal)
     }
 
     /// A request with the key of a session, to an address of its server.
