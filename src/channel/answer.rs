@@ -42,8 +42,8 @@ impl Answer {
 /// Answers; the network may ask something else then.
 ///
 /// # Errors
-/// `channel_not_found`; `nothing_asked`; `challenge_wrong`, after which another answer may be given;
-/// `provider_unavailable`.
+/// `channel_not_found`; `nothing_asked`; `challenge_wrong`, after which another answer may be given; `busy` while another
+/// one is on its way; `provider_unavailable`.
 pub async fn answer(
     app: &App,
     caller: &WorkspaceCaller,

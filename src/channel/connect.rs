@@ -15,7 +15,7 @@ use crate::{
         disconnect, limit,
         store::{self, standalone},
     },
-    connector::Account,
+    connector::{Account, session},
     error::{Error, Result},
     webhook::{
         self, EventBody, NewEvent,
@@ -52,6 +52,9 @@ pub(crate) async fn record(
             Err(Error::ChannelLimitReached { .. }) => return Ok(Connected::LimitReached),
             other => other?,
         }
+    }
+    if !session::hold(app, tx, connector, attempt.id).await? {
+        return Ok(Connected::Duplicate);
     }
     let new = store::Connection { link, session: attempt.id, connector, account, external_id };
     let channel = match &known {

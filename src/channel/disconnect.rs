@@ -3,7 +3,7 @@
 use entity::{
     attempt::Failure,
     channel::{self, DisconnectReason, Model, Network},
-    id::{AccountId, AttemptId, UserId},
+    id::{AccountId, AttemptId, UserId, WorkspaceId},
     timestamp::Timestamp,
     workspace,
 };
@@ -137,7 +137,8 @@ pub(crate) async fn of_user(
 }
 
 /// The provider says that the session behind an account is over, and why. Nothing happens if the account has another by
-/// now. Of one that is disconnected already and kept, worse news are told.
+/// now. Of one that is disconnected already and kept, worse news are told. A session that is not kept is removed at its
+/// provider, where it would ring and bill on.
 pub(crate) async fn lost(app: &App, session: AttemptId, failure: Failure) -> Result<()> {
     let reason = match failure {
         Failure::Banned => DisconnectReason::Banned,
@@ -148,26 +149,36 @@ pub(crate) async fn lost(app: &App, session: AttemptId, failure: Failure) -> Res
     if seen.state == channel::State::Disconnected && !reconnect::is_kept(app, &seen) {
         return Ok(());
     }
-    db::write(&app.db, "channel.lost", async |tx| {
-        let workspace = workspaces::lock(tx, seen.workspace_id).await?;
-        match store::connected_by_session(tx, session).await? {
-            Some(channel) => {
-                end(app, tx, &Origin::provider(), &workspace, &channel, reason).await?;
-                Ok(())
-            }
-            None => worse(app, tx, session, reason).await,
-        }
-    })
-    .await?;
+    db::retried(|| lost_once(app, seen.workspace_id, session, reason)).await?;
     app.signals.publish(Signal::Event);
     app.signals.publish(Signal::Work);
     Ok(())
 }
 
-/// News of a channel that is disconnected and kept.
-async fn worse(app: &App, tx: &DatabaseTransaction, session: AttemptId, reason: DisconnectReason) -> Result<()> {
+async fn lost_once(app: &App, workspace_id: WorkspaceId, session: AttemptId, reason: DisconnectReason) -> Result<()> {
+    db::write(&app.db, "channel.lost", async |tx| {
+        let workspace = workspaces::lock(tx, workspace_id).await?;
+        let told = match store::connected_by_session(tx, session).await? {
+            Some(channel) => end(app, tx, &Origin::provider(), &workspace, &channel, reason).await?,
+            None => worse(app, tx, session, reason).await?,
+        };
+        match told.filter(|channel| !reconnect::is_kept(app, channel)) {
+            Some(channel) => end_session(app, tx, &channel).await,
+            None => Ok(()),
+        }
+    })
+    .await
+}
+
+/// News of a channel that is disconnected and kept: as it is then, if they are worse.
+async fn worse(
+    app: &App,
+    tx: &DatabaseTransaction,
+    session: AttemptId,
+    reason: DisconnectReason,
+) -> Result<Option<Model>> {
     let Some(channel) = store::by_session(tx, session).await?.filter(|found| reconnect::is_kept(app, found)) else {
-        return Ok(());
+        return Ok(None);
     };
     let is_worse = match reason {
         DisconnectReason::Banned => true,
@@ -176,9 +187,16 @@ async fn worse(app: &App, tx: &DatabaseTransaction, session: AttemptId, reason: 
     };
     if is_worse && store::set_reason(app, tx, &channel, reason).await? {
         let channel = Model { disconnect_reason: Some(reason), ..channel };
-        return tell_reason(app, tx, &channel, reason).await;
+        tell_reason(app, tx, &channel, reason).await?;
+        return Ok(Some(channel));
     }
-    Ok(())
+    Ok(None)
+}
+
+/// Has a channel's session removed at its provider, after the transaction.
+async fn end_session(app: &App, tx: &DatabaseTransaction, channel: &Model) -> Result<()> {
+    let work = Work::EndSession { connector: channel.connector, session: channel.session };
+    queue::enqueue(app, tx, &work).await
 }
 
 /// Lets a session go that its provider has kept for [`KEPT_SECONDS`], whatever it looks like.
@@ -188,14 +206,17 @@ pub(crate) async fn let_go_old(app: &App, session: AttemptId) -> Result<()> {
         reconnect::is_kept(app, channel) && until.is_some_and(|until| until <= app.clock.now())
     };
     let Some(seen) = store::by_session(app.db.reader(), session).await?.filter(is_old) else { return Ok(()) };
-    db::write(&app.db, "channel.let_go", async |tx| {
-        workspaces::lock(tx, seen.workspace_id).await?;
-        if let Some(channel) = store::by_session(tx, session).await?.filter(is_old) {
-            let_go(app, tx, &channel, DisconnectReason::Requested).await?;
-        }
-        Ok(())
-    })
-    .await?;
+    let once = || async {
+        db::write(&app.db, "channel.let_go", async |tx| {
+            workspaces::lock(tx, seen.workspace_id).await?;
+            if let Some(channel) = store::by_session(tx, session).await?.filter(is_old) {
+                let_go(app, tx, &channel, DisconnectReason::Requested).await?;
+            }
+            Ok(())
+        })
+        .await
+    };
+    db::retried(once).await?;
     app.signals.publish(Signal::Work);
     Ok(())
 }
@@ -227,8 +248,7 @@ async fn end_there(
 ) -> Result<Option<Model>> {
     let ended = end(app, tx, origin, workspace, channel, reason).await?;
     if ended.is_some() {
-        let work = Work::EndSession { connector: channel.connector, session: channel.session };
-        queue::enqueue(app, tx, &work).await?;
+        end_session(app, tx, channel).await?;
     }
     Ok(ended)
 }
@@ -243,8 +263,7 @@ pub(super) async fn let_go(
     if !reconnect::is_kept(app, channel) || !store::set_reason(app, tx, channel, reason).await? {
         return Ok(false);
     }
-    let work = Work::EndSession { connector: channel.connector, session: channel.session };
-    queue::enqueue(app, tx, &work).await?;
+    end_session(app, tx, channel).await?;
     Ok(true)
 }
 

@@ -11,7 +11,7 @@
 use entity::{
     channel::{ConnectorKind, Model, State},
     channel_settings::{self, Health},
-    id::{AttemptId, ChannelId, WorkspaceId},
+    id::AttemptId,
     timestamp::Timestamp,
 };
 use sea_orm::DatabaseTransaction;
@@ -73,7 +73,7 @@ pub(crate) async fn observed(app: &App, session: AttemptId, observation: &Result
         return Ok(());
     }
     let seen = Seen { health, reasons: reason.into_iter().map(str::to_owned).collect(), at: now };
-    db::retried(|| keep_once(app, channel.workspace_id, channel.id, &seen)).await
+    db::retried(|| keep_once(app, &channel, &seen)).await
 }
 
 /// How a channel is whose session looks like this, and what is not as it should be; `None` for one that has ended.
@@ -124,15 +124,16 @@ async fn probe_one(app: &App, channel: &Model) -> Result<()> {
             Seen { health: Health::Degraded, reasons, at: app.clock.now() }
         }
     };
-    db::retried(|| keep_once(app, channel.workspace_id, channel.id, &seen)).await
+    db::retried(|| keep_once(app, channel, &seen)).await
 }
 
-/// Writes down what was seen of a channel, and tells if that is news.
-pub(super) async fn keep_once(app: &App, workspace_id: WorkspaceId, id: ChannelId, seen: &Seen) -> Result<()> {
+/// Writes down what was seen of a channel, and tells if that is news; not if it has been connected or disconnected since.
+pub(super) async fn keep_once(app: &App, looked_at: &Model, seen: &Seen) -> Result<()> {
     db::write(&app.db, "channel.health", async |tx| {
-        let workspace = workspaces::lock(tx, workspace_id).await?;
-        let channel = match named::find(tx, workspace.id, &Named::Id(id)).await {
-            Ok(channel) => channel,
+        let workspace = workspaces::lock(tx, looked_at.workspace_id).await?;
+        let channel = match named::find(tx, workspace.id, &Named::Id(looked_at.id)).await {
+            Ok(channel) if (channel.state, channel.session) == (looked_at.state, looked_at.session) => channel,
+            Ok(_) => return Ok(()),
             // It was deleted while it was looked at.
             Err(Error::ChannelNotFound(_)) => return Ok(()),
             Err(error) => return Err(error),

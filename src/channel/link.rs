@@ -28,6 +28,7 @@ use crate::{
     connector::{
         Account, Qr, callback,
         checkpoint::Asked,
+        session,
         target::{SignIn, Target},
     },
     db,
@@ -378,6 +379,9 @@ pub(super) async fn connected(
         Some(other) if other.deleted_at.is_none() => return Ok(Linked::Ended(Failure::DuplicateAccount)),
         Some(deleted) => standalone::forget_account(tx, &deleted).await?,
         None => {}
+    }
+    if !session::hold(app, tx, channel.connector, channel.session).await? {
+        return Ok(Linked::Ended(Failure::DuplicateAccount));
     }
     let connected = standalone::connect(app, tx, channel, account).await?;
     let channel = connected.ok_or_else(|| Error::Internal("a channel is not there".to_owned()))?;

@@ -14,7 +14,7 @@ use crate::{
     app::App,
     audit,
     caller::Origin,
-    channel::{connect, store, store::settings},
+    channel::{connect, disconnect, store, store::settings},
     connector::{Account, Observation, session},
     db,
     error::Result,
@@ -43,6 +43,10 @@ pub(super) async fn look(app: &App, channel: &Model) -> Result<bool> {
     }
     match app.connectors.get(channel.connector).observe(app, channel.session).await? {
         Observation::Connected(account) => works_again(app, channel.session, &account).await,
+        Observation::Ended(failure) => {
+            disconnect::lost(app, channel.session, failure).await?;
+            Ok(false)
+        }
         _ => Ok(false),
     }
 }
@@ -68,7 +72,7 @@ async fn reconnect_once(app: &App, seen: &Model) -> Result<bool> {
     db::write(&app.db, "channel.reconnect", async |tx| {
         let workspace = workspaces::lock(tx, seen.workspace_id).await?;
         let Some(suspended) = is_to_be_suspended(tx, seen).await? else { return Ok(false) };
-        if !session::hold(tx, seen.session).await? {
+        if !session::hold(app, tx, seen.connector, seen.session).await? {
             return Ok(false);
         }
         let Some(channel) = store::set_reconnected(app, tx, seen, suspended).await? else {

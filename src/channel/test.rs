@@ -59,7 +59,7 @@ pub async fn test(app: &App, caller: &WorkspaceCaller, named: &Named) -> Result<
     let channel = named::find(app.db.reader(), caller.workspace.id, named).await?;
     let tested = look(app, &caller.workspace, &channel).await?;
     let seen = tested.seen();
-    db::retried(|| health::keep_once(app, caller.workspace.id, channel.id, &seen)).await?;
+    db::retried(|| health::keep_once(app, &channel, &seen)).await?;
     Ok(tested)
 }
 

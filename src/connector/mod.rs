@@ -65,6 +65,10 @@ mod unipile;
 mod waha;
 pub mod webchat;
 
+/// How long whoever signs an account in, or answers for it, has its session for itself, in seconds: longer than any
+/// provider is waited for.
+pub const SIGN_IN_SECONDS: i64 = 60;
+
 /// A QR code to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Qr {

@@ -35,9 +35,6 @@ use crate::{
 pub(super) const ATTEMPT_SECONDS: i64 = 300;
 /// How long whoever looks at an attempt has it for itself, in seconds.
 pub(super) const LEASE_SECONDS: i64 = 10;
-/// How long whoever signs an account in, or answers for it, has it for itself, in seconds: longer than any provider is
-/// waited for.
-pub(super) const SIGN_IN_SECONDS: i64 = 60;
 const DUE_AT_ONCE: usize = 100;
 /// How many are looked through for them: more than may be waited for at once.
 const LOOKED_THROUGH: u64 = 600;

@@ -14,11 +14,12 @@ use crate::{
     audit,
     caller::{Actor, Origin},
     channel::answer::Answer,
+    connector::SIGN_IN_SECONDS,
     db,
     error::{Error, Result},
     onboarding::{
         MAX_WRONG_ANSWERS,
-        advance::{self, After, SIGN_IN_SECONDS},
+        advance::{self, After},
         end_of, open, store,
     },
     signal::Signal,

@@ -1,5 +1,7 @@
 //! Linking, and what becomes of sessions.
 
+mod meanwhile;
+
 use std::time::Duration;
 
 use entity::{attempt, channel};

@@ -266,7 +266,8 @@ async fn everything_is_readable_named_and_fits() {
     let held = visit.shop.chats().await[0].clone();
     let picture = visit.shop.token.picture("Our menu of this week.png", &png(20_000, 3)).await;
     let path = format!("/chats/{}/messages", held["id"]);
-    let body = json!({ "text": "Of course.\nHere is our menu:", "file_uid": picture });
+    let asked = visit.shop.token.get(&path).await.expect(200)["data"]["messages"][0]["uid"].clone();
+    let body = json!({ "text": "Of course.\nHere is our menu:", "file_uid": picture, "reply_to": asked });
     visit.shop.token.post(&path, body).await.expect(200);
     app.run_jobs().await;
     visit.sees("Our menu of this week.png (20\u{a0}KB)").await;

@@ -42,6 +42,7 @@ impl Played for Instances {
     const KEY_HEADER: &str = "apikey";
     const KEY: &str = KEY;
     const ROOT: &str = "/";
+    const CREATES: &str = "instance/create";
 
     fn is_sending(path: &str) -> bool {
         path.starts_with("message/")

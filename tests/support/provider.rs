@@ -15,6 +15,7 @@ use poem::{
     listener::{Acceptor, Listener, TcpListener},
 };
 use serde_json::Value;
+use tokio::sync::Notify;
 
 /// How long a call may take in tests that wait for one that does not end.
 pub(crate) const IMPATIENT: Duration = Duration::from_millis(150);
@@ -27,6 +28,8 @@ pub(crate) trait Played: Default + Send + Sized + 'static {
     const KEY: &str;
     /// What all its paths begin with.
     const ROOT: &str;
+    /// Where sessions are made.
+    const CREATES: &str;
 
     /// Whether a path is one that messages go to.
     fn is_sending(path: &str) -> bool;
@@ -78,18 +81,20 @@ pub(crate) struct Fake<P> {
     pub(crate) sending: Troubles,
     /// What goes wrong with everything else.
     pub(crate) asking: Troubles,
+    /// What has to wait.
+    pub(crate) gate: Gate,
 }
 
 impl<P: Played> Fake<P> {
     pub(crate) async fn start() -> Self {
         let kept: Arc<Mutex<Kept<P>>> = Arc::default();
-        let (sending, asking) = (Troubles::default(), Troubles::default());
+        let (sending, asking, gate) = (Troubles::default(), Troubles::default(), Gate::default());
         let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.expect("a port");
         let address = *acceptor.local_addr()[0].as_socket_addr().expect("an address");
-        let served = endpoint(Arc::clone(&kept), sending.clone(), asking.clone());
+        let served = endpoint(Arc::clone(&kept), sending.clone(), asking.clone(), gate.clone());
         tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(served));
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { address, kept, http, sending, asking }
+        Self { address, kept, http, sending, asking, gate }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -134,9 +139,10 @@ fn endpoint<P: Played>(
     kept: Arc<Mutex<Kept<P>>>,
     sending: Troubles,
     asking: Troubles,
+    gate: Gate,
 ) -> impl Endpoint<Output = Response> {
     make(move |mut request: Request| {
-        let (kept, sending, asking) = (Arc::clone(&kept), sending.clone(), asking.clone());
+        let (kept, sending, asking, gate) = (Arc::clone(&kept), sending.clone(), asking.clone(), gate.clone());
         async move {
             let is_known = request.header(P::KEY_HEADER) == Some(P::KEY);
             let body = request.take_body().into_bytes().await.expect("a body");
@@ -154,6 +160,7 @@ fn endpoint<P: Played>(
             if !is_known || kept.lock().expect("a lock").refuses_key {
                 return Ok::<_, poem::Error>(P::unauthorized());
             }
+            gate.pass(&asked).await;
             let trouble = if P::is_sending(&asked.path) { sending.next() } else { asking.next() };
             let answer = || P::answer(&mut kept.lock().expect("a lock"), &asked);
             Ok(match trouble {
@@ -221,6 +228,40 @@ impl Trouble {
             Self::CutOff => "{\"id\":".into_response(),
             Self::Refused => status(400).body("{\"statusCode\":400}"),
             Self::Says(code, body) => said(*code, body),
+        }
+    }
+}
+
+/// Holds up what it is asked with one method and path, before it does anything, from when it is closed until it is opened.
+#[derive(Clone, Default)]
+pub(crate) struct Gate(Arc<Mutex<Option<(Method, String)>>>, Arc<(Notify, Notify)>);
+
+impl Gate {
+    pub(crate) fn close(&self, method: Method, path: &str) {
+        *self.0.lock().expect("a lock") = Some((method, path.to_owned()));
+    }
+
+    pub(crate) fn open(&self) {
+        *self.0.lock().expect("a lock") = None;
+        self.1.1.notify_waiters();
+    }
+
+    /// Waits until something stands before it.
+    pub(crate) async fn until_reached(&self) {
+        self.1.0.notified().await;
+    }
+
+    async fn pass(&self, asked: &Asked) {
+        let opened = self.1.1.notified();
+        let is_held = self
+            .0
+            .lock()
+            .expect("a lock")
+            .as_ref()
+            .is_some_and(|held| *held == (asked.method.clone(), asked.path.clone()));
+        if is_held {
+            self.1.0.notify_one();
+            opened.await;
         }
     }
 }

@@ -57,6 +57,7 @@ impl Played for Accounts {
     const KEY_HEADER: &str = "x-api-key";
     const KEY: &str = KEY;
     const ROOT: &str = "/api/v1/";
+    const CREATES: &str = "accounts";
 
     fn is_sending(path: &str) -> bool {
         path == "chats" || path.starts_with("chats/")

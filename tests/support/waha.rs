@@ -41,6 +41,7 @@ impl Played for Sessions {
     const KEY_HEADER: &str = "x-api-key";
     const KEY: &str = KEY;
     const ROOT: &str = "/api/";
+    const CREATES: &str = "sessions";
 
     fn is_sending(path: &str) -> bool {
         path.starts_with("send") || path == "reaction"

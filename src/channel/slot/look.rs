@@ -111,7 +111,7 @@ async fn look(app: &App, channel: Model) -> Result<Standing> {
     let Some((health, reason)) = health::health_of(&observation) else { return again(app, channel).await };
     let before = settings_of(app, &channel).await?;
     let seen = Seen { health, reasons: reason.into_iter().map(str::to_owned).collect(), at: app.clock.now() };
-    db::retried(|| health::keep_once(app, channel.workspace_id, channel.id, &seen)).await?;
+    db::retried(|| health::keep_once(app, &channel, &seen)).await?;
     let mut standing = again(app, channel).await?;
     let was_new = before.is_some_and(|row| row.health == Health::Unknown && row.checked_at.is_none());
     if was_new && standing.sync == Sync::Ok {

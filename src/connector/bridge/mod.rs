@@ -3,10 +3,12 @@
 //!
 //! A session that is being linked shows codes until it works or ends. One that has worked and is down is restarted
 //! ([`REPAIR_PAUSES_SECONDS`]); if that does not help, the account is disconnected and its session stays where it is: it is
-//! looked at as before, and one that works again is connected again. One that asks for a code, or is banned, is removed,
-//! unless its provider keeps accounts that were logged out (`Bridge::keeps_accounts`). One that is gone, by the provider's
-//! own word for that, is given as long as one that is down: then it is over. Between two calls nothing is
-//! remembered but what [`crate::connector::session`] stores.
+//! looked at as before, and one that works again is connected again. One that asks for a code, or is banned, is removed
+//! by whoever writes down that its channel has lost it, unless its provider keeps accounts that were logged out
+//! (`Bridge::keeps_accounts`). One that is gone, in the provider's own words, is waited for as one that is down is, and is
+//! then as one that asks for a code. Between two calls nothing is remembered but what [`crate::connector::session`] stores.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use entity::{
@@ -25,7 +27,7 @@ use crate::{
         callback::{Callback, Heard},
         checkpoint::Checkpoint,
         refusal::{Class, Refusal},
-        session::{self, Session},
+        session::{self, Noted, Session},
         target::{Check, SignIn, Target},
     },
     db,
@@ -43,6 +45,8 @@ pub use observe::{CODE_SECONDS, FIRST_CODE_SECONDS, REPAIR_PAUSES_SECONDS};
 pub const PAIRING_SECONDS: i64 = 120;
 /// Longest id of a message that is kept, in characters.
 const MAX_REFERENCE_CHARS: usize = 200;
+/// When somebody may answer again whose answer met another one on its way.
+const ANSWERED_MEANWHILE: Duration = Duration::from_secs(1);
 /// How long a provider that limits us is left alone if it does not say, in seconds.
 const LIMITED_SECONDS: i64 = 5;
 
@@ -265,7 +269,9 @@ impl<B: Bridge> Connector for Bridged<B> {
 
     async fn observe(&self, app: &App, session: AttemptId) -> Result<Observation> {
         match session::find(app, self.0.kind(), session).await? {
+            Some(session) if session.is_unseen() && session.is_taken(app) => Ok(observe::being_made(app)),
             Some(session) => observe::observe(&self.0, app, &session).await,
+            None if session::is_to_begin(app, session).await? => Ok(observe::being_made(app)),
             None => Ok(Observation::Ended(Failure::ProviderUnavailable)),
         }
     }
@@ -329,23 +335,14 @@ impl<B: Bridge> Connector for Bridged<B> {
     async fn answer(&self, app: &App, session: AttemptId, answer: &str) -> Result<Observation> {
         let asking = session::find(app, self.0.kind(), session).await?.filter(|found| found.row.checkpoint.is_some());
         let asking = asking.ok_or(Error::NothingAsked)?;
-        match self.0.answer(app, &asking, answer).await {
-            Ok(made) => {
-                if !session::made(app, session, &made).await? {
-                    return Ok(Observation::Ended(Failure::DuplicateAccount));
-                }
-                self.observe(app, session).await
-            }
-            Err(refusal) => match refusal.class {
-                Class::ChallengeWrong => Err(Error::ChallengeWrong),
-                Class::ChallengeExpired | Class::NotFound | Class::Duplicate => {
-                    Ok(Observation::Ended(Failure::ChallengeExpired))
-                }
-                Class::AccountRestricted => Ok(Observation::Ended(Failure::Banned)),
-                // It may have been heard: whoever looks next sees what became of it.
-                _ => Err(Error::ProviderUnavailable),
-            },
+        let Some(until) = session::take_turn(app, &asking).await? else {
+            return Err(Error::Busy { retry_after: ANSWERED_MEANWHILE });
+        };
+        let answered = self.answer_alone(app, &asking, answer).await;
+        if let Err(error) = session::end_turn(app, &asking, until).await {
+            tracing::warn!(%error, session.id = %session, "a question can be answered again later");
         }
+        answered
     }
 
     async fn ask_again(&self, app: &App, session: AttemptId) -> Result<()> {
@@ -370,6 +367,30 @@ impl<B: Bridge> Connector for Bridged<B> {
 }
 
 impl<B: Bridge> Bridged<B> {
+    /// Answers while nobody else does.
+    async fn answer_alone(&self, app: &App, asking: &Session, answer: &str) -> Result<Observation> {
+        match self.0.answer(app, asking, answer).await {
+            Ok(made) => match session::made(app, self.0.kind(), asking.id(), &made).await? {
+                Noted::Kept => self.observe(app, asking.id()).await,
+                Noted::Duplicate => Ok(Observation::Ended(Failure::DuplicateAccount)),
+                Noted::Ended => Ok(Observation::Ended(Failure::ProviderUnavailable)),
+            },
+            Err(refusal) => match refusal.class {
+                Class::ChallengeWrong => Err(Error::ChallengeWrong),
+                // Nothing is asked any more: an answer before this one, whose outcome was lost, may have let it in.
+                Class::ChallengeExpired | Class::NotFound | Class::Duplicate => {
+                    match self.observe(app, asking.id()).await {
+                        Ok(Observation::Connected(account)) => Ok(Observation::Connected(account)),
+                        _ => Ok(Observation::Ended(Failure::ChallengeExpired)),
+                    }
+                }
+                Class::AccountRestricted => Ok(Observation::Ended(Failure::Banned)),
+                // It may have been heard: whoever looks next sees what became of it.
+                _ => Err(Error::ProviderUnavailable),
+            },
+        }
+    }
+
     /// Makes a session, or finds it made, and looks at it.
     async fn begin(
         &self,
@@ -378,34 +399,35 @@ impl<B: Bridge> Bridged<B> {
         partner_id: &PartnerId,
         wanted: &Wanted<'_>,
     ) -> Result<Observation> {
-        let Some(mut session) = session::begin(app, self.0.kind(), id, partner_id).await? else {
+        let Some((mut session, is_ours)) = session::begin(app, self.0.kind(), id, partner_id).await? else {
             return Ok(Observation::Ended(Failure::NoConnector));
         };
         if session.row.ended_at.is_some() {
             return Ok(Observation::Ended(Failure::ProviderUnavailable));
         }
-        // One that was looked at, or has an id, is there.
-        if session.row.checked_at.is_none() && session.row.external_id.is_none() {
-            match self.0.create(app, &session, wanted).await {
-                Ok(made) if made != Made::default() => {
-                    if !session::made(app, id, &made).await? {
-                        return Ok(Observation::Ended(Failure::DuplicateAccount));
-                    }
-                    match session::find(app, self.0.kind(), id).await? {
-                        Some(again) => session = again,
-                        None => return Ok(Observation::Ended(Failure::ProviderUnavailable)),
-                    }
+        if session.is_unseen() {
+            if !is_ours {
+                return Ok(observe::being_made(app));
+            }
+            let created = self.0.create(app, &session, wanted).await;
+            // One whose answer is lost, or which a try before this one has made, is there too.
+            let made = created.as_ref().map_or_else(|_| Made::default(), Made::clone);
+            match session::made(app, self.0.kind(), id, &made).await? {
+                Noted::Kept => {}
+                Noted::Duplicate => return Ok(Observation::Ended(Failure::DuplicateAccount)),
+                Noted::Ended => return Ok(Observation::Ended(Failure::ProviderUnavailable)),
+            }
+            if let Err(refusal) = created {
+                match refusal.class {
+                    Class::Duplicate => {}
+                    Class::ChallengeWrong => return Ok(Observation::Ended(Failure::LoginRefused)),
+                    Class::AccountRestricted => return Ok(Observation::Ended(Failure::Banned)),
+                    _ => return observe::unanswered(app, &session, refusal),
                 }
-                Ok(_) => {}
-                // A try before this one has made it; its answer was lost.
-                Err(Refusal { class: Class::Duplicate, .. }) => {}
-                Err(Refusal { class: Class::ChallengeWrong, .. }) => {
-                    return Ok(Observation::Ended(Failure::LoginRefused));
-                }
-                Err(Refusal { class: Class::AccountRestricted, .. }) => {
-                    return Ok(Observation::Ended(Failure::Banned));
-                }
-                Err(refusal) => return observe::unanswered(app, &session, refusal),
+            }
+            match session::find(app, self.0.kind(), id).await? {
+                Some(again) => session = again,
+                None => return Ok(Observation::Ended(Failure::ProviderUnavailable)),
             }
         }
         observe::observe(&self.0, app, &session).await

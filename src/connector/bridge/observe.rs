@@ -16,7 +16,6 @@ use crate::{
     db,
     error::{Error, Result},
     queue::{self, Work},
-    signal::Signal,
 };
 
 /// How long the first code of a session is good, in seconds (`contracts/channels.md` 1.3).
@@ -38,6 +37,11 @@ const APPROVAL_SECONDS: i64 = 5;
 const ANSWER_SECONDS: i64 = 30;
 /// When a code is asked for that should be there already, in seconds.
 const OVERDUE_SECONDS: i64 = 2;
+
+/// A session of which there is nothing to be seen yet.
+pub(super) fn being_made(app: &App) -> Observation {
+    later(app, STARTING_SECONDS)
+}
 
 /// Looks at a session and says what follows.
 pub(super) async fn observe(bridge: &impl Bridge, app: &App, session: &Session) -> Result<Observation> {
@@ -133,26 +137,14 @@ async fn linked(bridge: &impl Bridge, app: &App, session: &Session, look: &Look)
         Look::Reconnecting(code) if session.row.repair_at.is_none() => wait(app, session, code.as_deref()).await,
         // Codes that change wait for a phone; one that stays is left over from when it was linked.
         Look::Reconnecting(Some(code)) if session.row.qr_payload.as_ref().is_some_and(|known| known != code) => {
-            over(app, session, Failure::LoggedOut).await
+            Ok(Observation::Ended(Failure::LoggedOut))
         }
         // One that is gone is so when several looks in a row do not find it.
         Look::Stopped | Look::Failed | Look::Gone | Look::Reconnecting(_) => repair(bridge, app, session, look).await,
-        Look::Banned => over(app, session, Failure::Banned).await,
-        Look::LoggedOut if bridge.keeps_accounts() => Ok(Observation::Ended(Failure::LoggedOut)),
+        Look::Banned => Ok(Observation::Ended(Failure::Banned)),
         // It asks for a phone again: the one that it had has let it go.
-        _ => over(app, session, Failure::LoggedOut).await,
+        _ => Ok(Observation::Ended(Failure::LoggedOut)),
     }
-}
-
-/// The account is not linked any more: nothing of the session is left at the provider, where it would ring and bill on.
-async fn over(app: &App, session: &Session, failure: Failure) -> Result<Observation> {
-    db::write(&app.db, "connector.over", async |tx| {
-        let work = Work::EndSession { connector: session.row.connector, session: session.id() };
-        queue::enqueue(app, tx, &work).await
-    })
-    .await?;
-    app.signals.publish(Signal::Work);
-    Ok(Observation::Ended(failure))
 }
 
 /// Gives a session time to find its way back by itself, before it is repaired.
@@ -173,7 +165,7 @@ async fn repair(bridge: &impl Bridge, app: &App, session: &Session, look: &Look)
         // One that was given up is not begun with again by what it says later.
         let is_last_step = session.row.repair_at.is_some_and(|at| at.plus_seconds(PROBE_SECONDS) > app.clock.now());
         if *look == Look::Gone || (*look == Look::Failed && is_last_step) {
-            return over(app, session, Failure::LoggedOut).await;
+            return Ok(Observation::Ended(Failure::LoggedOut));
         }
         tracing::warn!(session.id = %session.id(), "a session stays down");
         return Ok(Observation::Ended(Failure::ProviderUnavailable));

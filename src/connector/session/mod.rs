@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::{
     app::App,
     connector::{
+        SIGN_IN_SECONDS,
         bridge::Made,
         callback,
         checkpoint::Checkpoint,
@@ -28,7 +29,8 @@ use crate::{
 mod store;
 
 pub(super) use store::{
-    Taken, credentials, end, forget_callbacks, is_overtaken, mend, note_code, show_code, take_callback, take_repair,
+    Noted, Taken, credentials, end, forget_callbacks, is_overtaken, mend, note_code, show_code, take_callback,
+    take_repair,
 };
 
 /// How long a session is believed to work without being asked, in seconds.
@@ -56,6 +58,16 @@ impl Session {
         self.row.linked_at.is_some()
     }
 
+    /// Whether its provider has not been seen to have it.
+    pub(super) const fn is_unseen(&self) -> bool {
+        self.row.checked_at.is_none() && self.row.external_id.is_none()
+    }
+
+    /// Whether it is somebody's turn to make it or to answer for it.
+    pub(super) fn is_taken(&self, app: &App) -> bool {
+        !self.is_linked() && self.row.repair_at.is_some_and(|at| at > app.clock.now())
+    }
+
     /// Where the provider tells us of it.
     pub(super) fn callback_url(&self, app: &App) -> String {
         callback::session_address(app, self.row.connector, self.row.id)
@@ -76,33 +88,42 @@ pub(super) async fn find_any(app: &App, connector: ConnectorKind, id: AttemptId)
     opened(app, row).await.map(Some)
 }
 
-/// A session, made if there is none; `None` if nothing opens the connector for this partner.
+/// A session, written if there is none, and whether it is the caller's turn to make it; `None` if nothing opens the
+/// connector for this partner.
 pub(super) async fn begin(
     app: &App,
     connector: ConnectorKind,
     id: AttemptId,
     partner_id: &PartnerId,
-) -> Result<Option<Session>> {
+) -> Result<Option<(Session, bool)>> {
     if let Some(row) = store::find(app.db.reader(), id).await? {
-        return opened(app, row).await.map(Some);
+        let session = opened(app, row).await?;
+        let is_ours = session.is_unseen() && take_turn(app, &session).await?.is_some();
+        return Ok(Some((session, is_ours)));
     }
     let Some(access) = registry::access_of(app, connector, partner_id).await? else { return Ok(None) };
     let proof = secret::generate(&app.clock, "");
     let sealed = app.vault.seal(&purpose(id), proof.expose_secret().as_bytes())?;
-    let new = store::NewSession { id, connector, credential_id: access.credential_id, callback_secret: sealed };
-    db::write(&app.db, "connector.begin", async |tx| store::insert(app, tx, new).await).await?;
-    // Somebody else may have been faster.
+    let made_until = in_seconds(app, SIGN_IN_SECONDS);
+    let new =
+        store::NewSession { id, connector, credential_id: access.credential_id, callback_secret: sealed, made_until };
+    // Somebody else may be faster.
+    let is_ours = db::write(&app.db, "connector.begin", async |tx| store::insert(app, tx, new).await).await?;
     match store::find(app.db.reader(), id).await? {
-        Some(row) => opened(app, row).await.map(Some),
+        Some(row) => Ok(Some((opened(app, row).await?, is_ours))),
         None => Ok(None),
     }
 }
 
-/// Holds a session for this transaction; tells whether it has not ended.
+/// Holds a session for this transaction, before the row of its channel, so that no other takes its account over; tells
+/// whether it has not ended. What keeps no sessions has nothing to hold.
 ///
 /// # Errors
 /// What the database says.
-pub(crate) async fn hold(tx: &DatabaseTransaction, id: AttemptId) -> Result<bool> {
+pub(crate) async fn hold(app: &App, tx: &DatabaseTransaction, connector: ConnectorKind, id: AttemptId) -> Result<bool> {
+    if !app.connectors.keeps_sessions(connector) {
+        return Ok(true);
+    }
     Ok(store::lock(tx, id).await?.is_some_and(|row| row.ended_at.is_none()))
 }
 
@@ -145,12 +166,55 @@ fn purpose(id: AttemptId) -> String {
     format!("connector_sessions:{id}:callback_secret")
 }
 
-/// Notes what came of making a session, or of answering what the network asked; `false` if the account is connected
-/// through another session.
-pub(super) async fn made(app: &App, id: AttemptId, made: &Made) -> Result<bool> {
+/// Notes what came of making a session, or of answering what the network asked. What was made of a session that has
+/// ended meanwhile is removed.
+pub(super) async fn made(app: &App, connector: ConnectorKind, id: AttemptId, made: &Made) -> Result<Noted> {
     let checkpoint = made.checkpoint.as_ref().map(Checkpoint::stored).transpose()?;
-    db::write(&app.db, "connector.made", async |tx| store::set_made(app, tx, id, made, checkpoint.as_deref()).await)
+    let note = || async {
+        db::write(&app.db, "connector.made", async |tx| {
+            let noted = store::set_made(app, tx, id, made, checkpoint.as_deref()).await?;
+            if noted == Noted::Ended {
+                queue::enqueue(app, tx, &Work::EndSession { connector, session: id }).await?;
+            }
+            Ok(noted)
+        })
         .await
+    };
+    let noted = db::retried(note).await?;
+    if noted == Noted::Ended {
+        tracing::info!(session.id = %id, "a session was ended while it was made, and is removed");
+        app.signals.publish(Signal::Work);
+    }
+    Ok(noted)
+}
+
+/// Whether a session of which nothing is kept may be about to begin.
+pub(super) async fn is_to_begin(app: &App, id: AttemptId) -> Result<bool> {
+    Ok(is_new(app, id) && store::find(app.db.reader(), id).await?.is_none())
+}
+
+/// Whether whoever begins a session with this id may still be at it.
+fn is_new(app: &App, id: AttemptId) -> bool {
+    let chosen = id.0.get_timestamp().and_then(|at| i64::try_from(at.to_unix().0).ok());
+    chosen.is_some_and(|seconds| seconds.saturating_add(SIGN_IN_SECONDS) > app.clock.now().0.div_euclid(1_000_000))
+}
+
+/// Takes the turn to make a session or to answer for it, until the moment that is returned, or until it is noted what came
+/// of it; `None` if it is somebody else's.
+pub(super) async fn take_turn(app: &App, session: &Session) -> Result<Option<Timestamp>> {
+    if session.is_taken(app) {
+        return Ok(None);
+    }
+    let until = in_seconds(app, SIGN_IN_SECONDS);
+    let taken = db::write(&app.db, "connector.take_turn", async |tx| {
+        take_repair(tx, &session.row, session.row.repairs, until).await
+    });
+    Ok(taken.await?.then_some(until))
+}
+
+/// Ends a turn of which nothing was noted.
+pub(super) async fn end_turn(app: &App, session: &Session, until: Timestamp) -> Result<()> {
+    db::write(&app.db, "connector.end_turn", async |tx| store::end_turn(tx, session.id(), until).await).await
 }
 
 /// The session that has this id at the provider of these credentials, ended or not.

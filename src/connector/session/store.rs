@@ -29,6 +29,19 @@ pub(super) struct NewSession {
     pub(super) connector: ConnectorKind,
     pub(super) credential_id: CredentialId,
     pub(super) callback_secret: Vec<u8>,
+    /// Until when whoever writes it has the turn to make it.
+    pub(super) made_until: Timestamp,
+}
+
+/// What became of noting that a session was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Noted {
+    /// It is noted.
+    Kept,
+    /// The account is connected through another session.
+    Duplicate,
+    /// The session was ended meanwhile.
+    Ended,
 }
 
 /// A callback that came.
@@ -75,7 +88,7 @@ pub(super) async fn insert(app: &App, tx: &DatabaseTransaction, new: NewSession)
         checkpoint: Set(None),
         linked_at: Set(None),
         repairs: Set(0),
-        repair_at: Set(None),
+        repair_at: Set(Some(new.made_until)),
         checked_at: Set(None),
         created_at: Set(app.clock.now()),
         ended_at: Set(None),
@@ -85,31 +98,41 @@ pub(super) async fn insert(app: &App, tx: &DatabaseTransaction, new: NewSession)
 
 /// Notes what came of making a session: the provider's id of it, the code that it shows, which is not shown yet, and
 /// what the network asks. An account that its provider has begun anew under the id that it had is this session's now,
-/// unless a channel is connected through the session that has it: then nothing is noted, and `false` returned.
+/// unless a channel is connected through the session that has it: then nothing is noted. A session that was ended while
+/// it was made is there again, to be removed. The turn of whoever made it is over.
 pub(super) async fn set_made(
     app: &App,
     tx: &DatabaseTransaction,
     id: AttemptId,
     made: &Made,
     checkpoint: Option<&str>,
-) -> Result<bool> {
+) -> Result<Noted> {
+    let Some(row) = lock(tx, id).await? else { return Ok(Noted::Ended) };
     let mut update = Entity::update_many()
-        .col_expr(Column::QrPayload, Expr::value(made.code.as_deref()))
-        .col_expr(Column::QrExpiresAt, Expr::value(Option::<Timestamp>::None))
-        .col_expr(Column::Checkpoint, Expr::value(checkpoint))
+        .col_expr(Column::RepairAt, Expr::value(Option::<Timestamp>::None))
         .filter(Column::Id.eq(id));
     if let Some(external_id) = &made.external_id {
-        if !take_over(app, tx, id, external_id).await? {
-            return Ok(false);
+        if !take_over(app, tx, &row, external_id).await? {
+            return Ok(Noted::Duplicate);
         }
         update = update.col_expr(Column::ExternalId, Expr::value(external_id.as_str()));
     }
+    if row.ended_at.is_some() {
+        update.col_expr(Column::EndedAt, Expr::value(Option::<Timestamp>::None)).exec(tx).await?;
+        return Ok(Noted::Ended);
+    }
+    if *made != Made::default() {
+        update = update
+            .col_expr(Column::QrPayload, Expr::value(made.code.as_deref()))
+            .col_expr(Column::QrExpiresAt, Expr::value(Option::<Timestamp>::None))
+            .col_expr(Column::Checkpoint, Expr::value(checkpoint));
+    }
     update.exec(tx).await?;
-    Ok(true)
+    Ok(Noted::Kept)
 }
 
-async fn take_over(app: &App, tx: &DatabaseTransaction, id: AttemptId, external_id: &str) -> Result<bool> {
-    let Some(row) = find(tx, id).await? else { return Ok(true) };
+async fn take_over(app: &App, tx: &DatabaseTransaction, row: &Model, external_id: &str) -> Result<bool> {
+    let id = row.id;
     let Some(other) = find_external(tx, row.credential_id, external_id).await?.filter(|other| other.id != id) else {
         return Ok(true);
     };
@@ -208,6 +231,17 @@ pub(crate) async fn take_repair(
         .exec(tx)
         .await?;
     Ok(updated.rows_affected == 1)
+}
+
+/// Ends a turn that was taken until this moment.
+pub(super) async fn end_turn(tx: &DatabaseTransaction, id: AttemptId, until: Timestamp) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::RepairAt, Expr::value(Option::<Timestamp>::None))
+        .filter(Column::Id.eq(id))
+        .filter(Column::RepairAt.eq(until))
+        .exec(tx)
+        .await?;
+    Ok(())
 }
 
 /// Notes that a session is removed; nothing of its code is kept.

@@ -32,7 +32,7 @@ use crate::{
         callback::{Callback, Heard},
         checkpoint::Checkpoint,
         refusal::{Class, Refusal},
-        session::{self, Session},
+        session::{self, Noted, Session},
     },
     error::{Error, Result},
     message::Jid,
@@ -205,9 +205,11 @@ impl Bridge for Unipile {
         if !now_there.external_id.as_deref().is_some_and(wire::is_id) {
             return Err(Refusal::of(Class::TimeoutUnknown));
         }
-        let noted = session::made(app, session.id(), &now_there).await;
-        if !noted.map_err(|_| Refusal::of(Class::ProviderUnavailable))? {
-            return Err(Refusal::of(Class::Duplicate));
+        let noted = session::made(app, session.row.connector, session.id(), &now_there).await;
+        match noted.map_err(|_| Refusal::of(Class::ProviderUnavailable))? {
+            Noted::Kept => {}
+            Noted::Duplicate => return Err(Refusal::of(Class::Duplicate)),
+            Noted::Ended => return Err(Refusal::of(Class::NotFound)),
         }
         // The code that was shown before opens nothing of ours any more.
         if let Err(refusal) = SERVER.call(app, session, Method::DELETE, &before, None, Patience::Usual).await {

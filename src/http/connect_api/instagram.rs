@@ -46,7 +46,8 @@ impl InstagramApi {
     /// Answer what Instagram asks
     ///
     /// Connected, or another question. 422 `challenge_wrong` for a wrong code, after which another may be sent; 410
-    /// `challenge_expired` if Instagram does not wait any more; 409 `nothing_asked` if it asks nothing.
+    /// `challenge_expired` if Instagram does not wait any more; 409 `nothing_asked` if it asks nothing; 503 `busy` while
+    /// another answer is on its way.
     #[oai(path = "/channels/instagram/2fa", method = "post", operation_id = "answer_instagram")]
     async fn answer(
         &self,

@@ -1,0 +1,284 @@
+//! What happens to a session while its provider is making it, or is asked for it.
+
+use std::{sync::Arc, time::Duration};
+
+use entity::{
+    channel::{self, ConnectorKind, Network},
+    id::PartnerId,
+};
+use poem::http::Method as Asked;
+use quartermaster::{
+    caller::Origin,
+    connector::registry::{self, SetDefault},
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use crate::{
+    conformance::{Provider, Remote, RemoteState, Scene},
+    support::{
+        Answer, Setup,
+        provider::{Fake, Played, Trouble},
+        receiver::Receiver,
+        unipile::{CODE, PASSWORD, Unipile},
+    },
+};
+
+/// Longer than anything is held up here.
+const PATIENT: Duration = Duration::from_secs(30);
+
+/// A customer's system that may have several calls under way.
+struct Client<P>(Arc<Scene<P>>);
+
+impl<P: Remote + Send + Sync + 'static> Client<P> {
+    async fn new() -> Self {
+        Self::of(Scene::<P>::new().await)
+    }
+
+    fn of(scene: Scene<P>) -> Self {
+        scene.app.app.connectors.limit_to(PATIENT);
+        Self(Arc::new(scene))
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Value) -> Answer {
+        called(&self.0, method, path, body).await
+    }
+
+    /// Calls without waiting for the answer.
+    fn begin(&self, path: &str, body: Value) -> JoinHandle<Answer> {
+        let (scene, path) = (Arc::clone(&self.0), path.to_owned());
+        tokio::spawn(async move { called(&scene, Method::POST, &path, body).await })
+    }
+}
+
+async fn called<P: Remote>(scene: &Scene<P>, method: Method, path: &str, body: Value) -> Answer {
+    let request = scene.app.http.request(method, format!("{}{path}", scene.app.base));
+    let request = request.header("x-api-key", scene.token().await.token());
+    Answer::of(if body.is_null() { request } else { request.json(&body) }).await
+}
+
+/// Whoever looks meanwhile sees one that is on its way.
+async fn a_session_may_take_its_time<P: Played>()
+where
+    Fake<P>: Remote,
+{
+    let client = Client::<Fake<P>>::new().await;
+    let gate = &client.0.provider.gate;
+    let made = client.call(Method::POST, "/v1/channels", json!({ "name": "Support", "type": "whatsapp" })).await;
+    let path = format!("/v1/channels/{}", made.expect(201)["id"].as_str().expect("an id"));
+    gate.close(Asked::POST, P::CREATES);
+    let connecting = client.begin(&format!("{path}/connect"), json!({}));
+    gate.until_reached().await;
+    for seconds in [0, 11, 11] {
+        client.0.app.advance(seconds).await;
+        let code = client.call(Method::GET, &format!("{path}/qr-code"), json!(null)).await.expect(409);
+        assert_eq!(code["error"]["code"], "QR_CODE_NOT_AVAILABLE");
+        let shown = client.call(Method::GET, &path, json!(null)).await.expect(200);
+        assert_eq!(shown["status"], "disconnected", "not an error: {shown}");
+    }
+    gate.open();
+    connecting.await.expect("an answer").expect(200);
+    let code = client.0.provider.next_code(&client.0.app).await;
+    let shown = client.call(Method::GET, &format!("{path}/qr-code"), json!(null)).await.expect(200);
+    assert_eq!(shown["qr"], code);
+    client.0.provider.link(&client.0.app, &code).await;
+    client.0.app.run_jobs().await;
+    assert_eq!(client.call(Method::GET, &path, json!(null)).await.expect(200)["status"], "connected");
+}
+
+/// Nothing is left of one that nobody wants any more when it is there.
+async fn a_session_may_come_too_late<P: Played>()
+where
+    Fake<P>: Remote,
+{
+    let client = Client::<Fake<P>>::new().await;
+    let gate = &client.0.provider.gate;
+    let made = client.call(Method::POST, "/v1/channels", json!({ "name": "Support", "type": "whatsapp" })).await;
+    let path = format!("/v1/channels/{}", made.expect(201)["id"].as_str().expect("an id"));
+    gate.close(Asked::POST, P::CREATES);
+    let connecting = client.begin(&format!("{path}/connect"), json!({}));
+    gate.until_reached().await;
+    let session = client.0.channel().await.session;
+    client.call(Method::DELETE, &path, json!(null)).await;
+    client.0.app.run_jobs().await;
+    gate.open();
+    let late = connecting.await.expect("an answer");
+    assert!(!late.status.is_success(), "{}", late.text);
+    assert!(!client.0.provider.newest().is_empty(), "it was made");
+    client.0.app.run_jobs().await;
+    assert!(client.0.provider.is_gone(&client.0.app, session).await);
+}
+
+/// A channel is told of what has become of an account that it has lost, also by whoever asks for it back.
+async fn the_last_word_about_a_kept_session_is_told<P: Played>()
+where
+    Fake<P>: Remote,
+{
+    let client = Client::of(Scene::<Fake<P>>::linked().await);
+    let Scene { app, provider, .. } = &*client.0;
+    provider.change(RemoteState::Down, false).await;
+    for seconds in [0, 30, 60, 120] {
+        app.advance(seconds).await;
+    }
+    let before = client.0.channel().await;
+    assert_eq!(before.disconnect_reason, Some(channel::DisconnectReason::Stopped));
+    provider.change(RemoteState::AsksForCode, true).await;
+    client.call(Method::POST, &format!("/v1/channels/{}/connect", before.id), json!({})).await;
+    app.run_jobs().await;
+    let after = client.0.channel().await;
+    assert_eq!(after.disconnect_reason, Some(channel::DisconnectReason::LoggedOut));
+    assert_eq!(provider.is_gone(app, before.session).await, !<Fake<P> as Provider>::KEEPS_ACCOUNTS);
+}
+
+macro_rules! every_fake {
+    ($($name:ident: $fake:ty),*) => {$(
+        mod $name {
+            #[tokio::test]
+            async fn a_session_may_take_its_time() {
+                super::a_session_may_take_its_time::<$fake>().await;
+            }
+
+            #[tokio::test]
+            async fn a_session_may_come_too_late() {
+                super::a_session_may_come_too_late::<$fake>().await;
+            }
+
+            #[tokio::test]
+            async fn the_last_word_about_a_kept_session_is_told() {
+                super::the_last_word_about_a_kept_session_is_told::<$fake>().await;
+            }
+        }
+    )*};
+}
+
+every_fake!(
+    waha: crate::support::waha::Sessions,
+    evolution: crate::support::evolution::Instances,
+    unipile: crate::support::unipile::Accounts
+);
+
+fn login() -> Value {
+    json!({ "username": "my_brand", "password": PASSWORD, "country": "SA" })
+}
+
+const INSTAGRAM: &str = "/api/v1/channels/instagram";
+
+/// A customer whose Instagram accounts Unipile links, which asks this first.
+async fn instagram(questions: &[&str]) -> Client<Unipile> {
+    let client = Client::<Unipile>::new().await;
+    let partner_id = Some(PartnerId::parse("acme").expect("an id"));
+    let choice = SetDefault { partner_id, network: Network::Instagram, connector: Some(ConnectorKind::Unipile) };
+    registry::set_default(&client.0.app.app, &Origin::operator(), &choice).await.expect("a choice");
+    client.0.provider.will_ask(questions);
+    client
+}
+
+#[tokio::test]
+async fn an_account_that_signs_in_slowly_is_let_in() {
+    let client = instagram(&[]).await;
+    let provider = &client.0.provider;
+    provider.gate.close(Asked::POST, "accounts");
+    let connecting = client.begin(&format!("{INSTAGRAM}/connect"), login());
+    provider.gate.until_reached().await;
+    for _ in 0..2 {
+        let status = client.call(Method::GET, &format!("{INSTAGRAM}/status"), json!(null)).await.expect(200);
+        assert_eq!(status["data"]["is_connected"], false);
+        client.0.app.advance(11).await;
+    }
+    provider.gate.open();
+    assert_eq!(connecting.await.expect("an answer").expect(200)["data"]["is_connected"], true);
+    client.0.app.run_jobs().await;
+    assert_eq!((client.0.channel().await.state, provider.removed()), (channel::State::Connected, vec![]));
+}
+
+#[tokio::test]
+async fn of_two_answers_at_once_one_is_given() {
+    let client = instagram(&["2FA"]).await;
+    let provider = &client.0.provider;
+    let asked = client.call(Method::POST, &format!("{INSTAGRAM}/connect"), login()).await.expect(200);
+    assert_eq!(asked["data"]["requires_2fa"], true);
+    let answer = json!({ "account_id": asked["data"]["account_id"], "code": CODE });
+    let solve = format!("{INSTAGRAM}/2fa");
+    provider.gate.close(Asked::POST, "accounts/checkpoint");
+    let first = client.begin(&solve, answer.clone());
+    provider.gate.until_reached().await;
+    let second = client.call(Method::POST, &solve, answer).await;
+    assert_eq!((second.status.as_u16(), second.header("retry-after")), (503, "1"), "{}", second.text);
+    provider.gate.open();
+    assert_eq!(first.await.expect("an answer").expect(200)["data"]["is_connected"], true);
+    client.0.app.run_jobs().await;
+    assert_eq!((client.0.channel().await.state, provider.removed()), (channel::State::Connected, vec![]));
+}
+
+/// The same code again is the right one.
+#[tokio::test]
+async fn an_answer_whose_outcome_was_lost_may_be_repeated() {
+    let client = instagram(&["2FA"]).await;
+    let provider = &client.0.provider;
+    let asked = client.call(Method::POST, &format!("{INSTAGRAM}/connect"), login()).await.expect(200);
+    let answer = json!({ "account_id": asked["data"]["account_id"], "code": CODE });
+    let solve = format!("{INSTAGRAM}/2fa");
+    provider.asking.add(Trouble::CutOff);
+    let lost = client.call(Method::POST, &solve, answer.clone()).await;
+    assert_eq!(lost.status.as_u16(), 503, "{}", lost.text);
+    assert_eq!(client.call(Method::POST, &solve, answer).await.expect(200)["data"]["is_connected"], true);
+    client.0.app.run_jobs().await;
+    assert_eq!((client.0.channel().await.state, provider.removed()), (channel::State::Connected, vec![]));
+}
+
+/// Unipile gives an account that signs in again the id that it had, while somebody looks at it.
+#[tokio::test]
+async fn an_account_is_connected_through_one_session() {
+    let client = Client::<Unipile>::new().await;
+    let Scene { app, provider, .. } = &*client.0;
+    let made = client.call(Method::POST, "/v1/channels", json!({ "name": "Support", "type": "whatsapp" })).await;
+    let path = format!("/v1/channels/{}", made.expect(201)["id"].as_str().expect("an id"));
+    client.call(Method::POST, &format!("{path}/connect"), json!({})).await.expect(200);
+    let id = provider.newest();
+    provider.gate.close(Asked::GET, &format!("accounts/{id}"));
+    let looking = tokio::spawn({
+        let (scene, path) = (Arc::clone(&client.0), format!("{path}/qr-code"));
+        async move { called(&scene, Method::GET, &path, json!(null)).await }
+    });
+    provider.gate.until_reached().await;
+    provider.next_is(&id);
+    let page = client.0.page().await;
+    let scan = async {
+        provider.gate.until_reached().await;
+        Unipile::link(provider, &id, "15550001111").await;
+        provider.gate.open();
+    };
+    tokio::join!(page.start(), scan);
+    looking.await.expect("an answer");
+    app.run_jobs().await;
+    let shown = client.call(Method::GET, &path, json!(null)).await.expect(200);
+    assert_eq!(shown["status"], "error", "{shown}");
+    assert_eq!(page.now().await.state(), "connected");
+    assert!(provider.removed().is_empty(), "{:?}", provider.removed());
+}
+
+/// What was seen before the account was disconnected is not told after it.
+#[tokio::test]
+async fn what_was_seen_before_is_not_told_after() {
+    let setup = Setup::default().configured(|config| config.allow_private_targets = true);
+    let client = Client::of(Scene::<Unipile>::at(setup.start().await).await);
+    let Scene { app, provider, .. } = &*client.0;
+    client.0.link().await;
+    let receiver = Receiver::start().await;
+    let hook = json!({ "url": receiver.url(), "events": ["channel.error", "channel.disconnected"] });
+    let made = app.http.post(format!("{}/v1/webhooks", app.base)).bearer_auth(client.0.token().await.token());
+    Answer::of(made.json(&hook)).await.expect(201);
+    let id = provider.newest();
+    provider.change_silently(&id, "ERROR");
+    provider.gate.close(Asked::GET, &format!("accounts/{id}"));
+    let refreshing = client.begin("/api/v1/channels/whatsapp/refresh", json!(null));
+    provider.gate.until_reached().await;
+    let path = format!("/workspaces/{}/users/{}/whatsapp/disconnect", client.0.workspace, client.0.user);
+    client.0.acme.post(&path, json!(null)).await.expect(200);
+    provider.gate.open();
+    refreshing.await.expect("an answer");
+    app.run_jobs().await;
+    let told: Vec<Value> = receiver.received().iter().map(|one| one.json()["event"].clone()).collect();
+    assert_eq!(told, ["channel.disconnected"]);
+}
