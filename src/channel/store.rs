@@ -88,14 +88,15 @@ pub(super) async fn connected_of_user(
     tx: &DatabaseTransaction,
     workspace_id: WorkspaceId,
     user_id: UserId,
+    network: Option<Network>,
 ) -> Result<Option<Model>> {
-    Ok(Entity::find()
+    let connected = Entity::find()
         .filter(Column::WorkspaceId.eq(workspace_id))
         .filter(Column::UserId.eq(user_id))
         .filter(Column::Standalone.eq(false))
-        .filter(Column::State.eq(State::Connected))
-        .one(tx)
-        .await?)
+        .filter(Column::State.eq(State::Connected));
+    let connected = network.into_iter().fold(connected, |query, network| query.filter(Column::Network.eq(network)));
+    Ok(connected.one(tx).await?)
 }
 
 /// Whether the channel's user has linked another account of its network, which is connected.
@@ -345,7 +346,7 @@ pub(crate) async fn suspend_of_user(
     workspace_id: WorkspaceId,
     user_id: UserId,
 ) -> Result<Option<Model>> {
-    let Some(channel) = connected_of_user(tx, workspace_id, user_id).await? else { return Ok(None) };
+    let Some(channel) = connected_of_user(tx, workspace_id, user_id, None).await? else { return Ok(None) };
     set_suspended(app, tx, channel.account_id, true).await?;
     Ok(Some(Model { suspended: true, ..channel }))
 }
@@ -357,7 +358,7 @@ pub(crate) async fn resume_of_user(
     workspace_id: WorkspaceId,
     user_id: UserId,
 ) -> Result<Option<Model>> {
-    let Some(channel) = connected_of_user(tx, workspace_id, user_id).await? else { return Ok(None) };
+    let Some(channel) = connected_of_user(tx, workspace_id, user_id, None).await? else { return Ok(None) };
     set_suspended(app, tx, channel.account_id, false).await?;
     wake(app, tx, channel.account_id).await?;
     Ok(Some(Model { suspended: false, ..channel }))

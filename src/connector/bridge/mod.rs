@@ -5,7 +5,8 @@
 //! ([`REPAIR_PAUSES_SECONDS`]); if that does not help, the account is disconnected and its session stays where it is: it is
 //! looked at as before, and one that works again is connected again. One that asks for a code, or is banned, is removed
 //! by whoever writes down that its channel has lost it, unless its provider keeps accounts that were logged out
-//! (`Bridge::keeps_accounts`). Between two calls nothing is remembered but what [`crate::connector::session`] stores.
+//! (`Bridge::keeps_accounts`). One that is gone, in the provider's own words, is waited for as one that is down is, and is
+//! then as one that asks for a code. Between two calls nothing is remembered but what [`crate::connector::session`] stores.
 
 use std::time::Duration;
 
@@ -170,6 +171,9 @@ pub(super) trait Bridge: Send + Sync {
 
     /// Looks at a session.
     async fn look(&self, app: &App, session: &Session) -> Result<Look, Refusal>;
+
+    /// Has the server tell us of a session that works, where it does not any more, or tells somebody who was us before.
+    async fn keep_callbacks(&self, app: &App, session: &Session) -> Result<(), Refusal>;
 
     /// Asks for a pairing code; without separators.
     async fn pairing_code(&self, app: &App, session: &Session, phone: &Phone) -> Result<String, Refusal>;

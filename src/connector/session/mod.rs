@@ -252,27 +252,27 @@ pub(super) async fn note(app: &App, session: &Session, is_working: bool) -> Resu
     .await
 }
 
-/// Has sessions looked at that have not been for a while: what a provider tells may get lost. Returns how many.
+/// Has sessions looked at that have not been for a while: what a provider tells may get lost. Returns how many. One of
+/// which a look is stored already, as of a provider that does not answer, gets no other.
 ///
 /// # Errors
 /// What the database says.
 pub async fn probe(app: &App) -> Result<u64> {
     let before = app.clock.now().plus_seconds(-PROBE_SECONDS);
-    let stale = store::unchecked_since(app.db.reader(), before, PROBED_AT_ONCE).await?;
-    if stale.is_empty() {
+    if !store::has_unchecked_since(app.db.reader(), before).await? {
         return Ok(0);
     }
-    db::write(&app.db, "connector.probe", async |tx| {
+    let count = db::write(&app.db, "connector.probe", async |tx| {
+        let stale = store::take_unchecked_since(tx, before, PROBED_AT_ONCE).await?;
         let ids: Vec<AttemptId> = stale.iter().map(|row| row.id).collect();
         store::set_checked(tx, &ids, app.clock.now()).await?;
-        for row in &stale {
-            changed(app, tx, row.connector, row.id).await?;
-        }
-        Ok(())
+        let look = |row: &Model| Work::SessionChanged { connector: row.connector, session: row.id };
+        queue::enqueue_unless_stored(app, tx, &stale.iter().map(look).collect::<Vec<_>>()).await?;
+        Ok(stale.len())
     })
     .await?;
     app.signals.publish(Signal::Work);
-    Ok(u64::try_from(stale.len()).unwrap_or(u64::MAX))
+    Ok(u64::try_from(count).unwrap_or(u64::MAX))
 }
 
 /// Forgets callbacks that no provider repeats any more.

@@ -11,8 +11,8 @@ use entity::{
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
-    QuerySelect, Set,
-    sea_query::{Expr, LockType},
+    QuerySelect, Select, Set,
+    sea_query::{Expr, LockBehavior, LockType},
 };
 
 use crate::{
@@ -273,16 +273,29 @@ pub(super) async fn set_checked(tx: &DatabaseTransaction, ids: &[AttemptId], now
     Ok(())
 }
 
-/// Linked sessions that nobody has looked at since `before`, the longest first.
-pub(super) async fn unchecked_since(db: &impl ConnectionTrait, before: Timestamp, limit: u64) -> Result<Vec<Model>> {
-    Ok(Entity::find()
+/// Linked sessions that nobody has looked at since `before`.
+fn unchecked_since(before: Timestamp) -> Select<Entity> {
+    Entity::find()
         .filter(Column::LinkedAt.is_not_null())
         .filter(Column::EndedAt.is_null())
         .filter(Column::CheckedAt.lt(before))
-        .order_by_asc(Column::CheckedAt)
-        .limit(limit)
-        .all(db)
-        .await?)
+}
+
+pub(super) async fn has_unchecked_since(db: &impl ConnectionTrait, before: Timestamp) -> Result<bool> {
+    Ok(unchecked_since(before).one(db).await?.is_some())
+}
+
+/// Those that nobody has looked at the longest; no other transaction gets the same.
+pub(super) async fn take_unchecked_since(
+    tx: &DatabaseTransaction,
+    before: Timestamp,
+    limit: u64,
+) -> Result<Vec<Model>> {
+    let mut query = unchecked_since(before).order_by_asc(Column::CheckedAt).limit(limit);
+    if tx.get_database_backend() == DbBackend::Postgres {
+        query = query.lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked);
+    }
+    Ok(query.all(tx).await?)
 }
 
 /// Notes a callback; tells whether it is new.
