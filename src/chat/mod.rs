@@ -73,9 +73,8 @@ impl ChatWithAccount {
     /// Whether what is sent to it would be accepted: the account works, and the other side can be written to.
     #[must_use]
     pub fn is_allowed_to_message(&self) -> bool {
-        let is_active = self.channel.state == channel::State::Connected && !self.channel.suspended;
         let server = self.chat.jid.rsplit_once('@').map_or("", |(_, server)| server);
-        is_active && !ONE_WAY_SERVERS.contains(&server)
+        self.channel.is_open() && !ONE_WAY_SERVERS.contains(&server)
     }
 }
 
