@@ -23,10 +23,11 @@ async fn chat(bakery: &Conversations<'_>, jid: &str) -> Value {
     chats.find(|chat| chat["jid"] == jid).expect("the chat").clone()
 }
 
-async fn write(bakery: &Conversations<'_>, change: Value) {
+/// Somebody writes; the uid of it.
+async fn write(bakery: &Conversations<'_>, change: Value) -> Value {
     let mut body = json!({ "phone": "+15550001111", "from": "+15557770000", "text": "Hello" });
     body.as_object_mut().expect("a body").extend(change.as_object().expect("changes").clone());
-    bakery.partner.post("/sandbox/inbound", body).await.expect(200);
+    bakery.partner.post("/sandbox/inbound", body).await.expect(200)["message_uids"][0].clone()
 }
 
 /// The chat that a message to this name goes to.
@@ -171,6 +172,57 @@ async fn one_person_at_two_accounts_is_no_two_people() {
     let newest = bakery.token.get("/chats").await.expect(200)["data"]["chats"][0].clone();
     assert_eq!(newest["whatsapp_account_id"], "15550001111@s.whatsapp.net");
     assert_eq!(sent_to(&app, &bakery, "Ann").await, newest["id"]);
+}
+
+#[tokio::test]
+async fn a_name_may_be_meant_of_one_account_only() {
+    let (first, second) = ("+15550001111", "+15550002222");
+    let app = TestApp::start().await;
+    let bakery = Conversations::start(&app, "acme", first).await;
+    let other = bakery.partner.users(&bakery.slug, 1).await[0];
+    bakery.partner.connect(&bakery.slug, other, second).await;
+    let [ann, john, jonathan] = ["+15557770000", "+15557770001", "+15557770002"];
+    let asked = write(&bakery, json!({ "phone": first, "from": ann, "from_name": "Ann" })).await;
+    for (phone, from, name) in
+        [(second, ann, "Ann"), (first, john, "John"), (second, jonathan, "John"), (first, "+15557770003", "Bob")]
+    {
+        app.advance(1).await;
+        write(&bakery, json!({ "phone": phone, "from": from, "from_name": name })).await;
+    }
+    let send = async |name: &str, account: &str, reply_to: &Value| {
+        app.advance(5).await;
+        let body =
+            json!({ "chat_name": name, "text": "Hello", "whatsapp_account_phone": account, "reply_to": reply_to });
+        bakery.token.post("/messages/to_chat_name", body).await
+    };
+    for (name, account, to, reply_to) in [
+        ("Ann", first, ann, &asked),
+        ("ann", second, ann, &json!("")),
+        ("John", first, john, &Value::Null),
+        ("John", second, jonathan, &Value::Null),
+    ] {
+        let sent = send(name, account, reply_to).await.expect(200)["data"]["message_uid"].clone();
+        let path = format!("/messages/{}", sent.as_str().expect("a uid"));
+        let shown = bakery.token.get(&path).await.expect(200)["data"].clone();
+        assert_eq!((&shown["sender_phone"], &shown["recipient_phone"]), (&json!(account), &json!(to)), "{name}");
+        assert_eq!(shown["reply_to_uid"].as_str(), reply_to.as_str().filter(|uid| !uid.is_empty()), "{name}");
+    }
+    send("John", "", &Value::Null).await.expect(400);
+    send("Ann", second, &asked).await.expect(404);
+    let elsewhere = send("Bob", second, &Value::Null).await.expect(404);
+    assert_eq!(elsewhere["message"], "Chat name \"Bob\" not found");
+    for (account, status) in [("+15559999999", 404), ("x", 400)] {
+        let named = send("Ann", account, &Value::Null).await.expect(status);
+        let plain = json!({ "phone": ann, "text": "Hello", "whatsapp_account_phone": account });
+        assert_eq!(named, bakery.token.post("/messages", plain).await.expect(status), "{account}");
+    }
+    let keyed = async |account: &str| {
+        let body = json!({ "chat_name": "Ann", "text": "Hello", "whatsapp_account_phone": account });
+        bakery.token.post_with_key("/messages/to_chat_name", "k", body).await
+    };
+    app.advance(5).await;
+    keyed(first).await.expect(200);
+    assert_eq!(keyed(second).await.expect(409)["error_code"], "validation_error");
 }
 
 #[tokio::test]

@@ -110,6 +110,42 @@ async fn others_react_too_each_once() {
 }
 
 #[tokio::test]
+async fn who_reacts_in_a_group_is_called_as_elsewhere() {
+    let app = Setup::default().configured(|config| config.allow_private_targets = true).start().await;
+    let sender = Sender::with_credits(&app, 10).await;
+    let receiver = Receiver::start().await;
+    let write = async |change: Value| {
+        let mut body = json!({ "phone": "+15550001111", "from": "+15557770000", "text": "Hello" });
+        body.as_object_mut().expect("a body").extend(change.as_object().expect("changes").clone());
+        sender.partner.post("/sandbox/inbound", body).await.expect(200)["message_uids"][0].clone()
+    };
+    write(json!({ "from": "+15557771111", "from_name": "Ann Lee" })).await;
+    let uid = write(json!({ "group": "120363000000000001@g.us", "group_name": "Team" })).await;
+    app.run_jobs().await;
+    let webhook = json!({ "event_type": "message:reaction", "url": receiver.url() });
+    sender.token.post("/webhooks", webhook).await.expect(200);
+    let path = format!("/messages/{}/reactions", uid.as_str().expect("a uid"));
+    for (from, from_name, expected) in [
+        ("+15557771111", None, "Ann Lee"),
+        ("+15557772222", None, "+15557772222"),
+        ("+15557773333", Some("Bob"), "Bob"),
+    ] {
+        receiver.forget();
+        let mut body = json!({ "phone": "+15550001111", "from": from, "message_uid": uid, "reaction": "👍" });
+        if let Some(name) = from_name {
+            body["from_name"] = json!(name);
+        }
+        sender.partner.post("/sandbox/reaction", body).await.expect(200);
+        app.run_jobs().await;
+        let users = sender.token.get(&path).await.expect(200)["data"]["users"].clone();
+        let user = users.as_array().expect("users").iter().find(|user| user["phone"] == from).expect("the user");
+        assert_eq!(user["name"], expected);
+        let told = receiver.received()[0].json();
+        assert_eq!(told["reaction"]["reactor"], json!({ "full_name": expected, "phone": from }));
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_reacted_to_says_so() {
     let app = TestApp::start().await;
     let bakery = Conversations::start(&app, "acme", "+15550001111").await;

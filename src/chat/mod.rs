@@ -9,7 +9,7 @@ use entity::{
     call, channel,
     chat::Model,
     file,
-    id::{ChatId, WorkspaceId},
+    id::{AccountId, ChatId, WorkspaceId},
     message,
     timestamp::Timestamp,
     user,
@@ -17,8 +17,10 @@ use entity::{
 
 use crate::{
     app::App,
+    channel as channels,
     error::{Error, Result},
     message::read,
+    phone::Phone,
     workspace::fold,
 };
 
@@ -73,9 +75,8 @@ impl ChatWithAccount {
     /// Whether what is sent to it would be accepted: the account works, and the other side can be written to.
     #[must_use]
     pub fn is_allowed_to_message(&self) -> bool {
-        let is_active = self.channel.state == channel::State::Connected && !self.channel.suspended;
         let server = self.chat.jid.rsplit_once('@').map_or("", |(_, server)| server);
-        is_active && !ONE_WAY_SERVERS.contains(&server)
+        self.channel.is_open() && !ONE_WAY_SERVERS.contains(&server)
     }
 }
 
@@ -130,18 +131,30 @@ pub fn parse_id(text: &str) -> Result<ChatId> {
 
 /// The chat of this name, without regard to case: the one that was given it, else the one whose network calls it so.
 /// Anybody can have a network call them by a name, so of several people that are called so nobody is meant; of several
-/// chats with one of them, each over an account of its own, it is the one with the newest message.
+/// chats with one of them, each over an account of its own, it is the one with the newest message. Where the number of
+/// an account is named, only chats of that account are looked at.
 ///
 /// # Errors
-/// `chat_not_found`; `chat_name_ambiguous`.
-pub async fn by_name(app: &App, workspace_id: WorkspaceId, name: &str) -> Result<ChatId> {
+/// `account_not_found`; `chat_not_found`; `chat_name_ambiguous`.
+pub async fn by_name(app: &App, workspace_id: WorkspaceId, name: &str, account: Option<&Phone>) -> Result<ChatId> {
     let (db, folded) = (app.db.reader(), fold(name.trim()));
-    let found = store::by_name(db, workspace_id, &folded).await?;
+    let account = match account {
+        Some(phone) => Some(account_of(app, workspace_id, phone).await?),
+        None => None,
+    };
+    let found = store::by_name(db, workspace_id, &folded, account).await?;
     let chat = found.ok_or_else(|| Error::ChatNameNotFound(name.to_owned()))?;
-    if !chat.name_given && store::has_namesake(db, &chat).await? {
+    if !chat.name_given && store::has_namesake(db, &chat, account).await? {
         return Err(Error::ChatNameAmbiguous(name.to_owned()));
     }
     Ok(chat.id)
+}
+
+/// The WhatsApp account of this number.
+async fn account_of(app: &App, workspace_id: WorkspaceId, phone: &Phone) -> Result<AccountId> {
+    let mut accounts = channels::whatsapp_accounts(app, workspace_id).await?.into_iter();
+    let found = accounts.find(|account| account.phone == phone.as_str());
+    found.map(|account| account.account_id).ok_or_else(|| Error::AccountNotFound(phone.as_str().to_owned()))
 }
 
 /// One chat.

@@ -50,16 +50,18 @@ pub(super) async fn visible(
     Ok(seen(query, workspace_id, view).one(db).await?.map(|chat| chat.id))
 }
 
-/// The chat of this name: one that was given it before those whose networks call them so, of several the one with the
-/// newest message.
+/// The chat of this name, of this account or of any: one that was given it before those whose networks call them so, of
+/// several the one with the newest message.
 pub(super) async fn by_name(
     db: &impl ConnectionTrait,
     workspace_id: WorkspaceId,
     folded: &str,
+    account: Option<AccountId>,
 ) -> Result<Option<Model>> {
     Ok(Entity::find()
         .filter(Column::WorkspaceId.eq(workspace_id))
         .filter(Column::NameFolded.eq(folded))
+        .apply_if(account, |query, account| query.filter(Column::AccountId.eq(account)))
         .order_by_desc(Column::NameGiven)
         .order_by_with_nulls(Column::LastMessageAt, Order::Desc, NullOrdering::Last)
         .order_by_asc(Column::Id)
@@ -67,11 +69,12 @@ pub(super) async fn by_name(
         .await?)
 }
 
-/// Whether somebody else, not the same over another account, is called as this chat is.
-pub(super) async fn has_namesake(db: &impl ConnectionTrait, chat: &Model) -> Result<bool> {
+/// Whether somebody else, not the same over another account, is called as this chat is: in this account, or in any.
+pub(super) async fn has_namesake(db: &impl ConnectionTrait, chat: &Model, account: Option<AccountId>) -> Result<bool> {
     let namesake = Entity::find()
         .filter(Column::WorkspaceId.eq(chat.workspace_id))
         .filter(Column::NameFolded.eq(&chat.name_folded))
+        .apply_if(account, |query, account| query.filter(Column::AccountId.eq(account)))
         .filter(Column::Jid.ne(&chat.jid))
         .one(db)
         .await?;

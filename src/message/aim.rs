@@ -22,7 +22,12 @@ pub enum Open {
     /// Nothing.
     Nothing,
     /// The chat: it is the one of this name.
-    Chat(String),
+    Chat {
+        /// The name.
+        name: String,
+        /// The number of the account that it is a chat of; of any where absent.
+        account: Option<Phone>,
+    },
     /// Whether the caller's user may send there: only in chats that it sees, and only from its own accounts unless it
     /// is in charge of the workspace.
     Member,
@@ -36,7 +41,10 @@ pub async fn settle(app: &App, caller: &WorkspaceCaller, command: SendMessage, o
     // On the heap, because most messages leave nothing open and shall not carry the size of those that do.
     let destination = match open {
         Open::Nothing => return Ok(command),
-        Open::Chat(name) => Destination::Chat(Box::pin(chat::by_name(app, caller.workspace.id, name)).await?),
+        Open::Chat { name, account } => {
+            let finding = chat::by_name(app, caller.workspace.id, name, account.as_ref());
+            Destination::Chat(Box::pin(finding).await?)
+        }
         Open::Member => Box::pin(of_member(app, caller, command.destination)).await?,
     };
     Ok(SendMessage { destination, ..command })

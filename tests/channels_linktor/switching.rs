@@ -166,6 +166,9 @@ async fn a_channel_that_is_off_neither_sends_nor_receives() {
     let written = json!({ "phone": "+15553456789", "from": "+15557770000", "text": "Hello" });
     shop.partner.post("/sandbox/inbound", written.clone()).await.expect(200);
     shop.token.send("+15557770000", "Waits").await.expect(200);
+    let may_write =
+        async || shop.token.get("/chats").await.expect(200)["data"]["chats"][0]["is_allowed_to_message"].clone();
+    assert_eq!(may_write().await, true);
     let path = format!("/channels/{id}/deactivate");
     let long = json!({ "reason": "x".repeat(501) });
     assert_eq!(word(&shop.post(&path, long).await, 400), "VALIDATION_ERROR");
@@ -180,6 +183,7 @@ async fn a_channel_that_is_off_neither_sends_nor_receives() {
     assert!(waiting.iter().any(|message| message.status == entity::message::Status::Queued), "{waiting:?}");
     shop.partner.post("/sandbox/inbound", written.clone()).await.expect_error(409, "phone_not_linked");
     assert_eq!(shop.token.send("+15557770000", "x").await.expect(409)["error_code"], "account_inactive");
+    assert_eq!(may_write().await, false);
     let chat = chat::Entity::find().one(app.app.db.reader()).await.expect("a look").expect("a chat");
     assert!(!chat.closed);
     let closing = shop.post(&path, json!({ "closeConversations": true })).await.expect(200);
@@ -188,6 +192,7 @@ async fn a_channel_that_is_off_neither_sends_nor_receives() {
     assert!(chat.closed);
     shop.post(&format!("/channels/{id}/activate"), json!(null)).await.expect(200);
     assert_eq!(shop.attributes(&id).await["deactivationReason"], json!(null));
+    assert_eq!(may_write().await, true);
     app.run_jobs().await;
     let all = entity::message::Entity::find().all(app.app.db.reader()).await.expect("messages");
     assert!(all.iter().all(|message| message.status != entity::message::Status::Queued), "it went on: {all:?}");

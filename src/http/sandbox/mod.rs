@@ -197,7 +197,8 @@ pub(super) struct ReactionRequest {
     phone: String,
     /// The number of who reacts, `+` and 7 to 15 digits.
     from: String,
-    /// What they are called, 1 to 256 characters; as their chat is called where this is absent.
+    /// What they are called, 1 to 256 characters; as the account's chat with them is called where this is absent, and
+    /// their number where there is none.
     from_name: Option<String>,
     /// The uid of the message, received or sent.
     message_uid: String,

@@ -111,6 +111,11 @@ message_body! {
 struct SendToChatNameRequest {
     /// The name of the chat, without regard to case.
     chat_name: String,
+    /// Number of the account whose chats are looked at, and which sends; all accounts are where absent.
+    whatsapp_account_phone: Option<String>,
+    /// Uid of the message that this one answers, of the same account; no note and no call. It is quoted if its
+    /// provider has it by then.
+    reply_to: Option<String>,
     /// The text, at most 2000 characters.
     text: Option<String>,
     /// Uid of a file of the workspace to attach; 400 if it is larger than the network takes. Needed where there is no
@@ -193,10 +198,11 @@ impl SendToJidRequest {
 }
 
 impl SendToChatNameRequest {
-    /// The name and the message, whose chat is found by it.
-    fn into_command(self) -> Result<(String, SendMessage)> {
+    /// What its chat is found by, and the message.
+    fn into_command(self) -> Result<(Open, SendMessage)> {
         let name = optional("chat_name", Some(self.chat_name), MAX_CHAT_NAME_CHARS)?;
         let name = name.ok_or_else(|| Error::field("chat_name", "must not be empty"))?;
+        let open = Open::Chat { name, account: account(self.whatsapp_account_phone)? };
         let content = Content {
             text: self.text,
             file_uid: self.file_uid,
@@ -205,7 +211,7 @@ impl SendToChatNameRequest {
             attachment_template_id: self.attachment_template_id,
         };
         // No chat has this number; the name says which is meant.
-        Ok((name, content.into_command(Destination::Chat(ChatId(0)), None)?))
+        Ok((open, content.into_command(Destination::Chat(ChatId(0)), self.reply_to)?))
     }
 }
 
@@ -261,7 +267,7 @@ impl SendingApi {
     ) -> Result<Rendered<Envelope<SentView>>, WorkspaceFailure> {
         let command = body.read().and_then(SendToChatNameRequest::into_command);
         let (open, command) = match command {
-            Ok((name, command)) => (Open::Chat(name), Ok(command)),
+            Ok((open, command)) => (open, Ok(command)),
             Err(error) => (Open::Nothing, Err(error)),
         };
         accept(&self.app, &caller, key.0.as_deref(), command, &open).await
@@ -328,7 +334,13 @@ async fn accept(
         let scope = caller.repeat_scope();
         let request = match open {
             Open::Nothing => Repeatable::new(scope, key, "send_message", &command)?,
-            Open::Chat(name) => Repeatable::new(scope, key, "send_message_to_chat_name", &(name, &command))?,
+            // Keys of requests that name no account stay what they were.
+            Open::Chat { name, account: None } => {
+                Repeatable::new(scope, key, "send_message_to_chat_name", &(name, &command))?
+            }
+            Open::Chat { name, account } => {
+                Repeatable::new(scope, key, "send_message_to_chat_name", &(name, account, &command))?
+            }
             Open::Member => Repeatable::new(scope, key, "send_message_as_member", &command)?,
         };
         Ok((command, request))

@@ -22,7 +22,7 @@ use crate::{
     connector::OutgoingReaction,
     db,
     error::{Error, Result},
-    message::{Jid, read},
+    message::{Jid, read, receive},
     phone::Phone,
     queue::{self, Work},
     signal::Signal,
@@ -48,7 +48,7 @@ pub struct Incoming {
     pub provider_ref: String,
     /// Who reacts.
     pub from: Jid,
-    /// The name of who reacts, where the provider tells it.
+    /// The name of who reacts, where the provider tells it; else it is known from the account's chats, or is the number.
     pub name: Option<String>,
     /// With what; `None` takes it back.
     pub emoji: Option<Emoji>,
@@ -175,14 +175,23 @@ pub(crate) async fn store_received(
         place_own(app, tx, by, &message, before.as_deref(), incoming.emoji.as_ref()).await?;
         return Ok((message.id, true));
     }
-    let chat = chat::find(tx, channel.workspace_id, message.chat_id).await?;
-    let named = incoming.name.clone();
-    let name = named.or_else(|| chat.filter(|chat| chat.jid == id).map(|chat| chat.name)).unwrap_or_default();
+    let name = name_of(tx, &channel, incoming).await?;
     let phone = incoming.from.phone();
     let phone = phone.as_ref().map(Phone::as_str);
     let reactor = store::Reactor { id, name: &name, phone, is_own: false, at: app.clock.now() };
     place(app, tx, &message, &reactor, before.as_deref(), incoming.emoji.as_ref()).await?;
     Ok((message.id, true))
+}
+
+/// What who reacts is called: as the provider says, else as the account's own chat with them is called, else by their
+/// number; nothing where all that is known is an id.
+async fn name_of(tx: &DatabaseTransaction, channel: &channel::Model, incoming: &Incoming) -> Result<String> {
+    if let Some(name) = &incoming.name {
+        return Ok(name.clone());
+    }
+    let direct = receive::find_chat(tx, channel, &incoming.from).await?;
+    let number = || incoming.from.phone().map(|phone| phone.as_str().to_owned());
+    Ok(direct.map(|chat| chat.name).or_else(number).unwrap_or_default())
 }
 
 /// Stores what the account's owner reacts with on a phone, in the place of what was set here, unless that is later.

@@ -125,7 +125,8 @@ pub(super) async fn answered(
     Ok(found.map(|message| message.id))
 }
 
-pub(super) async fn find_chat(
+/// The chat of the account with this id on the network.
+pub(crate) async fn find_chat(
     tx: &DatabaseTransaction,
     channel: &channel::Model,
     jid: &Jid,
