@@ -48,29 +48,6 @@ async fn a_session_that_fails_is_removed_in_the_end() {
     assert!(scene.provider.is_gone(&scene.app, channel.session).await);
 }
 
-/// The address that a channel shows does not change with its sessions, of which each is told another.
-#[tokio::test]
-async fn what_comes_to_the_address_that_is_shown_is_heard() {
-    let scene = Scene::<Waha>::linked().await;
-    let shown = scene.shown().await["attributes"]["webhookUrl"].as_str().expect("a URL").to_owned();
-    let wrote = Said::Wrote { id: "3EB0SHOWN", text: "Hello", file: None };
-    let posted = scene.provider.callback(&wrote, 1);
-    let hook = scene.provider.hook(&posted.session);
-    assert_ne!(hook["url"], shown);
-    let key = hook["hmac"]["key"].as_str().expect("a key");
-    let bring = async |signature: String| {
-        let request = scene.app.http.post(&shown).header("X-Webhook-Request-Id", "1");
-        let request = request.header("X-Webhook-Timestamp", "1789027200000").header("X-Webhook-Hmac", signature);
-        let request = request.header("X-Webhook-Hmac-Algorithm", "sha512").body(posted.body.clone());
-        Answer::of(request).await.status.as_u16()
-    };
-    assert_eq!(bring(sign("another key", &posted.body)).await, 401);
-    assert_eq!(bring(sign(key, &posted.body)).await, 200);
-    scene.app.run_jobs().await;
-    let heard = message::Entity::find().all(scene.app.app.db.reader()).await.expect("messages");
-    assert_eq!(heard.iter().map(|one| one.text.as_deref()).collect::<Vec<_>>(), [Some("Hello")]);
-}
-
 /// At another address of ours, or lost; what others have set stays, and what the server does not tell is left alone.
 #[tokio::test]
 async fn a_webhook_is_set_again_where_it_is_not_ours() {
@@ -131,6 +108,29 @@ async fn a_passkey_is_asked_for_in_vain() {
         assert_eq!(scene.channel().await.disconnect_reason, Some(DisconnectReason::LoggedOut), "{status}");
         assert!(scene.provider.is_gone(&scene.app, session).await, "{status}");
     }
+}
+
+/// The address that a channel shows does not change with its sessions, of which each is told another.
+#[tokio::test]
+async fn what_comes_to_the_address_that_is_shown_is_heard() {
+    let scene = Scene::<Waha>::linked().await;
+    let shown = scene.shown().await["attributes"]["webhookUrl"].as_str().expect("a URL").to_owned();
+    let wrote = Said::Wrote { id: "3EB0SHOWN", text: "Hello", file: None };
+    let posted = scene.provider.callback(&wrote, 1);
+    let hook = scene.provider.hook(&posted.session);
+    assert_ne!(hook["url"], shown);
+    let key = hook["hmac"]["key"].as_str().expect("a key");
+    let bring = async |signature: String| {
+        let request = scene.app.http.post(&shown).header("X-Webhook-Request-Id", "1");
+        let request = request.header("X-Webhook-Timestamp", "1789027200000").header("X-Webhook-Hmac", signature);
+        let request = request.header("X-Webhook-Hmac-Algorithm", "sha512").body(posted.body.clone());
+        Answer::of(request).await.status.as_u16()
+    };
+    assert_eq!(bring(sign("another key", &posted.body)).await, 401);
+    assert_eq!(bring(sign(key, &posted.body)).await, 200);
+    scene.app.run_jobs().await;
+    let heard = message::Entity::find().all(scene.app.app.db.reader()).await.expect("messages");
+    assert_eq!(heard.iter().map(|one| one.text.as_deref()).collect::<Vec<_>>(), [Some("Hello")]);
 }
 
 impl Waha {

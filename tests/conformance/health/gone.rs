@@ -99,8 +99,21 @@ impl<P: Provider> Scene<P> {
     }
 }
 
+/// Nothing here waits for an answer that does not come.
+async fn patient<P: Provider>() -> Scene<P> {
+    let scene = Scene::<P>::new().await;
+    scene.app.app.connectors.limit_to(Duration::from_secs(10));
+    scene
+}
+
+async fn linked<P: Provider>() -> Scene<P> {
+    let scene = patient::<P>().await;
+    scene.link().await;
+    scene
+}
+
 async fn what_is_not_the_providers_word_costs_no_account<P: Forgetful>() {
-    let scene = Scene::<P>::linked().await;
+    let scene = linked::<P>().await;
     let before = scene.channel().await;
     for (index, by) in OTHERS.into_iter().enumerate() {
         scene.provider.replace_by(Some(by));
@@ -133,7 +146,7 @@ async fn what_is_not_the_providers_word_costs_no_account<P: Forgetful>() {
 }
 
 async fn what_is_gone_is_over_after_several_looks<P: Forgetful>() {
-    let scene = Scene::<P>::linked().await;
+    let scene = linked::<P>().await;
     let before = scene.channel().await;
     scene.provider.lose();
     scene.probe().await;
@@ -155,7 +168,7 @@ async fn what_is_gone_is_over_after_several_looks<P: Forgetful>() {
 }
 
 async fn a_session_waits_for_one_look<P: Forgetful>() {
-    let scene = Scene::<P>::linked().await;
+    let scene = linked::<P>().await;
     scene.app.run_jobs().await;
     scene.provider.replace_by(Some((503, "")));
     for _ in 0..5 {
@@ -176,7 +189,7 @@ async fn a_session_waits_for_one_look<P: Forgetful>() {
 
 /// Who does not say for how long is left alone for five seconds while somebody waits, and tries again later otherwise.
 async fn a_limit_without_a_time_is_waited_for<P: Forgetful>() {
-    let scene = Scene::<P>::new().await;
+    let scene = patient::<P>().await;
     let page = scene.page().await;
     for _ in 0..2 {
         scene.provider.trouble_asking(Trouble::Limited(None));
@@ -202,7 +215,7 @@ async fn a_limit_without_a_time_is_waited_for<P: Forgetful>() {
 /// Whether its provider still has it or not, and whoever answers there.
 async fn what_was_kept_for_thirty_days_is_let_go<P: Forgetful>() {
     for answers in [true, false] {
-        let scene = Scene::<P>::linked().await;
+        let scene = linked::<P>().await;
         scene.provider.change(crate::conformance::RemoteState::Down, false).await;
         for seconds in [0, 30, 60, 120] {
             scene.app.advance(seconds).await;
