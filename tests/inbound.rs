@@ -47,6 +47,7 @@ fn incoming(session: AttemptId, provider_ref: &str) -> Incoming {
         text: Some(Text::parse("Hello".to_owned()).expect("a text")),
         file: None,
         provider_ref: provider_ref.to_owned(),
+        told_at: None,
     }
 }
 

@@ -55,6 +55,7 @@ pub(super) async fn hear(app: &App, channel: &channel::Model, body: &[u8]) -> Re
         text: Some(text),
         file: None,
         provider_ref: format!("sandbox-{}", written.id),
+        told_at: None,
     };
     receive::receive(app, &incoming).await?;
     app.signals.publish(Signal::Event);
