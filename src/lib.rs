@@ -133,6 +133,10 @@
 //!   provider names, go through [`outbound`].
 //! - Idempotency keeps the operation's outcome, not the bytes of the answer, so the core knows no HTTP.
 //! - A request that was refused leaves its `Idempotency-Key` free: what refused it may have been mended.
+//! - Billing periods are calendar months in UTC, though months of the workspace's own zone have been observed at the
+//!   service whose contract the Workspace API keeps: a zone may be changed at any time, and a month that moved with it
+//!   would overlap another or leave a gap, and what was granted and used in it could not be explained any more. Only
+//!   what is shown is in the workspace's zone ([`quota`]).
 //! - The recurring quota follows the highest seat count of the period. A plan's new credits per seat count from the
 //!   next grant on; its API calls count at once.
 //!
