@@ -151,6 +151,25 @@ async fn a_phone_of_two_workspaces_receives_in_both() {
 }
 
 #[tokio::test]
+async fn an_account_without_a_seat_sends_nothing_and_still_receives() {
+    let app = TestApp::start().await;
+    let bakery = Conversations::start(&app, "acme", "+15550001111").await;
+    let seats = async |count: i64| {
+        bakery.partner.patch("/workspaces/bakery", json!({ "seats_purchased": count })).await.expect(200);
+    };
+    seats(1).await;
+    let written = uid(&bakery.partner.post("/sandbox/inbound", hello()).await.expect(200));
+    assert_eq!(app.message(written).await.status, Status::Received);
+    let refused = bakery.token.send("+15557770000", "Hello").await.expect(409);
+    assert_eq!(refused["error_code"], "account_inactive");
+    let chat = bakery.token.get("/chats").await.expect(200)["data"]["chats"][0].clone();
+    assert_eq!((&chat["is_allowed_to_message"], &chat["read"]), (&json!(false), &json!(false)));
+    seats(3).await;
+    bakery.token.send("+15557770000", "Hello").await.expect(200);
+    app.run_jobs().await;
+}
+
+#[tokio::test]
 async fn bad_texts_are_named() {
     let app = TestApp::start().await;
     let acme = app.partner("acme").await;

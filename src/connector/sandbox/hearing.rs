@@ -42,9 +42,6 @@ pub(super) async fn hear(app: &App, channel: &channel::Model, body: &[u8]) -> Re
         error => error,
     })?;
     let text = Text::from_outside(&written.text).ok_or_else(|| Error::field("text", "must not be empty"))?;
-    if !channel.is_open() {
-        return Err(Error::ChannelNotConnected);
-    }
     let incoming = Incoming {
         session: channel.session,
         from,
