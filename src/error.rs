@@ -5,7 +5,12 @@
 
 use std::time::Duration;
 
-use entity::{channel::Network, credits::Credits, id::SubscriptionId, link};
+use entity::{
+    channel::{ConnectorKind, Network},
+    credits::Credits,
+    id::SubscriptionId,
+    link,
+};
 use sea_orm::DbErr;
 
 mod code;
@@ -168,6 +173,8 @@ pub enum Error {
     AccountNotFound(String),
     #[error("No connected WhatsApp account")]
     ChannelNotConnected,
+    #[error("the {0} account of the channel is not connected")]
+    AccountNotConnected(Network),
     #[error("Message quota exceeded: {required} asked for, {available} left")]
     QuotaExceeded { required: Credits, available: Credits },
     #[error("the API calls of this period are used up")]
@@ -184,6 +191,8 @@ pub enum Error {
     // Channels.
     #[error("there is no channel with the id {0}")]
     ChannelNotFound(String),
+    #[error("no {0} channel {1}")]
+    NoChannelOn(Network, &'static str),
     #[error("type: {0:?} is not a type of channel")]
     InvalidChannelType(String),
     #[error("a channel of this workspace has the same account: {0}")]
@@ -194,6 +203,8 @@ pub enum Error {
     ActiveConversations(u64),
     #[error("no connector speaks to {0} here")]
     NoConnector(Network),
+    #[error("{connector} speaks to {network} here, and it cannot use {setting}")]
+    UselessSetting { connector: ConnectorKind, network: Network, setting: &'static str },
     #[error("{0}")]
     ChannelRefused(String),
     #[error("{0}")]
@@ -202,8 +213,8 @@ pub enum Error {
     AccountRestricted(&'static str),
     #[error("there is no code to scan: {0}")]
     QrCodeNotAvailable(&'static str),
-    #[error("{0} is connected already; disconnect it first")]
-    AlreadyConnected(Network),
+    #[error("{0} is connected already; {1}")]
+    AlreadyConnected(Network, String),
     #[error("a campaign runs on {0}; end it first")]
     CampaignRunning(Network),
     #[error("the network asks nothing of this channel")]
@@ -358,23 +369,23 @@ impl Error {
             Self::TooManyTemplates(_) => ErrorCode::TooManyTemplates,
             Self::ReactionRefused => ErrorCode::ReactionRefused,
             Self::AccountNotFound(_) => ErrorCode::AccountNotFound,
-            Self::ChannelNotConnected => ErrorCode::ChannelNotConnected,
+            Self::ChannelNotConnected | Self::AccountNotConnected(_) => ErrorCode::ChannelNotConnected,
             Self::QuotaExceeded { .. } => ErrorCode::QuotaExceeded,
             Self::ApiCallsExhausted { .. } => ErrorCode::ApiCallsExhausted,
             Self::InsufficientCredits { .. } => ErrorCode::InsufficientCredits,
             Self::BotNotFound(_) => ErrorCode::BotNotFound,
             Self::TooManyBots(_) => ErrorCode::TooManyBots,
-            Self::ChannelNotFound(_) => ErrorCode::ChannelNotFound,
+            Self::ChannelNotFound(_) | Self::NoChannelOn(..) => ErrorCode::ChannelNotFound,
             Self::InvalidChannelType(_) => ErrorCode::InvalidChannelType,
             Self::ChannelExists(_) => ErrorCode::ChannelExists,
             Self::ChannelLimitReached { .. } => ErrorCode::ChannelLimitReached,
             Self::ActiveConversations(_) => ErrorCode::ActiveConversations,
-            Self::NoConnector(_) => ErrorCode::NoConnector,
+            Self::NoConnector(_) | Self::UselessSetting { .. } => ErrorCode::NoConnector,
             Self::ChannelRefused(_) => ErrorCode::ChannelRefused,
             Self::AuthInvalid(_) => ErrorCode::AuthInvalid,
             Self::AccountRestricted(_) => ErrorCode::AccountRestricted,
             Self::QrCodeNotAvailable(_) => ErrorCode::QrCodeNotAvailable,
-            Self::AlreadyConnected(_) => ErrorCode::AlreadyConnected,
+            Self::AlreadyConnected(..) => ErrorCode::AlreadyConnected,
             Self::CampaignRunning(_) => ErrorCode::CampaignRunning,
             Self::NothingAsked => ErrorCode::NothingAsked,
             Self::ChallengeWrong => ErrorCode::ChallengeWrong,

@@ -92,6 +92,7 @@ async fn lists_are_paged_filtered_and_searched() {
     );
     for (query, code, field) in [
         ("?perPage=101", "VALIDATION_ERROR", "perPage"),
+        ("?perPage=0", "VALIDATION_ERROR", "perPage"),
         ("?page=0", "VALIDATION_ERROR", "page"),
         ("?status=asleep", "VALIDATION_ERROR", "status"),
         ("?type=fax", "INVALID_CHANNEL_TYPE", "type"),
@@ -100,7 +101,18 @@ async fn lists_are_paged_filtered_and_searched() {
         assert_eq!(word(&refused, 400), code, "{query}");
         assert_eq!(refused.json()["error"]["details"][0]["field"], field, "{query}");
         assert_eq!(refused.json()["meta"]["requestId"], refused.header("x-request-id"));
+        if field != "type" {
+            let message = refused.json()["error"]["message"].clone();
+            assert!(message.as_str().is_some_and(|text| text.starts_with(field)), "{message}");
+        }
     }
+    let unreadable = shop.get("/channels/%ff").await;
+    let request = unreadable.header("x-request-id");
+    assert_eq!(unreadable.json()["meta"]["requestId"], request, "{}", unreadable.text);
+    assert!(!request.is_empty());
+    let timely = app.http.get(format!("{}/v1/channels/%ff", app.base)).header("x-api-key", shop.token.token());
+    let timely = Answer::of(timely).await;
+    assert_eq!(timely.json()["error"]["status"], timely.status.as_u16(), "{}", timely.text);
 }
 
 #[tokio::test]
@@ -131,6 +143,11 @@ async fn what_cannot_be_made_is_named() {
             "config.allowedOrigins",
         ),
         (
+            json!({ "name": "x", "type": "webchat", "config": { "allowedOrigins": ["https://a.b"], "theme": { "bogus": 1 } } }),
+            "VALIDATION_ERROR",
+            "config.theme",
+        ),
+        (
             json!({ "name": "x", "type": "telegram", "config": { "botToken": "1:a", "connector": "magic" } }),
             "VALIDATION_ERROR",
             "config.connector",
@@ -138,6 +155,7 @@ async fn what_cannot_be_made_is_named() {
     ] {
         let refused = shop.post("/channels", body.clone()).await;
         assert_eq!(word(&refused, 400), code, "{body}");
+        assert!(!refused.text.contains("bogus must"), "what does not exist is nothing: {}", refused.text);
         assert_eq!(refused.json()["error"]["details"][0]["field"], field, "{body}");
     }
     let unknown_bot = json!({

@@ -136,7 +136,12 @@ async fn a_token_connects_what_has_no_code() {
     assert_eq!(word(&refused, 422), "CHANNEL_ERROR");
     assert_eq!(refused.json()["error"]["status"], 422);
     assert!(!refused.text.contains("bot-secret"), "{}", refused.text);
-    assert_eq!(get(&shop, &format!("/channels/{id}")).await.expect(200)["status"], "disconnected");
+    let status = async || get(&shop, &format!("/channels/{id}")).await.expect(200)["status"].clone();
+    assert_eq!(status().await, "error");
+    let failed = get(&shop, "/channels?status=error").await.expect(200)["data"].clone();
+    assert_eq!((failed.as_array().map(Vec::len), &failed[0]["id"]), (Some(1), &json!(id)));
+    post(&shop, &format!("/channels/{id}/disconnect"), json!(null)).await.expect(200);
+    assert_eq!(status().await, "disconnected", "nobody wants it connected any more");
     let connected = post(&shop, &connect, json!({ "token": "9:bot-secret" })).await.expect(200);
     assert_eq!((&connected["status"], &connected["username"]), (&json!("connected"), &json!("sandbox_9_bot")));
     let sms = channel(&shop, "sms").await;
@@ -145,6 +150,30 @@ async fn a_token_connects_what_has_no_code() {
     let config = settings().into_iter().find(|(network, _)| *network == "sms").expect("settings").1;
     let connected = post(&shop, &format!("/channels/{sms}/connect"), json!({ "config": config })).await.expect(200);
     assert_eq!((&connected["status"], &connected["phone_number"]), (&json!("connected"), &json!("+15551234567")));
+}
+
+#[tokio::test]
+async fn settings_that_do_not_work_replace_none_that_do() {
+    let app = TestApp::start().await;
+    let shop = Shop::open(&app).await;
+    let id = channel(&shop, "telegram").await;
+    let connect = async |token: &str| post(&shop, &format!("/channels/{id}/connect"), json!({ "token": token })).await;
+    connect("9:first").await.expect(200);
+    let before = shop.attributes(&id).await;
+    for (token, status) in [("9:x_401", 422), ("9:x_423", 409), ("9:x_503", 503)] {
+        let refused = connect(token).await;
+        assert_eq!(word(&refused, status), "CHANNEL_ERROR", "{token}");
+        assert!(!refused.text.contains(token), "{}", refused.text);
+        let after = shop.attributes(&id).await;
+        assert_eq!((&after["status"], &after["health"]), (&before["status"], &before["health"]), "{token}");
+        assert_eq!(after["updatedAt"], before["updatedAt"], "nothing was stored");
+    }
+    let tested = shop.post(&format!("/channels/{id}/test"), json!(null)).await.expect(200);
+    assert_eq!(tested["data"]["success"], true, "it works as before: {tested}");
+    let doubtful = connect("9:second_403").await.expect(200);
+    assert_eq!(doubtful["status"], "error", "let in, and not to everything");
+    assert_eq!(connect("9:third").await.expect(200)["status"], "connected");
+    assert_eq!(shop.attributes(&id).await["health"]["status"], "healthy");
 }
 
 #[tokio::test]
@@ -184,12 +213,16 @@ async fn widgets_look_as_they_are_told() {
     let token = get(&shop, &format!("/channels/{id}")).await.expect(200)["widget_token"].clone();
     assert!(embed.as_str().is_some_and(|code| code.contains(token.as_str().expect("a token"))), "{embed}");
     let usual = json!({
-        "primary_color": null, "position": "bottom-right", "title": null, "subtitle": null, "welcome_message": null,
+        "allowed_origins": [], "primary_color": null, "position": "bottom-right", "title": null, "subtitle": null, "welcome_message": null,
         "avatar_url": null, "show_branding": true, "embed_code": null,
     });
     assert_eq!(shown, usual);
+    let connect = format!("/channels/{id}/connect");
+    let nowhere = post(&shop, &connect, json!({})).await;
+    assert_eq!(word(&nowhere, 400), "VALIDATION_ERROR");
+    assert!(nowhere.text.contains("allowed_origins"), "it says where to set them: {}", nowhere.text);
     let mut wanted = json!({
-        "primary_color": "#0066cc", "position": "bottom-left", "title": "Chat", "subtitle": "with us",
+        "allowed_origins": ["https://www.example.com"], "primary_color": "#0066cc", "position": "bottom-left", "title": "Chat", "subtitle": "with us",
         "welcome_message": "Hi!", "avatar_url": "https://example.com/a.png", "show_branding": false,
     });
     let set = call(&shop, Method::PUT, &path, wanted.clone()).await.expect(200);
@@ -197,9 +230,16 @@ async fn widgets_look_as_they_are_told() {
     assert_eq!(set, wanted);
     let changed = call(&shop, Method::PUT, &path, json!({ "title": "Help" })).await.expect(200);
     assert_eq!((&changed["title"], &changed["subtitle"]), (&json!("Help"), &json!("with us")));
-    for (field, value) in [("primary_color", "blue"), ("position", "top"), ("avatar_url", "http://x")] {
+    assert_eq!(post(&shop, &connect, json!({})).await.expect(200)["status"], "connected");
+    for (field, value) in [
+        ("primary_color", json!("blue")),
+        ("position", json!("top")),
+        ("avatar_url", json!("http://x")),
+        ("allowed_origins", json!(["*"])),
+        ("allowed_origins", json!([])),
+    ] {
         let mut change = json!({});
-        change[field] = json!(value);
+        change[field] = value;
         let refused = call(&shop, Method::PUT, &path, change).await;
         assert_eq!(word(&refused, 400), "VALIDATION_ERROR");
         assert!(
@@ -258,6 +298,7 @@ async fn conversations_that_cannot_begin_cost_nothing() {
     let off = channel(&shop, "telegram").await;
     let refused = post(&shop, &format!("/channels/{off}/conversation"), json!({ "to": "1", "message": "x" })).await;
     assert_eq!(word(&refused, 409), "CONFLICT", "it is not connected");
+    assert_eq!(refused.json()["error"]["message"], "the telegram account of the channel is not connected");
     let sms = settings().into_iter().find(|(network, _)| *network == "sms").expect("settings").1;
     let id = shop.active("sms", sms).await;
     let begin = format!("/channels/{id}/conversation");

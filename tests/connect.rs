@@ -211,6 +211,7 @@ async fn instagram_says_no_in_its_ways() {
     ] {
         let wrong = refused(&post(&shop, "/instagram/connect", body).await, 422, "invalid_request");
         assert!(wrong["errors"][field][0].is_string(), "{wrong}");
+        assert!(text(&wrong, "message").starts_with(&format!("{field}: ")), "{wrong}");
     }
     assert_eq!(get(&shop, "/instagram/status").await["completed"], true, "what cannot be done changes nothing");
 }
@@ -329,8 +330,10 @@ async fn what_is_linked_elsewhere_is_shown_here() {
     refused(&post(&shop, "/whatsapp/connect", json!(null)).await, 409, "already_connected");
     let refreshed = post(&shop, "/whatsapp/refresh", json!(null)).await.expect(200);
     assert_eq!(refreshed["data"]["is_connected"], true);
-    // Replaced, it is a channel of its own: the old one keeps its conversations.
-    let forced = post(&shop, "/whatsapp/connect", json!({ "force": true })).await.expect(200)["data"].clone();
+    refused(&post(&shop, "/whatsapp/disconnect", json!(null)).await, 404, "channel_not_found");
+    // Replaced by its name, it is a channel of its own: the old one keeps its conversations.
+    let named = json!({ "force": true, "account_id": shown["account_id"] });
+    let forced = post(&shop, "/whatsapp/connect", named).await.expect(200)["data"].clone();
     shop.partner.scan(text(&forced, "qr_code"), "+15550004444").await.expect(200);
     let replaced = get(&shop, "/whatsapp/status").await;
     assert_ne!(replaced["id"], shown["id"]);
@@ -338,6 +341,52 @@ async fn what_is_linked_elsewhere_is_shown_here() {
     // What is made here is a channel like all others.
     let list = shop.get("/channels?status=active").await.expect(200);
     assert_eq!(list["data"].as_array().expect("channels").len(), 1, "{list}");
+}
+
+#[tokio::test]
+async fn what_is_asked_again_leaves_other_channels_alone() {
+    let app = TestApp::start().await;
+    let shop = Shop::open(&app).await;
+    let mut others = Vec::new();
+    for token in ["1:a", "2:b"] {
+        others.push(shop.active("telegram", json!({ "botToken": token })).await);
+    }
+    let active = async || {
+        let list = shop.get("/channels?type=telegram&status=active").await.expect(200)["data"].clone();
+        list.as_array().expect("channels").iter().map(|one| text(one, "id").to_owned()).collect::<Vec<_>>()
+    };
+    let disconnect = async |query: &str| post(&shop, &format!("/telegram/disconnect{query}"), json!(null)).await;
+    let missing = refused(&disconnect("").await, 404, "channel_not_found");
+    assert!(text(&missing, "message").contains("account_id"), "{missing}");
+    let taken = refused(&post(&shop, "/telegram/connect", json!(null)).await, 409, "already_connected");
+    assert!(text(&taken, "message").contains("not connected here"), "{taken}");
+    let wrong = json!({ "account_id": get(&shop, "/telegram/status").await["account_id"] });
+    let wrong = refused(&post(&shop, "/telegram/connect", wrong).await, 422, "invalid_request");
+    assert!(wrong["errors"]["account_id"][0].is_string(), "{wrong}");
+    // Beside them, and given up while it waits for a phone: once.
+    let begun = post(&shop, "/telegram/connect", json!({ "force": true })).await.expect(200)["data"].clone();
+    assert_eq!(active().await, others);
+    assert_eq!(disconnect("").await.status.as_u16(), 204);
+    refused(&disconnect("").await, 404, "channel_not_found");
+    let gone = format!("/telegram/status?account_id={}", text(&begun, "account_id"));
+    refused(&call(&shop, Method::GET, &gone, json!(null)).await, 404, "channel_not_found");
+    // The same once it is connected.
+    let begun = post(&shop, "/telegram/connect", json!({ "force": true })).await.expect(200)["data"].clone();
+    shop.partner.scan(text(&begun, "qr_code"), "+15550001111").await.expect(200);
+    assert_eq!(get(&shop, "/telegram/status").await["username"], "+15550001111");
+    post(&shop, "/telegram/connect", json!({ "force": true })).await.expect(200);
+    assert_eq!(active().await, others, "only its own is disconnected");
+    assert_eq!(disconnect("").await.status.as_u16(), 204);
+    refused(&disconnect("").await, 404, "channel_not_found");
+    assert_eq!(active().await, others);
+    let named = format!("?account_id=tg_{}", others[0].trim_start_matches("ch_").replace('-', ""));
+    assert_eq!(disconnect(&named).await.status.as_u16(), 204);
+    refused(&disconnect(&named).await, 404, "channel_not_found");
+    assert_eq!(active().await, others[1..], "another goes by its name");
+    let stranger = Shop::of(&app, app.partner("stranger").await, "Other", 2).await;
+    let theirs = json!({ "force": true, "account_id": get(&shop, "/telegram/status").await["account_id"] });
+    refused(&post(&stranger, "/telegram/connect", theirs).await, 404, "channel_not_found");
+    assert_eq!(active().await, others[1..]);
 }
 
 #[tokio::test]
@@ -375,7 +424,10 @@ async fn a_channel_that_is_switched_off_is_not_connected() {
     assert_eq!(shown().await, (json!(true), json!(true), json!("OK")));
     shop.post(&format!("{channel}/deactivate"), json!({})).await.expect(200);
     assert_eq!(shown().await, (json!(false), json!(false), json!("STOPPED")));
-    refused(&post(&shop, "/whatsapp/connect", json!(null)).await, 409, "already_connected");
+    let taken = refused(&post(&shop, "/whatsapp/connect", json!(null)).await, 409, "already_connected");
+    let id = channel.trim_start_matches("/channels/ch_");
+    let how = format!("switched off: activate channel {id} over the Channels API");
+    assert!(text(&taken, "message").contains(&how), "{taken}");
     shop.post(&format!("{channel}/activate"), json!({})).await.expect(200);
     assert_eq!(shown().await, (json!(true), json!(true), json!("OK")));
 }
@@ -389,7 +441,8 @@ async fn errors_are_told_in_the_same_way() {
     refused(&anonymous, 401, "missing_credentials");
     refused(&Answer::of(app.http.get(&url).header("X-Api-Key", "qm_x")).await, 401, "invalid_token");
     refused(&Answer::of(app.http.get(&url).bearer_auth("qm_x")).await, 401, "invalid_token");
-    refused(&Answer::of(app.http.get(&url).bearer_auth(shop.token.token())).await, 404, "channel_not_found");
+    let none = refused(&Answer::of(app.http.get(&url).bearer_auth(shop.token.token())).await, 404, "channel_not_found");
+    assert_eq!(none["message"], "no whatsapp channel is connected");
     refused(&call(&shop, Method::GET, "/sms/status", json!(null)).await, 404, "route_not_found");
     refused(&call(&shop, Method::GET, "/whatsapp/connect", json!(null)).await, 405, "method_not_allowed");
     refused(&call(&shop, Method::GET, "/whatsapp/status?account_id=wa_x", json!(null)).await, 404, "channel_not_found");

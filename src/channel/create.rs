@@ -221,8 +221,11 @@ async fn connector_for(
         };
     }
     let chosen = app.connectors.choose(app, tx, partner, network).await?;
-    let usable = chosen.filter(|kind| config.useless_with(network, *kind).is_none());
-    usable.ok_or(Error::NoConnector(network))
+    let connector = chosen.ok_or(Error::NoConnector(network))?;
+    match config.useless_with(network, connector) {
+        None => Ok(connector),
+        Some(setting) => Err(Error::UselessSetting { connector, network, setting }),
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@
 use entity::{
     channel::{ConnectorKind, Model, State},
     channel_settings::{self, Health},
-    id::AttemptId,
+    id::{AttemptId, ChannelId, WorkspaceId},
     timestamp::Timestamp,
 };
 use sea_orm::DatabaseTransaction;
@@ -22,12 +22,14 @@ use crate::{
     app::App,
     channel::{
         named::{self, Named},
+        show::{self, Shown},
         store::{self, settings},
         test, update,
     },
     connector::Observation,
     db,
     error::{Error, Result},
+    signal::Signal,
     webhook::hook::{HookEvent, tell},
     workspace as workspaces,
 };
@@ -114,6 +116,18 @@ pub async fn probe(app: &App) -> Result<u64> {
     Ok(looked_at)
 }
 
+/// Tests a channel of which something is new, and notes what that finds; the channel as it is then.
+///
+/// # Errors
+/// `channel_not_found`.
+pub(super) async fn look_now(app: &App, workspace_id: WorkspaceId, id: ChannelId) -> Result<Shown> {
+    let named = Named::Id(id);
+    let channel = named::find(app.db.reader(), workspace_id, &named).await?;
+    probe_one(app, &channel).await?;
+    app.signals.publish(Signal::Event);
+    show::get(app, workspace_id, &named).await
+}
+
 async fn probe_one(app: &App, channel: &Model) -> Result<()> {
     let workspace = workspaces::by_id(app.db.reader(), channel.workspace_id).await?;
     let Some(workspace) = workspace else { return Ok(()) };
@@ -127,7 +141,9 @@ async fn probe_one(app: &App, channel: &Model) -> Result<()> {
     db::retried(|| keep_once(app, channel, &seen)).await
 }
 
-/// Writes down what was seen of a channel, and tells if that is news; not if it has been connected or disconnected since.
+/// Writes down what was seen of a channel, not if it has been connected or disconnected since; and tells if that is news of
+/// one that is connected: whoever has yet to scan a code, or to connect it at all, hears of no error. What is found first
+/// after its settings were changed is news.
 pub(super) async fn keep_once(app: &App, looked_at: &Model, seen: &Seen) -> Result<()> {
     db::write(&app.db, "channel.health", async |tx| {
         let workspace = workspaces::lock(tx, looked_at.workspace_id).await?;
@@ -140,12 +156,16 @@ pub(super) async fn keep_once(app: &App, looked_at: &Model, seen: &Seen) -> Resu
         };
         let mut row = update::row_of(app, tx, &channel).await?;
         let before = row.health;
+        let is_news = before != seen.health || row.checked_at.is_none();
         (row.health, row.checked_at) = (seen.health, Some(seen.at));
         if seen.health == Health::Healthy {
             row.worked_at = row.checked_at;
         }
         settings::save(tx, &row).await?;
-        if before == seen.health { Ok(()) } else { tell_change(app, tx, &channel, &row, before, &seen.reasons).await }
+        if !is_news || channel.state != State::Connected {
+            return Ok(());
+        }
+        tell_change(app, tx, &channel, &row, before, &seen.reasons).await
     })
     .await
 }
@@ -163,7 +183,7 @@ async fn tell_change(
         let why = json!({ "health": row.health, "failed": reasons });
         return tell::channel(app, tx, HookEvent::Error, channel, why).await;
     }
-    if fails(before) && channel.state == State::Connected {
+    if fails(before) {
         return tell::channel(app, tx, HookEvent::Connected, channel, json!({ "recovered": true })).await;
     }
     Ok(())

@@ -290,7 +290,7 @@ pub(super) fn target_of(
         partner_id: workspace.partner_id.clone(),
         network: channel.network,
         config,
-        callback_url: callback::address(app, channel.connector, channel.id, channel.session, None),
+        callback_url: callback::address(app, channel.connector, channel.id, channel.session),
     };
     (target, channel.connector)
 }

@@ -30,6 +30,7 @@ pub mod link;
 pub mod list;
 pub mod named;
 pub(crate) mod reconnect;
+pub mod renew;
 mod sealed;
 pub mod show;
 pub mod slot;

@@ -38,7 +38,7 @@ use crate::{
 pub enum Status {
     /// It sends and receives.
     Active,
-    /// It is switched off.
+    /// It is switched off, and nobody has tried to connect it since.
     Inactive,
     /// Its connection is lost, does not work as it should, or could not be made when it was last tried.
     Error,
@@ -50,11 +50,14 @@ impl Status {
     /// As the table of states in `contracts/channels.md` 1.2 has it.
     fn of(channel: &Model, health: Health, is_connecting: bool, has_failed: bool) -> Self {
         match channel.state {
-            _ if channel.deactivated || channel.suspended => Self::Inactive,
+            _ if channel.suspended => Self::Inactive,
+            // It is switched on once it is connected, so a try that failed left it off.
+            State::Disconnected if has_failed && !is_connecting => Self::Error,
+            _ if channel.deactivated => Self::Inactive,
             State::Connected if matches!(health, Health::Degraded | Health::Unhealthy) => Self::Error,
             State::Connected => Self::Active,
             State::Disconnected if is_connecting => Self::Pending,
-            State::Disconnected if has_failed || channel.was_connected() => Self::Error,
+            State::Disconnected if channel.was_connected() => Self::Error,
             State::Disconnected => Self::Pending,
         }
     }
@@ -82,9 +85,6 @@ pub struct Shown {
     /// Whether another workspace of the partner has the same account connected.
     #[serde(default)]
     pub is_duplicate: bool,
-    /// Its session at the connector.
-    #[serde(default)]
-    pub session: Option<AttemptId>,
     /// The key at whose address its provider calls back, where it does so for all accounts of one.
     #[serde(default)]
     pub callback_key: Option<CredentialId>,
@@ -224,7 +224,8 @@ pub(super) fn name_of(channel: &Model, settings: Option<&channel_settings::Model
 fn health_of(channel: &Model, settings: Option<&channel_settings::Model>) -> Health {
     let known = settings.map_or(Health::Unknown, |row| row.health);
     match channel.state {
-        State::Connected if known == Health::Unknown => Health::Healthy,
+        // A page has seen the account of one that it linked.
+        State::Connected if known == Health::Unknown && !channel.standalone => Health::Healthy,
         State::Disconnected if channel.was_connected() => Health::Unhealthy,
         _ => known,
     }
@@ -268,7 +269,6 @@ impl Around {
             created_at: channel.created_at,
             updated_at: settings.map_or(channel.updated_at, |row| row.updated_at.max(channel.updated_at)),
             id: channel.id,
-            session: Some(channel.session),
             callback_key: self.callback_keys.get(&channel.session).copied(),
             account_id: id,
             network: channel.network,

@@ -12,7 +12,7 @@ use crate::{
     audit,
     caller::{Origin, WorkspaceCaller},
     channel::{
-        disconnect,
+        disconnect, health,
         link::{self, Linked},
         named::{self, Named},
         show::{self, Shown},
@@ -38,8 +38,9 @@ pub struct Deactivate {
     pub closes_conversations: bool,
 }
 
-/// Switches a channel on. One that is not connected is connected first, with what its settings say; where a phone has
-/// to scan a code, it is on and pending until one has.
+/// Switches a channel on. One that is not connected is connected first, with what its settings say, and then tested,
+/// unless its provider keeps a session that is looked at anyway: signing in proves less than a test does. Where a phone
+/// has to scan a code, it is on and pending until one has.
 ///
 /// # Errors
 /// `channel_not_found`; `invalid_request` naming a setting that is missing; `auth_invalid` if the network does not accept
@@ -48,14 +49,19 @@ pub struct Deactivate {
 /// account; `provider_unavailable`.
 pub async fn activate(app: &App, caller: &WorkspaceCaller, origin: &Origin, named: &Named) -> Result<Shown> {
     let channel = named::find(app.db.reader(), caller.workspace.id, named).await?;
+    let mut has_signed_in = false;
     if channel.state != State::Connected {
         match link::connect(app, caller, origin, named).await? {
-            Linked::Connected | Linked::Waiting | Linked::Asking(_) => {}
+            Linked::Connected => has_signed_in = true,
+            Linked::Waiting | Linked::Asking(_) => {}
             other => return Err(other.into_error()),
         }
     }
     let shown = db::retried(|| set_once(app, caller, origin, named, None)).await?;
     app.signals.publish(Signal::Work);
+    if has_signed_in && !app.connectors.keeps_sessions(channel.connector) {
+        return health::look_now(app, caller.workspace.id, shown.id).await;
+    }
     Ok(shown)
 }
 
@@ -130,6 +136,8 @@ async fn set_once(
         row.updated_at = now;
         if off.is_some() {
             link::give_up_in(app, tx, &channel, &mut row).await?;
+            // What is switched off is no failure any more.
+            row.link_failure = None;
         }
         settings::save(tx, &row).await?;
         if off.is_some_and(|off| off.closes_conversations) {

@@ -6,15 +6,19 @@ use crate::{
     app::App,
     caller::WorkspaceCaller,
     channel::{
+        config::Config,
         health::{self, Seen},
         link,
         named::{self, Named},
         sealed,
         store::settings,
     },
-    connector::target::{Check, Verdict},
+    connector::{
+        refusal::Class,
+        target::{Check, Verdict},
+    },
     db,
-    error::Result,
+    error::{Error, Result},
 };
 
 /// What a test found.
@@ -32,6 +36,17 @@ impl Tested {
     #[must_use]
     pub fn is_success(&self) -> bool {
         self.checks.iter().all(|check| check.verdict != Verdict::Failed)
+    }
+
+    /// The error for whoever wanted the channel connected with what was tested. A channel whose first part fails is not
+    /// let in.
+    pub(super) fn refusal(&self) -> Option<Error> {
+        let first = self.checks.first().filter(|check| check.verdict == Verdict::Failed)?;
+        Some(match first.class {
+            Some(Class::ProviderUnavailable) => Error::ProviderUnavailable,
+            Some(Class::AccountRestricted) => Error::AccountRestricted("the network has banned the account"),
+            _ => Error::AuthInvalid(first.message.clone()),
+        })
     }
 
     /// What that says of the channel.
@@ -58,17 +73,32 @@ impl Tested {
 pub async fn test(app: &App, caller: &WorkspaceCaller, named: &Named) -> Result<Tested> {
     let channel = named::find(app.db.reader(), caller.workspace.id, named).await?;
     let tested = look(app, &caller.workspace, &channel).await?;
-    let seen = tested.seen();
-    db::retried(|| health::keep_once(app, &channel, &seen)).await?;
+    keep(app, &channel, &tested).await?;
     Ok(tested)
+}
+
+/// Writes down what a test found.
+pub(super) async fn keep(app: &App, channel: &Model, tested: &Tested) -> Result<()> {
+    let seen = tested.seen();
+    db::retried(|| health::keep_once(app, channel, &seen)).await
 }
 
 /// Tests a channel and leaves its health as it is.
 pub(super) async fn look(app: &App, workspace: &workspace::Model, channel: &Model) -> Result<Tested> {
     let config = match settings::find(app.db.reader(), workspace.id, channel.account_id).await? {
         Some(row) => sealed::open(app, channel.id, &row)?,
-        None => Default::default(),
+        None => Config::default(),
     };
+    look_with(app, workspace, channel, &config).await
+}
+
+/// The same with settings that it may not have.
+pub(super) async fn look_with(
+    app: &App,
+    workspace: &workspace::Model,
+    channel: &Model,
+    config: &Config,
+) -> Result<Tested> {
     if channel.standalone {
         config.require_fit(channel.network, channel.connector)?;
     }

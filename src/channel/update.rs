@@ -17,7 +17,7 @@ use crate::{
     channel::{
         config::Config,
         create::{self, ChannelName},
-        disconnect,
+        disconnect, health,
         named::{self, Named},
         sealed,
         show::{self, Shown},
@@ -43,12 +43,28 @@ pub struct UpdateChannel {
     pub metadata: Option<Map<String, Value>>,
 }
 
-/// Changes a channel.
+/// Changes a channel. One that is connected and set up otherwise is tested at once, so that nothing is said to work which
+/// nobody has looked at.
 ///
 /// # Errors
 /// `channel_not_found`, `bot_not_found`; `invalid_request` naming the setting; `channel_exists`; `channel_refused` for
 /// another account than the one that is connected.
 pub async fn update(
+    app: &App,
+    caller: &WorkspaceCaller,
+    origin: &Origin,
+    named: &Named,
+    command: &UpdateChannel,
+) -> Result<Shown> {
+    let shown = store(app, caller, origin, named, command).await?;
+    match command.config.is_some() && shown.is_connected && shown.checked_at.is_none() {
+        true => health::look_now(app, caller.workspace.id, shown.id).await,
+        false => Ok(shown),
+    }
+}
+
+/// Changes a channel whose settings somebody else looks at.
+pub(super) async fn store(
     app: &App,
     caller: &WorkspaceCaller,
     origin: &Origin,
@@ -124,29 +140,40 @@ async fn set_up(
     row: &mut channel_settings::Model,
     given: Map<String, Value>,
 ) -> Result<()> {
-    if let Some(connector) = given.get("connector").filter(|wanted| **wanted != channel.connector.to_string()) {
-        return Err(Error::field(
-            "config.connector",
-            format!("is {}; it cannot become {connector}", channel.connector),
-        ));
-    }
     let old = sealed::open(app, channel.id, row)?;
-    let new = old.changed(channel.network, given)?;
-    require_same_way(channel, &old, &new)?;
+    let new = changed_config(channel, &old, given)?;
     if new == old {
         return Ok(());
-    }
-    // What was of no use before may stay.
-    if old.useless_with(channel.network, channel.connector).is_none() {
-        new.require_use(channel.network, channel.connector)?;
     }
     if new.identity(channel.network) != old.identity(channel.network) {
         disconnect::let_go(app, tx, channel, DisconnectReason::NewLink).await?;
     }
     create::require_new(tx, workspace, new.identity(channel.network).as_deref(), Some(channel.account_id)).await?;
     sealed::put(app, channel, row, &new)?;
-    (row.health, row.checked_at) = (Health::Unknown, None);
+    row.checked_at = None;
+    // One that does not work is not said to work, or to be unknown, before somebody has looked.
+    let is_known_to_fail = matches!(row.health, Health::Degraded | Health::Unhealthy);
+    if channel.state == State::Disconnected || !is_known_to_fail {
+        row.health = Health::Unknown;
+    }
     Ok(())
+}
+
+/// The settings of a channel changed by what is given, if it may have those.
+pub(super) fn changed_config(channel: &Model, old: &Config, given: Map<String, Value>) -> Result<Config> {
+    if let Some(connector) = given.get("connector").filter(|wanted| **wanted != channel.connector.to_string()) {
+        return Err(Error::field(
+            "config.connector",
+            format!("is {}; it cannot become {connector}", channel.connector),
+        ));
+    }
+    let new = old.changed(channel.network, given)?;
+    require_same_way(channel, old, &new)?;
+    // What was of no use before may stay.
+    if new != *old && old.useless_with(channel.network, channel.connector).is_none() {
+        new.require_use(channel.network, channel.connector)?;
+    }
+    Ok(new)
 }
 
 /// A connected channel keeps its account.

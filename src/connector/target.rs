@@ -9,7 +9,7 @@ use entity::{
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use crate::connector::{Account, Observation, Qr, checkpoint::Asked};
+use crate::connector::{Account, Observation, Qr, checkpoint::Asked, refusal::Class};
 
 /// A channel with its settings, the secret ones among them; so it has no `Debug`.
 pub struct Target {
@@ -118,13 +118,15 @@ pub struct Check {
     pub latency_ms: u64,
     /// More about it, without anything secret.
     pub details: Option<Value>,
+    /// What kind of refusal it was, where it failed and that is known.
+    pub class: Option<Class>,
 }
 
 impl Check {
     /// A part that is as it should be.
     #[must_use]
     pub fn passed(name: &'static str, message: impl Into<String>) -> Self {
-        Self { name, verdict: Verdict::Passed, message: message.into(), latency_ms: 0, details: None }
+        Self { name, verdict: Verdict::Passed, message: message.into(), latency_ms: 0, details: None, class: None }
     }
 
     /// A part that is not.
@@ -143,6 +145,12 @@ impl Check {
     #[must_use]
     pub fn after(self, latency_ms: u64) -> Self {
         Self { latency_ms, ..self }
+    }
+
+    /// Because of a refusal of this kind.
+    #[must_use]
+    pub fn because(self, class: Class) -> Self {
+        Self { class: Some(class), ..self }
     }
 
     /// With more about it.

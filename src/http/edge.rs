@@ -11,7 +11,10 @@ use poem::{
 };
 use tracing::Instrument;
 
-use crate::{app::App, http::allow::Addresses};
+use crate::{
+    app::App,
+    http::{allow::Addresses, channels_api},
+};
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_ID_CHARS: usize = 64;
@@ -51,10 +54,11 @@ where
         false => tracing::Span::none(),
     };
     request.extensions_mut().insert(RequestId(Arc::clone(&id)));
+    let spoken = channels_api::spoken(&original_path, &request);
     let watch = app.clock.stopwatch();
     let mut response = match Box::pin(endpoint.call(request)).instrument(span.clone()).await {
         Ok(response) => response.into_response(),
-        Err(error) => span.in_scope(|| super::fail(&original_path, error)),
+        Err(error) => span.in_scope(|| super::fail(&original_path, spoken, &id, error)),
     };
     addresses.complete(&original_path, &mut response);
     let status = response.status().as_u16();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use poem::{Endpoint, EndpointExt, Response, Route, get};
 
-use crate::app::App;
+use crate::{app::App, http::agents_api::dialect::Spoken};
 
 mod agents_api;
 mod allow;
@@ -47,15 +47,19 @@ mod workspace_api;
 pub use openapi::documents;
 pub use server::{ServeError, Server};
 
+fn is_under(base: &str, path: &str) -> bool {
+    path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// Renders what failed before its surface was reached, in that surface's dialect.
-fn fail(path: &str, error: poem::Error) -> Response {
-    let is_under = |base: &str| path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    if is_under(partner_api::BASE) {
+fn fail(path: &str, spoken: Option<Spoken>, request_id: &str, error: poem::Error) -> Response {
+    let is_under = |base: &str| is_under(base, path);
+    if let Some(spoken) = spoken {
+        channels_api::fail(error, spoken, request_id)
+    } else if is_under(partner_api::BASE) {
         partner_api::fail(error)
     } else if is_under(workspace_api::BASE) {
         workspace_api::fail(error)
-    } else if is_under(channels_api::BASE) {
-        channels_api::fail(error)
     } else if is_under(connect_api::BASE) {
         connect_api::fail(error)
     } else if is_under(operator_api::BASE) {

@@ -82,21 +82,25 @@ async fn bad_settings_are_named() {
     let token = stage.sender.token.token();
     let http = || json!({ "endpoint": "https://1.1.1.1/" });
     for (field, body) in [
-        ("kind", json!({ "name": "x", "config": http() })),
-        ("kind", json!({ "name": "x", "type": "magic", "config": http() })),
+        ("type", json!({ "name": "x", "config": http() })),
+        ("type", json!({ "name": "x", "type": "magic", "config": http() })),
         ("name", json!({ "type": "http", "config": http() })),
-        ("endpoint", json!({ "name": "x", "type": "http" })),
-        ("endpoint", json!({ "name": "x", "type": "http", "config": { "endpoint": "ftp://x" } })),
-        ("baseUrl", json!({ "name": "x", "type": "openai", "config": { "model": "m" } })),
-        ("model", json!({ "name": "x", "type": "openai", "config": { "baseUrl": "https://1.1.1.1" } })),
-        ("model", json!({ "name": "x", "type": "http", "config": { "endpoint": "https://1.1.1.1/", "model": "m" } })),
-        ("signingSecret", json!({ "name": "x", "type": "http", "config": { "signingSecret": "secret" } })),
-        ("timeoutMs", json!({ "name": "x", "type": "http", "config": { "timeoutMs": 1 } })),
+        ("config.endpoint", json!({ "name": "x", "type": "http" })),
+        ("config.endpoint", json!({ "name": "x", "type": "http", "config": { "endpoint": "ftp://x" } })),
+        ("config.baseUrl", json!({ "name": "x", "type": "openai", "config": { "model": "m" } })),
+        ("config.model", json!({ "name": "x", "type": "openai", "config": { "baseUrl": "https://1.1.1.1" } })),
+        (
+            "config.model",
+            json!({ "name": "x", "type": "http", "config": { "endpoint": "https://1.1.1.1/", "model": "m" } }),
+        ),
+        ("config.signingSecret", json!({ "name": "x", "type": "http", "config": { "signingSecret": "secret" } })),
+        ("config.timeoutMs", json!({ "name": "x", "type": "http", "config": { "timeoutMs": 1 } })),
         ("config.timeoutMs", json!({ "name": "x", "type": "http", "config": { "timeoutMs": "long" } })),
     ] {
         let refused = linktor(&app, token, Method::POST, "/agents", body).await.expect(400);
         assert_eq!(refused["error"]["code"], "VALIDATION_ERROR");
         assert_eq!(refused["error"]["details"][0]["field"], field, "{refused}");
+        assert!(refused["error"]["message"].as_str().is_some_and(|text| text.starts_with(field)), "{refused}");
         app.clock.advance(std::time::Duration::from_secs(1));
     }
     let made = stage.http_bot().await;

@@ -147,7 +147,6 @@ async fn what_a_test_or_a_probe_finds_is_told_once() {
     assert_eq!(health::probe(&app.app).await.expect("a probe"), 0, "it has just been looked at");
     for token in ["1:b_404", "1:b_403"] {
         shop.linktor(Method::PATCH, &path, json!({ "config": { "botToken": token } })).await.expect(200);
-        assert_eq!(probe().await, 1);
         let received = heard(&shop, &receiver).await;
         let data = data_of(&received, "channel.error");
         let part = if token.ends_with("404") { "webhook" } else { "permissions" };
@@ -158,6 +157,37 @@ async fn what_a_test_or_a_probe_finds_is_told_once() {
         assert!(heard(&shop, &receiver).await.is_empty(), "one event for each change");
     }
     assert_eq!(shop.attributes(&channel).await["status"], "error", "it is in doubt");
+    shop.linktor(Method::PATCH, &path, json!({ "config": { "botToken": "1:c" } })).await.expect(200);
+    assert_eq!(data_of(&heard(&shop, &receiver).await, "channel.connected")["recovered"], true);
+}
+
+#[tokio::test]
+async fn what_is_not_connected_yet_is_no_error() {
+    let app = start().await;
+    let shop = Shop::open(&app).await;
+    let receiver = Receiver::start().await;
+    hook(&shop, &receiver, json!(["channel.error", "channel.connected"])).await;
+    let scanned = shop.channel("whatsapp", json!({})).await;
+    shop.post(&format!("/channels/{scanned}/activate"), json!(null)).await.expect(200);
+    let keys = shop.channel("telegram", json!({ "botToken": "92:x_403" })).await;
+    for (channel, status) in [(&scanned, "pending"), (&keys, "inactive")] {
+        let tested = shop.post(&format!("/channels/{channel}/test"), json!(null)).await.expect(200);
+        assert_eq!(tested["data"]["success"], false);
+        assert_eq!(shop.attributes(channel).await["status"], status);
+    }
+    assert!(heard(&shop, &receiver).await.is_empty(), "nobody has connected either");
+    // Signing in proves less than a test has found.
+    let test = async || shop.post(&format!("/channels/{keys}/test"), json!(null)).await.expect(200);
+    let activated = shop.post(&format!("/channels/{keys}/activate"), json!(null)).await.expect(200);
+    assert_eq!(activated["data"]["attributes"]["status"], "error");
+    let received = heard(&shop, &receiver).await;
+    assert_eq!(names(&received), ["channel.connected", "channel.error"]);
+    assert_eq!(data_of(&received, "channel.error")["failed"], json!(["permissions"]));
+    test().await;
+    shop.post(&format!("/channels/{keys}/activate"), json!(null)).await.expect(200);
+    test().await;
+    assert!(heard(&shop, &receiver).await.is_empty(), "all is as it was");
+    assert_eq!(shop.attributes(&keys).await["health"]["status"], "degraded");
 }
 
 #[tokio::test]

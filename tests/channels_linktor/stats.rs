@@ -46,8 +46,8 @@ async fn what_is_not_counted_yet_is_shown_too() {
     let last = json!({
         "timestamp": "2026-09-10T08:00:00Z", "messagesReceived": 2, "messagesSent": 1, "conversationsStarted": 2,
     });
-    assert_eq!((series.len(), &series[23]), (24, &last));
-    assert_eq!(series[0]["timestamp"], "2026-09-09T09:00:00Z");
+    assert_eq!((series.len(), &series[24]), (25, &last));
+    assert_eq!(series[0]["timestamp"], "2026-09-09T08:00:00Z");
     let figures = json!({
         "messagesReceived24h": 2, "messagesSent24h": 1, "messagesReceivedTotal": 2, "messagesSentTotal": 1,
         "activeConversations": 0, "totalConversations": 2,
@@ -61,6 +61,57 @@ async fn what_is_not_counted_yet_is_shown_too() {
     assert_eq!(read["stats"], figures);
     assert_eq!(read["health"]["lastMessageSent"], "2026-09-10T08:00:30Z");
     assert_eq!(read["health"]["lastMessageReceived"], "2026-09-10T08:00:30Z");
+}
+
+#[tokio::test]
+async fn a_period_ends_now_whatever_its_pieces_are() {
+    let app = TestApp::start().await;
+    let shop = Shop::open(&app).await;
+    let id = shop.active("whatsapp", json!({ "phoneNumberId": "123456789", "accessToken": "t" })).await;
+    let wait = |seconds| app.clock.advance(std::time::Duration::from_secs(seconds));
+    hear(&shop, "+15557770000").await;
+    wait(50 * 60);
+    hear(&shop, "+15557770001").await;
+    wait(10 * 60 + 35);
+    hear(&shop, "+15557770002").await;
+    wait(60);
+    // It is 09:01:35: the first message is older than an hour, and lies in the same hour and day as one that is not.
+    let stats = async |period: &str, granularity: &str| {
+        let path = format!("/channels/{id}/stats?period={period}&granularity={granularity}");
+        let stats = shop.get(&path).await.expect(200)["data"].clone();
+        let points = stats["timeSeries"].as_array().expect("pieces").clone();
+        let sum: i64 = points.iter().map(|one| one["messagesReceived"].as_i64().expect("a number")).sum();
+        assert_eq!(stats["summary"]["messagesReceived"], sum, "{stats}");
+        assert_eq!(stats["summary"]["conversationsStarted"], sum, "{stats}");
+        (sum, points.len(), points[0]["timestamp"].clone())
+    };
+    let look = async || {
+        let mut seen = Vec::new();
+        for granularity in ["minute", "hour", "day"] {
+            seen.push(stats("1h", granularity).await);
+            seen.push(stats("24h", granularity).await);
+        }
+        seen.push(stats("7d", "hour").await);
+        seen.push(stats("30d", "day").await);
+        seen
+    };
+    let expected = [
+        (2, 61, json!("2026-09-10T08:01:00Z")),
+        (3, 1441, json!("2026-09-09T09:01:00Z")),
+        (2, 2, json!("2026-09-10T08:00:00Z")),
+        (3, 25, json!("2026-09-09T09:00:00Z")),
+        (2, 1, json!("2026-09-10T00:00:00Z")),
+        (3, 2, json!("2026-09-09T00:00:00Z")),
+        (3, 169, json!("2026-09-03T09:00:00Z")),
+        (3, 31, json!("2026-08-11T00:00:00Z")),
+    ];
+    assert_eq!(look().await, expected);
+    wait(120);
+    traffic::roll_up(&app.app).await.expect("counted");
+    assert_eq!(stats("1h", "hour").await, (2, 2, json!("2026-09-10T08:00:00Z")), "counted or not");
+    assert_eq!(stats("24h", "day").await, (3, 2, json!("2026-09-09T00:00:00Z")));
+    wait(7 * 24 * 3600);
+    assert_eq!(stats("7d", "day").await.0, 1, "a week ago it was nine");
 }
 
 #[tokio::test]
@@ -81,13 +132,13 @@ async fn pieces_are_minutes_hours_or_days() {
         .enumerate()
         .filter(|(_, count)| *count > 0)
         .collect();
-    assert_eq!(received, [(55, 2), (59, 1)], "{minutes}");
+    assert_eq!(received, [(56, 2), (60, 1)], "{minutes}");
     let days = stats("?period=7d&granularity=day").await.expect(200)["data"].clone();
     assert_eq!(
         (days["timeSeries"].as_array().map(Vec::len), &days["summary"]["messagesReceived"]),
-        (Some(7), &json!(3))
+        (Some(8), &json!(3))
     );
-    assert_eq!(days["timeSeries"][6]["timestamp"], "2026-09-10T00:00:00Z");
+    assert_eq!(days["timeSeries"][7]["timestamp"], "2026-09-10T00:00:00Z");
     for (query, field) in [
         ("?period=30d&granularity=minute", "granularity"),
         ("?period=1y", "period"),

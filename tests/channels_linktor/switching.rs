@@ -28,7 +28,7 @@ async fn credentials_connect_a_channel_when_it_is_activated() {
 }
 
 #[tokio::test]
-async fn credentials_that_are_refused_leave_the_channel_off() {
+async fn credentials_that_are_refused_are_an_error_until_the_channel_is_switched_off() {
     let app = TestApp::start().await;
     let shop = Shop::open(&app).await;
     for (token, status) in [("1:a_401", 422), ("2:a_423", 409), ("3:a_503", 503)] {
@@ -37,12 +37,45 @@ async fn credentials_that_are_refused_leave_the_channel_off() {
         assert_eq!(word(&refused, status), "CHANNEL_ERROR", "{token}");
         assert!(!refused.text.contains(token), "{}", refused.text);
         let read = shop.attributes(&id).await;
-        assert_eq!((&read["status"], &read["health"]["status"]), (&json!("inactive"), &json!("unhealthy")), "{token}");
+        assert_eq!((&read["status"], &read["health"]["status"]), (&json!("error"), &json!("unhealthy")), "{token}");
+        shop.post(&format!("/channels/{id}/deactivate"), json!(null)).await.expect(200);
+        assert_eq!(shop.attributes(&id).await["status"], "inactive", "{token}");
         let mended = json!({ "config": { "botToken": token.split('_').next() } });
         shop.linktor(Method::PATCH, &format!("/channels/{id}"), mended).await.expect(200);
         let activated = shop.post(&format!("/channels/{id}/activate"), json!(null)).await.expect(200);
         assert_eq!(activated["data"]["attributes"]["status"], "active", "{token}");
     }
+}
+
+#[tokio::test]
+async fn a_channel_that_is_set_up_otherwise_is_looked_at() {
+    let app = TestApp::start().await;
+    let shop = Shop::open(&app).await;
+    let id = shop.active("telegram", json!({ "botToken": "1:a" })).await;
+    let path = format!("/channels/{id}");
+    let change = async |config: Value| {
+        app.clock.advance(std::time::Duration::from_secs(1));
+        let changed = shop.linktor(Method::PATCH, &path, json!({ "config": config })).await.expect(200);
+        let attributes = changed["data"]["attributes"].clone();
+        assert_eq!(attributes["health"], shop.attributes(&id).await["health"]);
+        attributes
+    };
+    let wrong = change(json!({ "botToken": "1:b_401" })).await;
+    assert_eq!((&wrong["status"], &wrong["health"]["status"]), (&json!("error"), &json!("unhealthy")));
+    assert_eq!(wrong["health"]["lastChecked"], "2026-09-10T08:00:01Z");
+    let activated = shop.post(&format!("{path}/activate"), json!(null)).await.expect(200);
+    assert_eq!(activated["data"]["attributes"]["status"], "error", "it is on, and does not work");
+    let partly = change(json!({ "botToken": "1:c_404" })).await;
+    assert_eq!((&partly["status"], &partly["health"]["status"]), (&json!("error"), &json!("degraded")));
+    let right = change(json!({ "botToken": "1:d" })).await;
+    assert_eq!((&right["status"], &right["health"]["status"]), (&json!("active"), &json!("healthy")));
+    let same = change(json!({ "botToken": "1:d" })).await;
+    assert_eq!(same["health"]["lastChecked"], right["health"]["lastChecked"], "nothing has changed");
+    let chat = shop.web_chat(json!({})).await;
+    shop.post(&format!("/channels/{}/activate", chat.id), json!(null)).await.expect(200);
+    let theme = json!({ "config": { "theme": { "title": "Chat" } } });
+    let changed = shop.linktor(Method::PATCH, &format!("/channels/{}", chat.id), theme).await.expect(200);
+    assert_eq!(changed["data"]["attributes"]["health"]["status"], "healthy");
 }
 
 #[tokio::test]

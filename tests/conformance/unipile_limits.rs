@@ -49,7 +49,10 @@ async fn settings_that_it_cannot_use_are_refused() {
         ("instagram", json!({ "accountId": "1", "accessToken": "t" }), "config.accountId"),
         ("whatsapp", json!({ "phoneNumberId": "1", "accessToken": "t" }), "config.phoneNumberId"),
     ] {
-        assert_eq!(word(&make(network, &config).await, 409), "NO_CONNECTOR", "{network}");
+        let refused = make(network, &config).await;
+        assert_eq!(word(&refused, 409), "NO_CONNECTOR", "{network}");
+        let says = format!("unipile speaks to {network} here, and it cannot use {useless}");
+        assert_eq!(refused.json()["error"]["message"], says);
         config["connector"] = "unipile".into();
         assert_eq!(field(&make(network, &config).await), useless, "{network}");
     }

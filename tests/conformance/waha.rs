@@ -3,8 +3,10 @@
 use entity::{
     channel::{ConnectorKind, DisconnectReason},
     id::{AttemptId, PartnerId},
+    message,
 };
 use quartermaster::zone::local_time;
+use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 
 use crate::{
@@ -14,7 +16,7 @@ use crate::{
         choose,
     },
     support::{
-        Setup, TestApp,
+        Answer, Setup, TestApp,
         page::Page,
         provider::{IMPATIENT, Trouble},
         receiver::Receiver,
@@ -90,6 +92,29 @@ async fn messages_say_when_they_were_written() {
             assert_eq!(times, (&json!(written), &json!(received)), "{seconds:?}");
         }
     }
+}
+
+/// The address that a channel shows does not change with its sessions, of which each is told another.
+#[tokio::test]
+async fn what_comes_to_the_address_that_is_shown_is_heard() {
+    let scene = Scene::<Waha>::linked().await;
+    let shown = scene.shown().await["attributes"]["webhookUrl"].as_str().expect("a URL").to_owned();
+    let wrote = Said::Wrote { id: "3EB0SHOWN", text: "Hello", file: None };
+    let posted = scene.provider.callback(&wrote, 1);
+    let hook = scene.provider.hook(&posted.session);
+    assert_ne!(hook["url"], shown);
+    let key = hook["hmac"]["key"].as_str().expect("a key");
+    let bring = async |signature: String| {
+        let request = scene.app.http.post(&shown).header("X-Webhook-Request-Id", "1");
+        let request = request.header("X-Webhook-Timestamp", "1789027200000").header("X-Webhook-Hmac", signature);
+        let request = request.header("X-Webhook-Hmac-Algorithm", "sha512").body(posted.body.clone());
+        Answer::of(request).await.status.as_u16()
+    };
+    assert_eq!(bring(sign("another key", &posted.body)).await, 401);
+    assert_eq!(bring(sign(key, &posted.body)).await, 200);
+    scene.app.run_jobs().await;
+    let heard = message::Entity::find().all(scene.app.app.db.reader()).await.expect("messages");
+    assert_eq!(heard.iter().map(|one| one.text.as_deref()).collect::<Vec<_>>(), [Some("Hello")]);
 }
 
 impl Waha {

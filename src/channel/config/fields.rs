@@ -18,6 +18,7 @@ const MIN_KEY_CHARS: usize = 32;
 const MAX_ORIGINS: usize = 50;
 const MAX_THEME_CHARS: usize = 300;
 const COLOURS: [&str; 2] = ["primaryColor", "textColor"];
+const POSITION: &str = "position";
 const TEXTS: [&str; 6] = ["headerText", "title", "subtitle", "welcomeMessage", "offlineMessage", "avatarUrl"];
 
 /// What may stand in a setting.
@@ -276,6 +277,9 @@ fn origins_of(origins: Vec<Value>) -> Result<Value, String> {
 
 fn theme_of(theme: Map<String, Value>) -> Result<Value, String> {
     for (name, value) in &theme {
+        if !COLOURS.contains(&name.as_str()) && !TEXTS.contains(&name.as_str()) && name != POSITION {
+            return Err(format!("{name} is not a part of a theme"));
+        }
         let text = value.as_str().ok_or_else(|| format!("{name} must be a string"))?;
         let name = name.as_str();
         if COLOURS.contains(&name) {
@@ -283,12 +287,10 @@ fn theme_of(theme: Map<String, Value>) -> Result<Value, String> {
             if digits.len() != 6 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                 return Err(format!("{name} must be # and six hexadecimal digits"));
             }
-        } else if name == "position" {
+        } else if name == POSITION {
             if !matches!(text, "bottom-right" | "bottom-left") {
                 return Err("position must be bottom-right or bottom-left".to_owned());
             }
-        } else if !TEXTS.contains(&name) {
-            return Err(format!("{name} is not a part of a theme"));
         } else if text.chars().count() > MAX_THEME_CHARS || text.contains('\0') {
             return Err(format!("{name} must be at most {MAX_THEME_CHARS} characters"));
         } else if name == "avatarUrl" && !text.starts_with("https://") {

@@ -20,7 +20,7 @@ use crate::{
         disconnect, link,
         named::{self, Named},
         sealed,
-        slot::{Standing, campaign, current, find, look, own, store_slots},
+        slot::{Standing, campaign, current, find_named, look, own, store_slots},
         store::settings,
         switch, update,
     },
@@ -38,8 +38,9 @@ use crate::{
 pub enum Force {
     /// It keeps another from being connected.
     No,
-    /// It is disconnected first.
-    Yes,
+    /// The slot's own is disconnected first, and so is this other one, if one is named. One that stands in and is not
+    /// named stays.
+    Yes(Option<ChannelId>),
 }
 
 /// How a slot is to be connected.
@@ -71,7 +72,8 @@ struct Ready {
 /// Connects a slot. An attempt that is under way is given up for the new one.
 ///
 /// # Errors
-/// `already_connected` unless it is forced, `campaign_running` if it is; `no_connector`, `channel_limit_reached`;
+/// `already_connected` unless it is forced, `campaign_running` if it is; `channel_not_found` for the one that is to be
+/// disconnected first; `no_connector`, `channel_limit_reached`;
 /// `invalid_request` naming a setting; `auth_invalid` if the network does not accept user name and password,
 /// `account_restricted`; `provider_unavailable`; `pairing_refused`.
 pub async fn connect(app: &App, caller: &WorkspaceCaller, origin: &Origin, command: &Connect) -> Result<Connected> {
@@ -102,7 +104,7 @@ pub async fn answer(
     id: ChannelId,
     answer: &Answer,
 ) -> Result<Standing> {
-    let channel = find(app.db.reader(), caller.workspace.id, network, Some(id)).await?;
+    let channel = find_named(app.db.reader(), caller.workspace.id, network, id).await?;
     let named = Named::Id(channel.id);
     match answers::answer(app, caller, origin, &named, answer).await? {
         link::Linked::Asking(_) | link::Linked::Waiting => {
@@ -134,14 +136,7 @@ async fn ready_once(app: &App, caller: &WorkspaceCaller, origin: &Origin, comman
     db::write(&app.db, "slot.connect", async |tx| {
         let workspace = workspaces::lock(tx, caller.workspace.id).await?;
         let network = command.network;
-        let connected = current(tx, workspace.id, network).await?.filter(|found| found.state == State::Connected);
-        if let Some(channel) = &connected {
-            if command.force == Force::No {
-                return Err(Error::AlreadyConnected(network));
-            }
-            campaign::require_none(tx, workspace.id, network).await?;
-            disconnect::of_channel(app, tx, origin, &workspace, channel, DisconnectReason::NewLink).await?;
-        }
+        make_way(app, tx, origin, &workspace, command).await?;
         let partner = partners::find(tx, &workspace.partner_id).await?.ok_or(Error::PartnerNotFound)?;
         let connector = app.connectors.choose(app, tx, &partner, network).await?.ok_or(Error::NoConnector(network))?;
         let config = config_of(command, &connector.to_string())?;
@@ -167,6 +162,51 @@ async fn ready_once(app: &App, caller: &WorkspaceCaller, origin: &Origin, comman
         Ok(Ready { channel: made.id, has_revoked: false })
     })
     .await
+}
+
+/// Ends what is connected, where that is wanted.
+async fn make_way(
+    app: &App,
+    tx: &DatabaseTransaction,
+    origin: &Origin,
+    workspace: &workspace::Model,
+    command: &Connect,
+) -> Result<()> {
+    let network = command.network;
+    let is_connected = |found: &Model| found.state == State::Connected;
+    let own = own(tx, workspace.id, network).await?.filter(is_connected);
+    let connected = current(tx, workspace.id, network).await?.filter(is_connected);
+    let other = match (command.force, &connected) {
+        (Force::No, Some(channel)) => return Err(already_connected(channel, own.as_ref())),
+        (Force::No, None) => return Ok(()),
+        (Force::Yes(None), _) => None,
+        (Force::Yes(Some(id)), _) => Some(find_named(tx, workspace.id, network, id).await?),
+    };
+    let other = other.filter(|other| own.as_ref().is_none_or(|own| own.id != other.id));
+    if connected.is_some() || other.is_some() {
+        campaign::require_none(tx, workspace.id, network).await?;
+    }
+    for channel in own.iter().chain(&other) {
+        disconnect::of_channel(app, tx, origin, workspace, channel, DisconnectReason::NewLink).await?;
+    }
+    Ok(())
+}
+
+/// That a channel is connected, and what somebody can do who wants it, or another.
+fn already_connected(channel: &Model, own: Option<&Model>) -> Error {
+    let id = channel.id;
+    let next = if channel.suspended {
+        "it is switched off because its user holds no seat; give the user one, or disconnect it first".to_owned()
+    } else if channel.deactivated {
+        format!("it is switched off: activate channel {id} over the Channels API, or disconnect it first")
+    } else if own.is_none() {
+        "it was not connected here: disconnect it first by the account_id that its status shows, or send force to connect \
+         another beside it"
+            .to_owned()
+    } else {
+        "disconnect it first".to_owned()
+    };
+    Error::AlreadyConnected(channel.network, next)
 }
 
 /// Sets a channel up anew; whether an attempt that was under way is given up for it.

@@ -8,14 +8,15 @@ use crate::{
     channel::{
         delete::{self, Conversations},
         named::Named,
-        slot::{campaign, find},
+        slot::{campaign, find_own},
     },
     db,
     error::Result,
     workspace as workspaces,
 };
 
-/// Disconnects and deletes a slot's channel; its conversations are closed and stay readable.
+/// Disconnects and deletes a slot's channel; its conversations are closed and stay readable. One that stands in for it,
+/// or another of the network, has to be named.
 ///
 /// # Errors
 /// `channel_not_found`; `campaign_running`.
@@ -29,7 +30,7 @@ pub async fn disconnect(
     let channel = db::retried(|| async {
         db::write(&app.db, "slot.disconnect", async |tx| {
             let workspace = workspaces::lock(tx, caller.workspace.id).await?;
-            let channel = find(tx, workspace.id, network, named).await?;
+            let channel = find_own(tx, workspace.id, network, named).await?;
             campaign::require_none(tx, workspace.id, network).await?;
             Ok(channel.id)
         })

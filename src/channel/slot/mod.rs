@@ -2,8 +2,9 @@
 //! speak of them that name a channel by its network alone ([`crate::http`], the Connect API).
 //!
 //! A slot holds the channel that was connected through it; while it holds none, the workspace's channel of that network
-//! that is connected stands in for it, if there is one. Its channel is one like all others and is seen and changed
-//! elsewhere too. A slot is marked while a campaign of the customer's runs on it; its channel stays connected then.
+//! that is connected stands in for it, if there is one: it is shown, but it is neither disconnected nor replaced unless
+//! it is named. A slot's channel is one like all others and is seen and changed elsewhere too. A slot is marked while a
+//! campaign of the customer's runs on it; its channel stays connected then.
 
 use entity::{
     attempt::Failure,
@@ -137,7 +138,7 @@ fn sync_of(channel: &Model, row: Option<&channel_settings::Model>, is_waiting: b
     }
 }
 
-/// A channel of a network; the slot's own where none is named.
+/// The channel of a network that is shown: the slot's, or the one that stands in for it, where none is named.
 ///
 /// # Errors
 /// `channel_not_found`, for another workspace's, another network's and a deleted one too.
@@ -147,10 +148,40 @@ async fn find(
     network: Network,
     id: Option<ChannelId>,
 ) -> Result<Model> {
-    let Some(id) = id else {
-        let found = current(db, workspace_id, network).await?;
-        return found.ok_or_else(|| Error::ChannelNotFound(network.to_string()));
-    };
+    match id {
+        Some(id) => find_named(db, workspace_id, network, id).await,
+        None => {
+            let found = current(db, workspace_id, network).await?;
+            found.ok_or(Error::NoChannelOn(network, "is connected"))
+        }
+    }
+}
+
+/// The channel of a network that is to be changed: the slot's own where none is named, and never one that stands in.
+///
+/// # Errors
+/// As [`find`].
+async fn find_own(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    network: Network,
+    id: Option<ChannelId>,
+) -> Result<Model> {
+    match id {
+        Some(id) => find_named(db, workspace_id, network, id).await,
+        None => {
+            let found = own(db, workspace_id, network).await?;
+            found.ok_or(Error::NoChannelOn(network, "was connected here; name another by its account_id"))
+        }
+    }
+}
+
+async fn find_named(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    network: Network,
+    id: ChannelId,
+) -> Result<Model> {
     let found = named::find(db, workspace_id, &Named::Id(id)).await?;
     if found.network == network { Ok(found) } else { Err(Error::ChannelNotFound(id.to_string())) }
 }

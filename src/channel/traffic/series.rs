@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Most pieces of an answer: a day of minutes.
+/// Most whole pieces of an answer: a day of minutes.
 const MOST_POINTS: i64 = 24 * 60;
 
 /// How far back.
@@ -53,6 +53,14 @@ impl Period {
             Self::Day => DAY,
             Self::Week => 7 * DAY,
             Self::Month => 30 * DAY,
+        }
+    }
+
+    /// By what its beginning is counted: minutes are not kept for longer than a day.
+    const fn grain(self) -> Span {
+        match self {
+            Self::Hour | Self::Day => Span::Minute,
+            Self::Week | Self::Month => Span::Hour,
         }
     }
 }
@@ -122,11 +130,13 @@ pub struct Stats {
     pub period: Period,
     /// In sum.
     pub summary: Summary,
-    /// Piece by piece, without gaps, the oldest first; the last one has not ended.
+    /// Piece by piece, without gaps, the oldest first. The last one has not ended; of the first one only what lies in the
+    /// period is counted.
     pub points: Vec<Point>,
 }
 
-/// What went through a channel in the pieces that the period consists of, the current one included.
+/// What went through a channel in the period that ends now, whatever the pieces are: it begins with a minute, or with an
+/// hour where it is a week or a month.
 ///
 /// # Errors
 /// `channel_not_found`; `invalid_request` naming `granularity` where there would be too many pieces.
@@ -139,16 +149,20 @@ pub async fn stats(
 ) -> Result<Stats> {
     let span = granularity.span();
     let length = seconds_of(span);
-    let count = (period.seconds() / length).max(1);
+    let count = period.seconds() / length;
     if count > MOST_POINTS {
         let reason = format!("would make {count} pieces of {period}, more than {MOST_POINTS}");
         return Err(Error::field("granularity", reason));
     }
     let channel = named::find(app.db.reader(), workspace_id, named).await?;
-    let first = start_of(span, app.clock.now()).plus_seconds((1 - count) * length);
-    let rows = rows(app, channel.account_id, span, first).await?;
-    let mut points: Vec<Point> = (0..count)
-        .map(|index| Point { start: first.plus_seconds(index * length), received: 0, sent: 0, started: 0 })
+    let now = app.clock.now();
+    let start = start_of(period.grain(), now.plus_seconds(-period.seconds()));
+    let rows = rows(app, channel.account_id, span, period.grain(), start).await?;
+    let first = start_of(span, start);
+    let starts = std::iter::successors(Some(first), |start| Some(start.plus_seconds(length)));
+    let mut points: Vec<Point> = starts
+        .take_while(|start| *start <= now)
+        .map(|start| Point { start, received: 0, sent: 0, started: 0 })
         .collect();
     let (mut sum, mut answered) = (Summary::default(), Counts::default());
     for row in rows {
@@ -172,11 +186,15 @@ pub async fn stats(
     Ok(Stats { channel_id: channel.id, period, summary: sum, points })
 }
 
-/// Counted pieces, and the last minutes that are not counted yet.
-async fn rows(app: &App, id: AccountId, span: Span, first: Timestamp) -> Result<Vec<Model>> {
+/// Counted pieces, of the one that `start` lies in only what comes after that, grain by grain; and the last minutes, which
+/// are not counted yet.
+async fn rows(app: &App, id: AccountId, span: Span, grain: Span, start: Timestamp) -> Result<Vec<Model>> {
     let db = app.db.reader();
-    let until = store::progress(db).await?.max(first);
-    let mut rows = store::since(db, &[id], span, first).await?;
+    let until = store::progress(db).await?.max(start);
+    let begun = start_of(span, start);
+    let whole = if begun == start { start } else { begun.plus_seconds(seconds_of(span)) };
+    let mut rows = store::between(db, id, grain, start, whole).await?;
+    rows.extend(store::since(db, &[id], span, whole).await?);
     for (at, counts) in store::minutes_since(db, id, until).await? {
         rows.push(Model {
             account_id: id,

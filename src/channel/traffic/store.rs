@@ -141,6 +141,21 @@ pub(super) async fn since(
         .await?)
 }
 
+/// What is counted of one account from `start` until `end`.
+pub(super) async fn between(
+    db: &impl ConnectionTrait,
+    id: AccountId,
+    span: Span,
+    start: Timestamp,
+    end: Timestamp,
+) -> Result<Vec<Model>> {
+    if start >= end {
+        return Ok(Vec::new());
+    }
+    let counted = Entity::find().filter(Column::AccountId.eq(id)).filter(Column::Span.eq(span));
+    Ok(counted.filter(Column::Start.gte(start)).filter(Column::Start.lt(end)).all(db).await?)
+}
+
 pub(super) async fn totals(db: &impl ConnectionTrait, ids: &[AccountId]) -> Result<Vec<channel_total::Model>> {
     use channel_total::{Column, Entity};
     Ok(Entity::find().filter(Column::AccountId.is_in(ids.iter().copied())).all(db).await?)

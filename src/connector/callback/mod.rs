@@ -174,20 +174,23 @@ impl Event {
     }
 }
 
-/// Where the provider of a channel brings what comes to it: what its session was told, or its key, if there is one
-/// (`keys`); or where nothing was told to anybody, an address of the channel's own.
+/// Where the provider of a channel brings what comes to it: what its session was told; or where nothing was told to
+/// anybody, an address of the channel's own.
 #[must_use]
-pub fn address(
-    app: &App,
-    connector: ConnectorKind,
-    channel: ChannelId,
-    session: AttemptId,
-    key: Option<CredentialId>,
-) -> String {
+pub fn address(app: &App, connector: ConnectorKind, channel: ChannelId, session: AttemptId) -> String {
+    match app.connectors.keeps_sessions(connector) {
+        true => session_address(app, connector, session),
+        false => own_address(app, channel),
+    }
+}
+
+/// The address that a channel shows: that of its key, where its provider has one for all accounts of it; else the channel's
+/// own, which leads to the session that it has now and does not change with it.
+#[must_use]
+pub fn shown_address(app: &App, connector: ConnectorKind, channel: ChannelId, key: Option<CredentialId>) -> String {
     match (app.connectors.bridge(connector), key) {
-        (None, _) => format!("{}/callbacks/ch_{channel}", app.config.public_url),
         (Some(bridge), Some(key)) if !bridge.has_own_addresses() => key_address(app, connector, key),
-        (Some(_), _) => session_address(app, connector, session),
+        _ => own_address(app, channel),
     }
 }
 
@@ -214,6 +217,10 @@ pub(crate) async fn keys(
         }
     }
     Ok(keys)
+}
+
+fn own_address(app: &App, channel: ChannelId) -> String {
+    format!("{}/callbacks/ch_{channel}", app.config.public_url)
 }
 
 /// Where a provider tells us of all accounts of a key.

@@ -17,6 +17,7 @@ use crate::{
     channel::config::bot_id,
     connector::{
         Account, Observation, Start,
+        refusal::Class,
         sandbox::{self, checkpoints, store},
         target::{Check, Login, SignIn, Target},
     },
@@ -144,12 +145,13 @@ pub(super) async fn test(app: &App, target: &Target) -> Result<Vec<Check>> {
     }
     let fate = Fate::of(target);
     let first = match fate {
-        Fate::Refused => Some(Check::failed("credentials", "API credentials are not valid")),
-        Fate::Banned => Some(Check::failed("credentials", "The account is banned")),
-        Fate::Unavailable => Some(Check::failed("credentials", "The provider does not answer")),
+        Fate::Refused => Some(("API credentials are not valid", Class::AuthInvalid)),
+        Fate::Banned => Some(("The account is banned", Class::AccountRestricted)),
+        Fate::Unavailable => Some(("The provider does not answer", Class::ProviderUnavailable)),
         _ => None,
     };
-    if let Some(first) = first {
+    if let Some((message, class)) = first {
+        let first = Check::failed("credentials", message).because(class);
         let skipped = |name| Check::skipped(name, "Not looked at, because the credentials failed");
         return Ok(vec![first.after(taken.elapsed_ms()), skipped("webhook"), skipped("permissions")]);
     }

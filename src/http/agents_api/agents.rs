@@ -20,7 +20,7 @@ use crate::{
         auth::TokenAuth,
         dialect::{AgentsFailure, Spoken},
         either::{Answer, EitherJson},
-        views::{LinktorList, LinktorOne, LinktorRequest, TimelyAgent, TimelyList, TimelyRequest, bare_bot},
+        views::{LinktorList, LinktorOne, LinktorRequest, TimelyAgent, TimelyList, TimelyRequest, bare_bot, named_in},
     },
     idempotency::Repeatable,
     token::Scope,
@@ -62,7 +62,7 @@ impl AgentsApi {
         limit: Query<Option<i64>>,
     ) -> Result<Answer<200, LinktorList, TimelyList>, AgentsFailure> {
         let (limit, name) = match caller.spoken {
-            Spoken::Linktor => (per_page.0, "per_page"),
+            Spoken::Linktor => (per_page.0, "perPage"),
             Spoken::Timely => (per_page_flat.0.or(limit.0), "limit"),
         };
         let place = caller.understand(Scope::AgentsRead, Place::parse(page.0, limit, name)).await?;
@@ -91,13 +91,16 @@ impl AgentsApi {
         key: Header<Option<String>>,
         body: Body,
     ) -> Result<One<201>, AgentsFailure> {
+        let spoken = caller.spoken;
         let parsed = settings(body).and_then(|settings| {
             let request = Repeatable::new(caller.repeat_scope(), key.0.as_deref(), "create_agent", &settings)?;
             Ok((settings, request))
         });
+        let parsed = parsed.map_err(|error| named_in(spoken, error));
         let (settings, request) = caller.understand(Scope::AgentsWrite, parsed).await?;
         let admitted = caller.admit(Scope::AgentsWrite).await?;
-        let made = create::create(&self.app, admitted, &caller.origin(), &settings, &request).await?;
+        let made = create::create(&self.app, admitted, &caller.origin(), &settings, &request).await;
+        let made = made.map_err(|error| named_in(spoken, error))?;
         Ok(Answer::of(caller.spoken, made))
     }
 
@@ -167,10 +170,12 @@ impl AgentsApi {
         body: Body,
         absent: Absent,
     ) -> Result<One<200>, AgentsFailure> {
-        let settings = caller.understand(Scope::AgentsWrite, settings(body)).await?;
+        let parsed = settings(body).map_err(|error| named_in(caller.spoken, error));
+        let settings = caller.understand(Scope::AgentsWrite, parsed).await?;
         let admitted = caller.admit(Scope::AgentsWrite).await?;
         let id = bot::parse_id(bare_bot(id))?;
-        let changed = update::update(&self.app, admitted, &caller.origin(), id, &settings, absent).await?;
+        let changed = update::update(&self.app, admitted, &caller.origin(), id, &settings, absent).await;
+        let changed = changed.map_err(|error| named_in(caller.spoken, error))?;
         Ok(Answer::of(caller.spoken, changed))
     }
 }

@@ -56,10 +56,15 @@ pub(in crate::http) async fn render<E: Endpoint>(endpoint: Arc<E>, request: Requ
         Ok(answer) => return Ok(answer.into_response()),
         Err(error) => error,
     };
-    Ok(failure::respond_with::<AnyError>(error, |error, status| match spoken {
-        Spoken::Linktor => AnyError::of(&LinktorError::new(error, &request_id)),
+    Ok(respond(error, spoken, &request_id))
+}
+
+/// The answer that says what went wrong, in a dialect.
+pub(in crate::http) fn respond(error: poem::Error, spoken: Spoken, request_id: &str) -> Response {
+    failure::respond_with::<AnyError>(error, |error, status| match spoken {
+        Spoken::Linktor => AnyError::of(&LinktorError::new(error, request_id)),
         Spoken::Timely => AnyError::of(&TimelyError::new(error, status)),
-    }))
+    })
 }
 
 /// An error of Linktor's dialect.

@@ -10,7 +10,8 @@ use crate::{
         list::Listed,
         settings::{Given, MASK},
     },
-    http::formats::IsoTime,
+    error::Error,
+    http::{agents_api::dialect::Spoken, formats::IsoTime},
 };
 
 /// How Linktor's dialect begins the ids of bots.
@@ -86,6 +87,32 @@ impl From<LinktorRequest> for Given {
             timeout_ms: config.timeout_ms,
             history_limit: config.history_limit,
         }
+    }
+}
+
+/// Settings by our names, and where Linktor's clients send them.
+const LINKTOR_FIELDS: [(&str, &str); 11] = [
+    ("kind", "type"),
+    ("endpoint", "config.endpoint"),
+    ("signing_secret", "config.signingSecret"),
+    ("base_url", "config.baseUrl"),
+    ("model", "config.model"),
+    ("api_key", "config.apiKey"),
+    ("system_prompt", "config.systemPrompt"),
+    ("temperature", "config.temperature"),
+    ("max_tokens", "config.maxTokens"),
+    ("timeout_ms", "config.timeoutMs"),
+    ("history_limit", "config.historyLimit"),
+];
+
+/// An error that names a setting as its sender knows it.
+pub(super) fn named_in(spoken: Spoken, error: Error) -> Error {
+    match error {
+        Error::InvalidField { field, reason } if spoken == Spoken::Linktor => {
+            let sent = LINKTOR_FIELDS.iter().find(|(own, _)| *own == field).map_or(field, |(_, sent)| *sent);
+            Error::InvalidField { field: sent, reason }
+        }
+        error => error,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
             self,
             dialect::{self, Spoken},
         },
-        failure, limits,
+        limits,
         surface::{self, Course},
     },
 };
@@ -36,9 +36,14 @@ pub(super) fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use
     surface::limited(app, routes, |_| Course::Usual).around(dialect::render).around(limits::tell)
 }
 
+/// The dialect of a request that was sent to this surface.
+pub(super) fn spoken(path: &str, request: &Request) -> Option<Spoken> {
+    super::is_under(BASE, path).then(|| Spoken::of(request))
+}
+
 /// What failed before a route was found.
-pub(super) fn fail(error: poem::Error) -> Response {
-    failure::respond::<dialect::AnyError>(error)
+pub(super) fn fail(error: poem::Error, spoken: Spoken, request_id: &str) -> Response {
+    dialect::respond(error, spoken, request_id)
 }
 
 fn routes(operations: impl OpenApi + 'static) -> BoxEndpoint<'static> {

@@ -78,15 +78,15 @@ impl AnyApi {
 
     /// Disconnect a channel
     ///
-    /// Removes its account from the provider and deletes its settings; its conversations stay readable. 422
-    /// `campaign_running` while a campaign runs on it.
+    /// Removes its account from the provider and deletes its settings; its conversations are closed and stay readable. 404
+    /// where nothing was connected here and no other channel is named; 422 `campaign_running` while a campaign runs on it.
     #[oai(path = "/channels/:channel/disconnect", method = "post", operation_id = "disconnect")]
     async fn disconnect(
         &self,
         caller: TokenAuth,
         /// `whatsapp`, `telegram` or `instagram`.
         channel: Path<String>,
-        /// As `connect` gave it; the channel that is connected where absent.
+        /// As `connect` or the status gave it; the channel that was connected here, or is being connected, where absent.
         account_id: Query<Option<String>>,
     ) -> Result<Disconnected, ConnectFailure> {
         let parsed = parse(&channel.0, account_id.0.as_deref());

@@ -25,8 +25,8 @@ impl CodesApi {
     /// Connect WhatsApp
     ///
     /// Gives the code that WhatsApp scans, as the text that is to be drawn, and the account_id to ask for the status with.
-    /// An attempt that is under way is given up for it. 409 `already_connected` unless `force` is sent, 409
-    /// `no_connector` where nobody speaks to WhatsApp.
+    /// An attempt that is under way is given up for it. 409 `already_connected` unless `force` is sent, which disconnects
+    /// what was connected here and leaves other channels alone; 409 `no_connector` where nobody speaks to WhatsApp.
     #[oai(path = "/channels/whatsapp/connect", method = "post", operation_id = "connect_whatsapp")]
     async fn whatsapp(
         &self,

@@ -49,7 +49,10 @@ impl Dialect for ConnectError {
         };
         Self {
             success: false,
-            message: error.description(),
+            message: match error {
+                Error::InvalidField { field, reason } => format!("{}: {reason}", plain(field)),
+                error => error.description(),
+            },
             code: error.code().to_string(),
             errors: field.map(|(field, reason)| BTreeMap::from([(field, vec![reason])])),
         }

@@ -4,6 +4,9 @@
 //! It is a thin dialect over [`crate::channel::slot`]. Beyond its contract it tells when a code expires and when to ask
 //! again, why an attempt failed, gives a pairing code where one is asked for, replaces a channel that is connected where
 //! that is forced, and shows the code that is good now in every status while a phone is waited for.
+//!
+//! A question of the network is answered with 200 where `contracts/channels.md` 1.4 has 202: clients of seed 003, which
+//! names no other status than 200 for it, tell it from the rest by `requires_2fa`.
 
 use std::sync::Arc;
 

@@ -22,8 +22,10 @@ const DEFAULT_COUNTRY: &str = "SA";
 /// How a channel that is linked by a code is connected.
 #[derive(Object, Deserialize)]
 pub(super) struct ConnectCodeRequest {
-    /// Whether a channel that is connected is disconnected first; false where absent.
+    /// Whether the channel that was connected here is disconnected first; false where absent.
     force: Option<bool>,
+    /// Another channel that is disconnected first too, as the status names it; with `force` only.
+    account_id: Option<String>,
     /// The phone into which a code is typed in place of scanning one: `+` and 7 to 15 digits, WhatsApp only.
     pairing_phone_number: Option<String>,
 }
@@ -37,8 +39,10 @@ pub(super) struct ConnectInstagramRequest {
     password: Option<String>,
     /// Where it seems to come from, ISO 3166-1 alpha-2; `SA` where absent.
     country: Option<String>,
-    /// Whether an account that is connected is disconnected first; false where absent.
+    /// Whether the account that was connected here is disconnected first; false where absent.
     force: Option<bool>,
+    /// Another channel that is disconnected first too, as the status names it; with `force` only.
+    account_id: Option<String>,
 }
 
 /// An answer to what the network asks.
@@ -64,8 +68,13 @@ pub(super) struct CampaignRequest {
     running: Option<bool>,
 }
 
-fn forced(force: Option<bool>) -> Force {
-    if force == Some(true) { Force::Yes } else { Force::No }
+fn forced(network: Network, force: Option<bool>, account_id: Option<&str>) -> Result<Force> {
+    let other = account_id.map(|id| channel_of(network, id)).transpose()?;
+    match (force == Some(true), other) {
+        (true, other) => Ok(Force::Yes(other)),
+        (false, None) => Ok(Force::No),
+        (false, Some(_)) => Err(Error::field("account_id", "names what force disconnects first; send force too")),
+    }
 }
 
 fn required<T>(value: Option<T>, field: &'static str) -> Result<T> {
@@ -84,7 +93,8 @@ impl ConnectCodeRequest {
             ),
             None => None,
         };
-        Ok(Connect { network, login: None, pairing, force: forced(self.force) })
+        let force = forced(network, self.force, self.account_id.as_deref())?;
+        Ok(Connect { network, login: None, pairing, force })
     }
 }
 
@@ -95,7 +105,9 @@ impl ConnectInstagramRequest {
             password: SecretString::from(required(self.password, "password")?),
             country: Some(self.country.unwrap_or_else(|| DEFAULT_COUNTRY.to_owned())),
         };
-        Ok(Connect { network: Network::Instagram, login: Some(login), pairing: None, force: forced(self.force) })
+        let network = Network::Instagram;
+        let force = forced(network, self.force, self.account_id.as_deref())?;
+        Ok(Connect { network, login: Some(login), pairing: None, force })
     }
 }
 

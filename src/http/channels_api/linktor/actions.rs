@@ -53,7 +53,9 @@ impl ActionsApi {
     /// Activate a channel
     ///
     /// One that is not connected is connected first, with its settings: 422 `CHANNEL_ERROR` if the network does not accept
-    /// them, and 409 if it has restricted the account, or the channel cannot be connected so. A channel that a phone has to scan a code for is `pending` until one has.
+    /// them, and 409 if it has restricted the account, or the channel cannot be connected so. What signs in by itself is
+    /// tested then, and `error` if it does not work as it should. A channel that a phone has to scan a code for is `pending`
+    /// until one has.
     #[oai(path = "/channels/:channel_id/activate", method = "post", operation_id = "activate_channel")]
     async fn activate(
         &self,
@@ -132,7 +134,9 @@ impl ActionsApi {
 
     /// Get how much goes through a channel
     ///
-    /// Pieces begin at round instants of UTC; the last one has not ended. At most 1440 pieces: minutes go back a day.
+    /// Of the period that ends now, to the minute (`7d` and `30d`: to the hour), whatever the granularity is. Pieces begin
+    /// at round instants of UTC: the last one has not ended, and the first one counts only what lies in the period. At most
+    /// a day of minutes.
     #[oai(path = "/channels/:channel_id/stats", method = "get", operation_id = "get_channel_stats")]
     async fn stats(
         &self,

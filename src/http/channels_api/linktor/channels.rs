@@ -72,7 +72,7 @@ impl ChannelsApi {
         /// Only channels with this in their name, in whatever case.
         search: Query<Option<String>>,
     ) -> Result<Json<Page>, LinktorFailure> {
-        let parsed = Place::parse(page.0, per_page.0, "per_page").and_then(|place| {
+        let parsed = Place::parse(page.0, per_page.0, "perPage").and_then(|place| {
             let network = r#type.0.as_deref().map(network).transpose()?;
             let statuses = status.0.as_deref().map(Filter::parse_status).transpose()?.into_iter().collect();
             Ok((place, Filter { network, statuses, search: search.0 }))
@@ -140,7 +140,8 @@ impl ChannelsApi {
 
     /// Change a channel
     ///
-    /// What is absent stays. A channel that is connected keeps its account: 409 `CHANNEL_ERROR` for settings of another.
+    /// What is absent stays. A channel that is connected keeps its account: 409 `CHANNEL_ERROR` for settings of another. With
+    /// other settings it is tested at once, which `status` and `health` show.
     #[oai(path = "/channels/:channel_id", method = "patch", operation_id = "update_channel")]
     async fn update(
         &self,

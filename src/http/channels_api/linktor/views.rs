@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use entity::{channel::Network, id::AttemptId};
+use entity::channel::Network;
 use poem_openapi::{
     Object,
     types::{ParseFromJSON, ToJSON, Type},
@@ -61,11 +61,9 @@ fn wire_id(shown: &Shown) -> String {
     format!("{CHANNEL_PREFIX}{}", shown.id)
 }
 
-/// Where a channel's provider brings what comes to it.
+/// Where a channel's provider may bring what comes to it.
 pub(super) fn webhook_url(app: &App, shown: &Shown) -> String {
-    // Answers that were stored before sessions were told have none; the address of the channel's own is served too.
-    let session = shown.session.unwrap_or(AttemptId(shown.id.0));
-    callback::address(app, shown.connector, shown.id, session, shown.callback_key)
+    callback::shown_address(app, shown.connector, shown.id, shown.callback_key)
 }
 
 /// Whether secret settings are mentioned.

@@ -6,13 +6,8 @@ use poem_openapi::{Object, OpenApi, param::Path, payload::Json};
 
 use crate::{
     app::App,
-    channel::{
-        link,
-        named::look_up,
-        switch,
-        update::{self, UpdateChannel},
-    },
-    error::Result,
+    channel::{link, named::look_up, renew, switch},
+    error::{Error, Result},
     http::{
         body::UnreadJson,
         channels_api::{
@@ -46,14 +41,25 @@ struct QrCodeView {
     window_ends_at: IsoTime,
 }
 
+/// A widget that may be shown nowhere: where that is said in this dialect.
+fn without_websites(error: Error) -> Error {
+    match error {
+        Error::InvalidField { field: field @ "config.allowedOrigins", reason } => {
+            Error::field(field, format!("{reason}; set it here, or allowed_origins with the widget's settings"))
+        }
+        error => error,
+    }
+}
+
 #[OpenApi]
 impl ActionsApi {
     /// Connect a channel
     ///
     /// With its settings, changed by what is sent; `status` is `connected` then; 422 `CHANNEL_ERROR` says that the
     /// network does not accept them, and 409 that it has restricted the account, or that the channel cannot be connected
-    /// so. Where a phone has to scan a code, a window of five minutes opens, in which `qr-code`
-    /// shows it. A channel that is connected stays so.
+    /// so. Where a phone has to scan a code, a window of five minutes opens, in which `qr-code` shows it. A channel that is
+    /// connected stays so; settings that the network does not accept are refused in the same way, and it keeps those that
+    /// it has.
     #[oai(path = "/channels/:channel_id/connect", method = "post", operation_id = "connect_channel")]
     async fn connect(
         &self,
@@ -66,11 +72,11 @@ impl ActionsApi {
         let admitted = caller.admit(Scope::ChannelsWrite).await?;
         let (channel, origin) = (named(&channel_id.0), caller.origin());
         let network = look_up(&self.app, admitted.workspace.id, &channel).await?.network;
-        if let Some(config) = request.into_settings(network)? {
-            let change = UpdateChannel { config: Some(config), ..UpdateChannel::default() };
-            update::update(&self.app, admitted, &origin, &channel, &change).await?;
-        }
-        Ok(Json(switch::activate(&self.app, admitted, &origin, &channel).await?.into()))
+        let connected = match request.into_settings(network)? {
+            Some(config) => renew::connect_with(&self.app, admitted, &origin, &channel, config).await,
+            None => switch::activate(&self.app, admitted, &origin, &channel).await,
+        };
+        Ok(Json(connected.map_err(without_websites)?.into()))
     }
 
     /// Disconnect a channel

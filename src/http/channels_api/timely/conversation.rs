@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use entity::channel::Network;
 use poem_openapi::{
     ApiResponse, Object, OpenApi,
     param::{Header, Path},
@@ -81,15 +82,18 @@ impl ConversationApi {
         let (to, text) = caller.understand(Scope::MessagesWrite, read_body).await?;
         let workspace = caller.workspace_for(Scope::MessagesWrite)?;
         let command = self.command(workspace.id, &channel_id.0, &to, text).await;
-        let parsed = command.and_then(|command| {
+        let parsed = command.and_then(|(command, network)| {
             let request = Repeatable::new(caller.repeat_scope(), key.0.as_deref(), "begin_conversation", &command)?;
-            Ok((command, request))
+            Ok((command, request, network))
         });
-        let (command, request) = caller.understand(Scope::MessagesWrite, parsed).await?;
+        let (command, request, network) = caller.understand(Scope::MessagesWrite, parsed).await?;
         let (sender, admitted) = caller.admit_sending(command.cost(), request.is_keyed()).await?;
         let sending =
             Sending { caller: Arc::clone(sender), hold: admitted.hold, command, request, author: Author::Caller };
-        let id = send::send(&self.app, sending).await?;
+        let id = send::send(&self.app, sending).await.map_err(|error| match error {
+            Error::ChannelNotConnected => Error::AccountNotConnected(network),
+            error => error,
+        })?;
         let sent = read::find(self.app.db.reader(), sender.workspace.id, id).await?;
         let sent = sent.ok_or_else(|| Error::Internal("an accepted message is not there".to_owned()))?;
         Ok(Response::Done(Json(Accepted { conversation_id: sent.chat_id.to_string(), message_id: id.to_string() })))
@@ -103,18 +107,19 @@ impl ConversationApi {
         channel_id: &str,
         to: &str,
         text: Text,
-    ) -> Result<SendMessage> {
+    ) -> Result<(SendMessage, Network)> {
         let channel = look_up(&self.app, workspace_id, &named(channel_id)).await?;
         capabilities::check_text(channel.network, text.as_str(), With::Nothing, "message")?;
         let jid = Jid::on(channel.network, to)?;
-        Ok(SendMessage {
+        let command = SendMessage {
             destination: Destination::Channel { account_id: channel.account_id, jid },
             text: Some(text),
             file: None,
             label: None,
             chat_name: None,
             reply_to: None,
-        })
+        };
+        Ok((command, channel.network))
     }
 }
 

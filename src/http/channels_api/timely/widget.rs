@@ -27,10 +27,12 @@ pub(super) struct WidgetApi {
     pub(super) app: Arc<App>,
 }
 
-/// How a widget looks; what is absent stays as it is.
+/// How a widget looks, and where; what is absent stays as it is.
 #[derive(Object, Deserialize)]
 #[oai(rename = "TimelyWidgetSettingsRequest")]
 struct Request {
+    /// Origins of the websites that may show it, such as `https://www.example.com`, 1 to 50; needed to connect it.
+    allowed_origins: Option<Vec<String>>,
     /// `#` and six hexadecimal digits.
     primary_color: Option<String>,
     /// `bottom-right` or `bottom-left`.
@@ -51,6 +53,8 @@ struct Request {
 #[derive(Object)]
 #[oai(rename = "TimelyWidgetSettings")]
 struct SettingsView {
+    /// Origins of the websites that may show it.
+    allowed_origins: Vec<String>,
     /// Its colour; `null` where the usual one is used.
     #[oai(nullable)]
     primary_color: Option<String>,
@@ -87,7 +91,9 @@ const THEME: [(&str, &str); 6] = [
 impl SettingsView {
     fn new(app: &App, shown: &Shown) -> Self {
         let text = |name: &str| shown.config.get("theme")?.get(name)?.as_str().map(str::to_owned);
+        let origins = shown.config.get("allowedOrigins").and_then(Value::as_array).into_iter().flatten();
         Self {
+            allowed_origins: origins.filter_map(Value::as_str).map(str::to_owned).collect(),
             primary_color: text("primaryColor"),
             position: text("position").unwrap_or_else(|| "bottom-right".to_owned()),
             title: text("title").or_else(|| text("headerText")),
@@ -115,6 +121,9 @@ impl Request {
             }
         }
         let mut config = Map::from_iter([("theme".to_owned(), Value::Object(theme))]);
+        if let Some(origins) = self.allowed_origins {
+            config.insert("allowedOrigins".to_owned(), origins.into());
+        }
         if let Some(show) = self.show_branding {
             config.insert("showBranding".to_owned(), show.into());
         }
@@ -122,9 +131,10 @@ impl Request {
     }
 }
 
-/// What a part of the theme is called in the other dialect is not what this one's callers sent.
+/// What a part of the theme, or the list of websites, is called in the other dialect is not what this one's callers sent.
 fn renamed(error: Error) -> Error {
     match error {
+        Error::InvalidField { field: "config.allowedOrigins", reason } => Error::field("allowed_origins", reason),
         Error::InvalidField { field: "config.theme", reason } => {
             let part = THEME.iter().find_map(|(own, other)| reason.strip_prefix(other).map(|rest| (*own, rest)));
             match part {
