@@ -197,6 +197,7 @@ impl<'a> Customer<'a> {
             workspace_id: WorkspaceId(self.number),
             queued: 0,
             due_at: None,
+            rest_until: Timestamp(0),
             lease: None,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! The runner is [`crate::job`]. Work is at least once: whoever does it reads the state again first.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use entity::{
     channel::ConnectorKind,
@@ -10,7 +10,7 @@ use entity::{
     job,
     timestamp::Timestamp,
 };
-use sea_orm::{ActiveModelTrait, DatabaseTransaction, Set};
+use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect, Set};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -97,6 +97,27 @@ pub async fn enqueue(app: &App, tx: &DatabaseTransaction, work: &Work) -> Result
     enqueue_after(app, tx, work, Duration::ZERO).await
 }
 
+/// Stores of this work what is not stored yet: what waits, is tried again later, or is being done, is not there twice.
+/// Only for work that may miss what changes while it is done.
+///
+/// # Errors
+/// What the database says.
+pub async fn enqueue_unless_stored(app: &App, tx: &DatabaseTransaction, all: &[Work]) -> Result<()> {
+    let texts: Vec<String> = all.iter().map(written).collect::<Result<_>>()?;
+    let stored = job::Entity::find().select_only().column(job::Column::Work).filter(job::Column::Work.is_in(texts));
+    let stored: HashSet<String> = stored.into_tuple::<String>().all(tx).await?.into_iter().collect();
+    for work in all {
+        if !stored.contains(&written(work)?) {
+            enqueue(app, tx, work).await?;
+        }
+    }
+    Ok(())
+}
+
+fn written(work: &Work) -> Result<String> {
+    serde_json::to_string(work).map_err(|error| Error::Internal(format!("job: {error}")))
+}
+
 /// Stores work that is due after a while.
 ///
 /// # Errors
@@ -104,10 +125,9 @@ pub async fn enqueue(app: &App, tx: &DatabaseTransaction, work: &Work) -> Result
 pub async fn enqueue_after(app: &App, tx: &DatabaseTransaction, work: &Work, wait: Duration) -> Result<()> {
     let now = app.clock.now();
     let due_at = Timestamp(now.0.saturating_add(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX)));
-    let work = serde_json::to_string(work).map_err(|error| Error::Internal(format!("job: {error}")))?;
     let row = job::ActiveModel {
         id: Set(JobId(app.clock.uuid())),
-        work: Set(work),
+        work: Set(written(work)?),
         due_at: Set(due_at),
         tries: Set(0),
         last_error: Set(None),

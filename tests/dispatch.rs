@@ -62,6 +62,31 @@ async fn messages_go_one_by_one_in_order_about_two_seconds_apart() {
 }
 
 #[tokio::test]
+async fn messages_that_come_one_by_one_are_two_seconds_apart_too() {
+    let app = TestApp::start().await;
+    let acme = app.partner("acme").await;
+    let line = Line::open(&app, &acme, "Bakery", "+15550001111").await;
+    for round in 0..3 {
+        let id = line.accept_many(1).await[0];
+        let due_at = line.queue().await.due_at.expect("it waits");
+        if round > 0 {
+            let pause = due_at.0 - app.clock.now().0;
+            assert!((SECOND / 2..=3 * SECOND / 2).contains(&pause), "{pause}: a second has gone by");
+            assert_eq!(dispatch_due(&app).await, 0);
+            app.clock.advance(Duration::from_micros(u64::try_from(pause).expect("a pause")));
+        }
+        assert_eq!(dispatch_due(&app).await, 1);
+        assert_eq!(app.fate(id).await, SENT_ONCE);
+        assert_eq!(line.waiting().await, (0, None));
+        app.clock.advance(Duration::from_secs(1));
+    }
+    // A channel that has rested sends at once.
+    app.clock.advance(Duration::from_secs(10));
+    line.accept_many(1).await;
+    assert_eq!(dispatch_due(&app).await, 1);
+}
+
+#[tokio::test]
 async fn without_a_pause_a_queue_is_emptied_at_once_and_in_order() {
     let app = TestApp::start().await;
     let acme = app.partner("acme").await;

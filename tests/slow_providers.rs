@@ -2,8 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use entity::message::Status;
-use quartermaster::{job, signal::Signal};
+use entity::{channel::ConnectorKind, connector_session, id::AttemptId, message::Status};
+use quartermaster::{
+    db, job,
+    queue::{self, Work},
+    signal::Signal,
+};
+use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel, Set};
 use serde_json::json;
 
 use crate::{
@@ -67,4 +72,61 @@ async fn a_provider_that_hangs_holds_up_nobody_else() {
     assert!([Status::Queued, Status::Sending, Status::Unknown].contains(&held_up), "{held_up:?}");
     worker.abort();
     waiting.abort();
+}
+
+/// More sessions at a server than it is asked for at once.
+const SESSIONS: usize = 150;
+/// More looks at them, all due before anything else, than are looked through at once.
+const LOOKS_AT_EACH: usize = 8;
+
+#[tokio::test]
+async fn what_waits_for_a_provider_hides_nothing_else() {
+    let scene = Scene::<Waha>::linked().await;
+    let app = &scene.app;
+    let other = app.partner("other").await;
+    let workspace = other.workspace("Florist", 3).await;
+    let user = other.users(&workspace, 1).await[0];
+    other.connect(&workspace, user, "+15550002222").await;
+    let token = other.get(&format!("/workspaces/{workspace}/api-token")).await.expect(200);
+    let token = app.token(token["token"].as_str().expect("a token"));
+    app.run_jobs().await;
+
+    app.app.connectors.limit_to(FOREVER);
+    for _ in 0..SESSIONS {
+        scene.provider.asking.add(Trouble::RequestLost);
+    }
+    let known = connector_session::Entity::find().one(app.app.db.reader()).await.expect("a look").expect("a session");
+    let ids: Vec<AttemptId> = (0..SESSIONS).map(|_| AttemptId(app.app.clock.uuid())).collect();
+    db::write(&app.app.db, "test", async |tx| {
+        for id in &ids {
+            let mut row = known.clone().into_active_model().reset_all();
+            let purpose = format!("connector_sessions:{id}:callback_secret");
+            row.callback_secret = Set(app.app.vault.seal(&purpose, b"secret")?);
+            row.id = Set(*id);
+            connector_session::Entity::insert(row).exec_without_returning(tx).await?;
+        }
+        for _ in 0..LOOKS_AT_EACH {
+            for session in &ids {
+                let look = Work::SessionChanged { connector: ConnectorKind::Waha, session: *session };
+                queue::enqueue(&app.app, tx, &look).await?;
+            }
+        }
+        Ok(())
+    })
+    .await
+    .expect("looks");
+    app.clock.advance(Duration::from_secs(1));
+    let worker = tokio::spawn(job::work(Arc::clone(&app.app), app.app.stop.subscribe()));
+    wait_for("the server is asked for as many as may be", app, async || scene.provider.asking.left() <= SESSIONS - 128)
+        .await;
+
+    let sent = uid(&token.send("+15557770000", "Hello").await.expect(200));
+    wait_for("it is sent", app, async || app.message(sent).await.status == Status::Sent).await;
+    app.clock.advance(Duration::from_secs(2));
+    wait_for("its receipts come", app, async || app.message(sent).await.status == Status::Read).await;
+    other.post("/sandbox/logout", json!({ "phone": "+15550002222" })).await.expect(200);
+    let is_gone = async || other.overview(&workspace).await["whatsapp_accounts"][0]["connected"] == false;
+    wait_for("a session ends", app, is_gone).await;
+    assert_eq!(scene.provider.asking.left(), SESSIONS - 128, "no more of them wait at once");
+    worker.abort();
 }

@@ -20,6 +20,8 @@ pub struct Model {
     pub queued: i64,
     /// When the next may go, or when the lease on it ends; absent while nothing waits.
     pub due_at: Option<Timestamp>,
+    /// Until when the channel rests after its last message.
+    pub rest_until: Timestamp,
     /// Whose turn it is.
     pub lease: Option<LeaseId>,
 }

@@ -2,7 +2,7 @@
 
 use entity::{
     attempt::Failure,
-    channel::{self, DisconnectReason, Model, Network},
+    channel::{self, ConnectorKind, DisconnectReason, Model, Network},
     id::{AccountId, AttemptId, UserId, WorkspaceId},
     timestamp::Timestamp,
     workspace,
@@ -19,6 +19,7 @@ use crate::{
         reconnect,
         store::{self, standalone},
     },
+    connector::session as sessions,
     db,
     error::Result,
     idempotency::Repeatable,
@@ -63,9 +64,9 @@ impl From<&Model> for EndedAccount {
     }
 }
 
-/// Ends the session of the user's account, and what providers have kept of WhatsApp accounts that the user lost. Where no
-/// page has linked an account that is connected, ends the session of a WhatsApp account of the user's that was made over
-/// the Channels API, the one that was connected last; without one too, nothing happens.
+/// Ends the session of the user's WhatsApp account, and what providers have kept of WhatsApp accounts that the user lost.
+/// Where no page has linked one that is connected, ends the session of a WhatsApp account of the user's that was made over
+/// the Channels API, the one that was connected last; without one too, nothing happens. Accounts on other networks stay.
 ///
 /// # Errors
 /// `workspace_not_found`, `user_not_found`, `idempotency_key_reused`.
@@ -95,15 +96,15 @@ async fn disconnect_once(
         let workspace = workspaces::find(tx, &caller.partner.id, slug).await?;
         let workspace = workspaces::lock(tx, workspace.id).await?;
         let user = workspaces::find_user(tx, &workspace, user_id).await?;
-        let (origin, reason) = (Origin::from(caller), DisconnectReason::Requested);
+        let (origin, reason, network) = (Origin::from(caller), DisconnectReason::Requested, Network::Whatsapp);
         for channel in store::resting_of_user(tx, workspace.id, user.id).await? {
-            if channel.standalone && channel.network == Network::Whatsapp {
+            if channel.standalone && channel.network == network {
                 let_go(app, tx, &channel, reason).await?;
             }
         }
-        let channel = match of_user(app, tx, &origin, &workspace, user.id, reason).await? {
+        let channel = match of_user(app, tx, &origin, &workspace, user.id, Some(network), reason).await? {
             Some(channel) => Some(channel),
-            None => match standalone::connected_of_user(tx, workspace.id, user.id, Network::Whatsapp).await? {
+            None => match standalone::connected_of_user(tx, workspace.id, user.id, network).await? {
                 Some(other) => end_there(app, tx, &origin, &workspace, &other, reason).await?,
                 None => None,
             },
@@ -116,21 +117,23 @@ async fn disconnect_once(
 }
 
 /// Ends the session of a user's account within a transaction that has locked the workspace, and has the provider told
-/// after it; also of accounts that a page linked, that are disconnected, and whose sessions their providers have kept.
+/// after it; also of accounts that a page linked, that are disconnected, and whose sessions their providers have kept. All
+/// that on one network, or on all.
 pub(crate) async fn of_user(
     app: &App,
     tx: &DatabaseTransaction,
     origin: &Origin,
     workspace: &workspace::Model,
     user_id: UserId,
+    network: Option<Network>,
     reason: DisconnectReason,
 ) -> Result<Option<Model>> {
     for channel in store::resting_of_user(tx, workspace.id, user_id).await? {
-        if !channel.standalone {
+        if !channel.standalone && network.is_none_or(|network| network == channel.network) {
             let_go(app, tx, &channel, reason).await?;
         }
     }
-    let Some(channel) = store::connected_of_user(tx, workspace.id, user_id).await? else { return Ok(None) };
+    let Some(channel) = store::connected_of_user(tx, workspace.id, user_id, network).await? else { return Ok(None) };
     end_there(app, tx, origin, workspace, &channel, reason).await
 }
 
@@ -215,6 +218,18 @@ pub(crate) async fn let_go_old(app: &App, session: AttemptId) -> Result<()> {
         .await
     };
     db::retried(once).await?;
+    app.signals.publish(Signal::Work);
+    Ok(())
+}
+
+/// Ends a session that no channel knows, and that nobody is linking.
+pub(crate) async fn end_stray(app: &App, connector: ConnectorKind, session: AttemptId) -> Result<()> {
+    let db = app.db.reader();
+    if store::by_session(db, session).await?.is_some() || !sessions::is_open(db, session).await? {
+        return Ok(());
+    }
+    let work = Work::EndSession { connector, session };
+    db::write(&app.db, "channel.end_stray", async |tx| queue::enqueue(app, tx, &work).await).await?;
     app.signals.publish(Signal::Work);
     Ok(())
 }

@@ -147,8 +147,9 @@ async fn probe_one(app: &App, channel: &Model) -> Result<()> {
 pub(super) async fn keep_once(app: &App, looked_at: &Model, seen: &Seen) -> Result<()> {
     db::write(&app.db, "channel.health", async |tx| {
         let workspace = workspaces::lock(tx, looked_at.workspace_id).await?;
+        let connection = |channel: &Model| (channel.state, channel.session, channel.connected_at);
         let channel = match named::find(tx, workspace.id, &Named::Id(looked_at.id)).await {
-            Ok(channel) if (channel.state, channel.session) == (looked_at.state, looked_at.session) => channel,
+            Ok(channel) if connection(&channel) == connection(looked_at) => channel,
             Ok(_) => return Ok(()),
             // It was deleted while it was looked at.
             Err(Error::ChannelNotFound(_)) => return Ok(()),

@@ -375,13 +375,13 @@ pub(super) async fn connected(
     account: &Account,
     row: &mut channel_settings::Model,
 ) -> Result<Linked> {
+    if !session::hold(app, tx, channel.connector, channel.session).await? {
+        return Ok(Linked::Ended(Failure::DuplicateAccount));
+    }
     match standalone::other_of_account(tx, channel, account).await? {
         Some(other) if other.deleted_at.is_none() => return Ok(Linked::Ended(Failure::DuplicateAccount)),
         Some(deleted) => standalone::forget_account(tx, &deleted).await?,
         None => {}
-    }
-    if !session::hold(app, tx, channel.connector, channel.session).await? {
-        return Ok(Linked::Ended(Failure::DuplicateAccount));
     }
     let connected = standalone::connect(app, tx, channel, account).await?;
     let channel = connected.ok_or_else(|| Error::Internal("a channel is not there".to_owned()))?;

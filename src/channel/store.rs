@@ -7,6 +7,7 @@ use entity::{
     channel::{ActiveModel, Column, ConnectorKind, DisconnectReason, Entity, Model, Network, State},
     id::{AccountId, AttemptId, ChannelId, UserId, WorkspaceId},
     link, send_queue,
+    timestamp::Timestamp,
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter,
@@ -87,14 +88,15 @@ pub(super) async fn connected_of_user(
     tx: &DatabaseTransaction,
     workspace_id: WorkspaceId,
     user_id: UserId,
+    network: Option<Network>,
 ) -> Result<Option<Model>> {
-    Ok(Entity::find()
+    let connected = Entity::find()
         .filter(Column::WorkspaceId.eq(workspace_id))
         .filter(Column::UserId.eq(user_id))
         .filter(Column::Standalone.eq(false))
-        .filter(Column::State.eq(State::Connected))
-        .one(tx)
-        .await?)
+        .filter(Column::State.eq(State::Connected));
+    let connected = network.into_iter().fold(connected, |query, network| query.filter(Column::Network.eq(network)));
+    Ok(connected.one(tx).await?)
 }
 
 /// Whether the channel's user has linked another account of its network, which is connected.
@@ -198,6 +200,7 @@ pub(super) async fn insert(app: &App, tx: &DatabaseTransaction, new: &Connection
             workspace_id: Set(channel.workspace_id),
             queued: Set(0),
             due_at: Set(None),
+            rest_until: Set(Timestamp(0)),
             lease: Set(None),
         };
         send_queue::Entity::insert(queue).exec_without_returning(tx).await?;
@@ -344,7 +347,7 @@ pub(crate) async fn suspend_of_user(
     workspace_id: WorkspaceId,
     user_id: UserId,
 ) -> Result<Option<Model>> {
-    let Some(channel) = connected_of_user(tx, workspace_id, user_id).await? else { return Ok(None) };
+    let Some(channel) = connected_of_user(tx, workspace_id, user_id, None).await? else { return Ok(None) };
     set_suspended(app, tx, channel.account_id, true).await?;
     Ok(Some(Model { suspended: true, ..channel }))
 }
@@ -356,7 +359,7 @@ pub(crate) async fn resume_of_user(
     workspace_id: WorkspaceId,
     user_id: UserId,
 ) -> Result<Option<Model>> {
-    let Some(channel) = connected_of_user(tx, workspace_id, user_id).await? else { return Ok(None) };
+    let Some(channel) = connected_of_user(tx, workspace_id, user_id, None).await? else { return Ok(None) };
     set_suspended(app, tx, channel.account_id, false).await?;
     wake(app, tx, channel.account_id).await?;
     Ok(Some(Model { suspended: false, ..channel }))

@@ -111,7 +111,14 @@ impl Server {
     }
 
     fn said(&self, answer: Answer) -> Result<Answer, Refusal> {
-        if answer.is_success() { Ok(answer) } else { Err((self.refusal)(&answer)) }
+        if answer.is_success() {
+            return Ok(answer);
+        }
+        let refusal = (self.refusal)(&answer);
+        if matches!(answer.status, 404 | 410) && refusal.class == Class::ProviderUnavailable {
+            tracing::warn!(status = answer.status, "what answers at a provider's address does not know its paths");
+        }
+        Err(refusal)
     }
 
     /// A request with the key of a session, to an address of its server.
@@ -171,12 +178,13 @@ impl Answer {
     }
 
     /// What a no means wherever a provider does not say otherwise. A provider that fails while it works may have done
-    /// it; only one that says that it is not there has not.
+    /// it; only one that says that it is not there has not. Of what is not found only the provider's own words tell that
+    /// it is gone: the status alone is also that of whatever stands before it, and of an address that is wrong.
     pub(super) const fn refusal(&self) -> Refusal {
         let class = match self.status {
             401 => Class::AuthInvalid,
             403 => Class::PermissionMissing,
-            404 | 410 => Class::NotFound,
+            404 | 410 => Class::ProviderUnavailable,
             408 | 500..=502 | 504..=599 => Class::TimeoutUnknown,
             409 => Class::Duplicate,
             429 => Class::RateLimited,
@@ -202,9 +210,10 @@ mod tests {
             (400, Class::ContentRejected),
             (401, Class::AuthInvalid),
             (403, Class::PermissionMissing),
-            (404, Class::NotFound),
+            (404, Class::ProviderUnavailable),
             (408, Class::TimeoutUnknown),
             (409, Class::Duplicate),
+            (410, Class::ProviderUnavailable),
             (418, Class::ContentRejected),
             (429, Class::RateLimited),
             (500, Class::TimeoutUnknown),

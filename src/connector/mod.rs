@@ -344,7 +344,7 @@ impl Default for Connectors {
             sandbox: sandbox::Sandbox,
             waha: Bridged(waha::Waha),
             evolution: Bridged(evolution::Evolution),
-            unipile: Bridged(unipile::Unipile),
+            unipile: Bridged(unipile::Unipile::default()),
             webchat: webchat::Webchat,
             dialer: Outbound::new(true),
             timeout_ms: AtomicU64::new(timeout_ms),

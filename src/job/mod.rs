@@ -20,7 +20,7 @@
 //! | files | every minute | [`crate::file::purge`] |
 //! | billing periods | every minute | [`crate::quota::close`] |
 //! | traffic of channels | every minute | [`crate::channel::traffic`] counts it and forgets what is too fine and old |
-//! | sessions at providers | every minute | looks at those that nobody has for 5 minutes |
+//! | sessions at providers | every minute | looks at those that nobody has for 5 minutes, unless a look is stored |
 //! | channels without such a session | every minute | tests those that nobody has looked at for 5 minutes |
 //! | callbacks of providers | every minute | forgets those over 2 days old |
 //! | deliveries of subscriptions | every minute | forgets those that ended over 10 days ago, and all but 1000 of each |
@@ -106,7 +106,7 @@ async fn do_jobs(app: &Arc<App>, mut stop: watch::Receiver<bool>) {
 async fn begin_due(app: &Arc<App>, turns: &mut Turns) -> Result<usize> {
     let mut begun = 0;
     let has_room = |connector, session| turns.has_room(Place { lane: Lane::Session(session), connector });
-    for (connector, session) in advance::take_due(app, has_room).await? {
+    for (connector, session) in advance::take_due(app, &turns.full(), has_room).await? {
         let app = Arc::clone(app);
         begun += begin(turns, connector, session, async move { advance::look(&app, session).await });
     }

@@ -31,7 +31,7 @@ const MOST_TRIES: i32 = 300;
 /// Does what is due, one after the other; returns how much that was.
 pub(super) async fn run_due(app: &App) -> Result<usize> {
     let mut done = 0;
-    for job in store::due(app.db.reader(), app.clock.now(), AT_ONCE).await? {
+    for job in store::due(app.db.reader(), app.clock.now(), AT_ONCE, &[]).await? {
         if run(app, &job).await? {
             done += 1;
         }
@@ -40,12 +40,12 @@ pub(super) async fn run_due(app: &App) -> Result<usize> {
 }
 
 /// Begins what is due and need not wait for what has begun, each lane by itself and in its order; returns how many lanes
-/// that were.
+/// that were. What waits for a provider that has its share is not even looked through, however much it is.
 pub(super) async fn begin_due(app: &Arc<App>, turns: &mut Turns) -> Result<usize> {
     let limit = if turns.is_empty() { AT_ONCE } else { LOOKED_THROUGH };
     let mut lanes: Vec<(Place, Vec<job::Model>)> = Vec::new();
     let mut known: HashMap<Lane, usize> = HashMap::new();
-    for job in store::due(app.db.reader(), app.clock.now(), limit).await? {
+    for job in store::due(app.db.reader(), app.clock.now(), limit, &turns.full()).await? {
         let place = place_of(&job);
         if let Some(index) = known.get(&place.lane) {
             lanes[*index].1.push(job);
@@ -152,7 +152,54 @@ fn backoff_seconds(tries: i32) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use entity::{
+        channel::ConnectorKind,
+        id::{AttemptId, JobId},
+        timestamp::Timestamp,
+    };
+    use strum::IntoEnumIterator;
+    use uuid::Uuid;
+
     use super::*;
+    use crate::connector::callback::{Brought, Event};
+
+    /// Who is waited for stands in the work in the same words that it is looked for.
+    #[test]
+    fn work_of_a_connector_is_told_from_its_text() {
+        let session = AttemptId(Uuid::from_u128(1));
+        let mark = store::mark_of(ConnectorKind::Waha);
+        for kind in ConnectorKind::iter() {
+            let brought = Brought {
+                chat: "1@c.us".to_owned(),
+                author: None,
+                text: store::mark_of(ConnectorKind::Waha),
+                media: None,
+                provider_ref: "A".to_owned(),
+                name: Some(mark.clone()),
+                group_name: None,
+                answers: vec![mark.clone()],
+                told_at: None,
+            };
+            let at = Timestamp(0);
+            for work in [
+                Work::EndSession { connector: kind, session },
+                Work::SessionChanged { connector: kind, session },
+                Work::ProviderEvent {
+                    connector: kind,
+                    session,
+                    event: Event::Message(brought),
+                    happened_at: at,
+                    heard_at: at,
+                },
+            ] {
+                let work = serde_json::to_string(&work).expect("JSON");
+                assert_eq!(work.contains(&mark), kind == ConnectorKind::Waha, "{work}");
+                let (id, last_error) = (JobId(Uuid::from_u128(2)), None);
+                let job = job::Model { id, work, due_at: at, tries: 0, last_error, created_at: at };
+                assert_eq!(place_of(&job).connector, Some(kind));
+            }
+        }
+    }
 
     #[test]
     fn pauses_double_up_to_five_minutes() {

@@ -1,6 +1,7 @@
 //! SQL of the job queue.
 
 use entity::{
+    channel::ConnectorKind,
     id::JobId,
     job::{ActiveModel, Column, Entity, Model},
     timestamp::Timestamp,
@@ -12,14 +13,23 @@ use sea_orm::{
 
 use crate::error::Result;
 
-pub(super) async fn due(db: &impl ConnectionTrait, now: Timestamp, limit: u64) -> Result<Vec<Model>> {
-    Ok(Entity::find()
-        .filter(Column::DueAt.lte(now))
-        .order_by_asc(Column::DueAt)
-        .order_by_asc(Column::Id)
-        .limit(limit)
-        .all(db)
-        .await?)
+/// What is due, the oldest first, but for what is a connector's of these.
+pub(super) async fn due(
+    db: &impl ConnectionTrait,
+    now: Timestamp,
+    limit: u64,
+    without: &[ConnectorKind],
+) -> Result<Vec<Model>> {
+    let mut query = Entity::find().filter(Column::DueAt.lte(now));
+    for kind in without {
+        query = query.filter(Column::Work.not_like(format!("%{}%", mark_of(*kind))));
+    }
+    Ok(query.order_by_asc(Column::DueAt).order_by_asc(Column::Id).limit(limit).all(db).await?)
+}
+
+/// What stands in the JSON of all work of a connector, and of no other: in texts that somebody wrote, quotes are escaped.
+pub(super) fn mark_of(kind: ConnectorKind) -> String {
+    format!("\"connector\":\"{kind}\"")
 }
 
 pub(super) async fn next_due(db: &impl ConnectionTrait) -> Result<Option<Timestamp>> {

@@ -10,12 +10,13 @@ use entity::{
     channel::ConnectorKind,
     id::{AccountId, AttemptId, JobId, MessageId},
 };
+use strum::IntoEnumIterator;
 use tokio::task::{Id, JoinError, JoinSet};
 
-/// How many turns there are at once, at most.
-const IN_FLIGHT: usize = 256;
-/// How many of them may wait for one provider.
+/// How many turns may wait for one provider.
 const IN_FLIGHT_OF_CONNECTOR: usize = 128;
+/// How many turns there are at once, at most: more than all providers together that may be waited for, which are three.
+const IN_FLIGHT: usize = 4 * IN_FLIGHT_OF_CONNECTOR;
 
 /// Where work stands in line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,9 +53,17 @@ impl Turns {
 
     /// Whether a turn may begin there now.
     pub(super) fn has_room(&self, place: Place) -> bool {
-        let same = |other: &&Place| other.connector == place.connector;
-        let is_full = place.connector.is_some() && self.places.values().filter(same).count() >= IN_FLIGHT_OF_CONNECTOR;
+        let is_full = place.connector.is_some_and(|kind| self.is_full(kind));
         self.tasks.len() < IN_FLIGHT && !is_full && !self.lanes.contains(&place.lane)
+    }
+
+    /// The connectors that have their share.
+    pub(super) fn full(&self) -> Vec<ConnectorKind> {
+        ConnectorKind::iter().filter(|kind| self.is_full(*kind)).collect()
+    }
+
+    fn is_full(&self, kind: ConnectorKind) -> bool {
+        self.places.values().filter(|place| place.connector == Some(kind)).count() >= IN_FLIGHT_OF_CONNECTOR
     }
 
     pub(super) fn begin(&mut self, place: Place, turn: impl Future<Output = ()> + Send + 'static) {
@@ -126,9 +135,18 @@ mod tests {
             turns.begin(waha(number as u128), std::future::pending());
         }
         assert!(!turns.has_room(waha(100_000)));
+        assert_eq!(turns.full(), [ConnectorKind::Waha]);
         assert!(turns.has_room(place(100_000, ConnectorKind::Evolution)));
         turns.begin(place(100_000, ConnectorKind::Evolution), async { panic!("of a test") });
         turns.one_ended().await;
         assert!(turns.has_room(place(100_000, ConnectorKind::Evolution)));
+        // All others may be full too: there is room for what waits for nobody.
+        for (index, kind) in [ConnectorKind::Evolution, ConnectorKind::Unipile].into_iter().enumerate() {
+            for number in 0..IN_FLIGHT_OF_CONNECTOR {
+                turns.begin(place((1000 * (index + 1) + number) as u128, kind), std::future::pending());
+            }
+        }
+        assert_eq!(turns.full().len(), 3);
+        assert!(turns.has_room(Place { lane: Lane::Own(JobId(Uuid::from_u128(1))), connector: None }));
     }
 }

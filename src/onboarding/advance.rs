@@ -35,7 +35,9 @@ use crate::{
 pub(super) const ATTEMPT_SECONDS: i64 = 300;
 /// How long whoever looks at an attempt has it for itself, in seconds.
 pub(super) const LEASE_SECONDS: i64 = 10;
-const DUE_AT_ONCE: u64 = 100;
+const DUE_AT_ONCE: usize = 100;
+/// How many are looked through for them: more than may be waited for at once.
+const LOOKED_THROUGH: u64 = 600;
 
 /// What an observation follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,23 +62,26 @@ pub enum Advanced {
 /// # Errors
 /// What the database says; a connector's failure is logged and its attempt looked at again after the lease.
 pub async fn advance_due(app: &App) -> Result<usize> {
-    let taken = take_due(app, |_, _| true).await?;
+    let taken = take_due(app, &[], |_, _| true).await?;
     for (_, attempt) in &taken {
         look(app, *attempt).await;
     }
     Ok(taken.len())
 }
 
-/// Takes the attempts that are due and wanted, to be looked at within the lease: whose they are, and which.
+/// Takes the attempts that are due and wanted, but for those of some connectors, to be looked at within the lease: whose
+/// they are, and which.
 ///
 /// # Errors
 /// What the database says.
 pub(crate) async fn take_due(
     app: &App,
+    without: &[ConnectorKind],
     is_wanted: impl Fn(Option<ConnectorKind>, AttemptId) -> bool,
 ) -> Result<Vec<(Option<ConnectorKind>, AttemptId)>> {
-    let mut due = store::due(app.db.reader(), app.clock.now(), DUE_AT_ONCE).await?;
+    let mut due = store::due(app.db.reader(), app.clock.now(), LOOKED_THROUGH, without).await?;
     due.retain(|attempt| is_wanted(attempt.connector, attempt.id));
+    due.truncate(DUE_AT_ONCE);
     let mut taken = Vec::new();
     for attempt in due {
         let lease = app.clock.now().plus_seconds(LEASE_SECONDS);

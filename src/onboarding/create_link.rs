@@ -143,7 +143,8 @@ async fn create_once(
         // Links before accounts: a phone that is connecting holds the link's row and may add an account.
         let revoked = revoke::of_user(app, tx, &origin, &workspace, user_id).await?;
         let ended =
-            channels::disconnect::of_user(app, tx, &origin, &workspace, user_id, DisconnectReason::NewLink).await?;
+            channels::disconnect::of_user(app, tx, &origin, &workspace, user_id, None, DisconnectReason::NewLink)
+                .await?;
         let expires_at = now.plus_seconds(hours.0 * 3600);
         let new = store::NewLink { id, user_id, network, digest, sealed, expires_at };
         store::insert(app, tx, workspace.id, new).await?;

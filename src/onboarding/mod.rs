@@ -136,10 +136,13 @@ pub async fn session_changed(
             channel::reconnect::works_again(app, session, account).await?;
         }
         channel::health::observed(app, session, &observation).await?;
-        if let Observation::Ended(failure) = observation? {
-            channel::disconnect::lost(app, session, failure).await?;
+        if let Ok(Observation::Ended(failure)) = &observation {
+            channel::disconnect::lost(app, session, *failure).await?;
         }
+        // Also where nobody answers.
         channel::disconnect::let_go_old(app, session).await?;
+        channel::disconnect::end_stray(app, connector, session).await?;
+        observation?;
     }
     Ok(())
 }

@@ -8,8 +8,8 @@ use entity::{
     timestamp::Timestamp,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect, Select, Set, Unchanged,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait,
+    QueryFilter, QueryOrder, QuerySelect, Select, Set, Unchanged,
     sea_query::{Expr, LockType},
 };
 
@@ -184,9 +184,18 @@ pub(super) async fn last_attempt(db: &impl ConnectionTrait, link_id: LinkId) -> 
         .await?)
 }
 
-pub(super) async fn due(db: &impl ConnectionTrait, now: Timestamp, limit: u64) -> Result<Vec<attempt::Model>> {
+/// Attempts that are due, the oldest first, but for those of these connectors.
+pub(super) async fn due(
+    db: &impl ConnectionTrait,
+    now: Timestamp,
+    limit: u64,
+    without: &[ConnectorKind],
+) -> Result<Vec<attempt::Model>> {
+    let connector = attempt::Column::Connector;
+    let is_wanted = Condition::any().add(connector.is_null()).add(connector.is_not_in(without.iter().copied()));
     Ok(attempt::Entity::find()
         .filter(attempt::Column::DueAt.lte(now))
+        .filter(is_wanted)
         .order_by_asc(attempt::Column::DueAt)
         .limit(limit)
         .all(db)

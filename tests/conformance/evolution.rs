@@ -3,6 +3,7 @@
 use entity::{
     channel::{ConnectorKind, DisconnectReason},
     id::{AttemptId, PartnerId},
+    message::Status,
 };
 use quartermaster::connector::session;
 use serde_json::{Value, json};
@@ -159,6 +160,52 @@ async fn a_webhook_that_was_lost_is_set_again() {
     Provider::write(&scene.provider, &scene.app, THEIRS, "Hi").await;
     let chats = scene.token().await.get("/chats").await.expect(200);
     assert_eq!(chats["data"]["chats"].as_array().map(Vec::len), Some(1), "{chats}");
+}
+
+/// Whatever the status: an instance that is not connected has sent nothing.
+#[tokio::test]
+async fn a_message_is_kept_while_the_connection_is_closed() {
+    for said in [
+        (400, r#"{"status":400,"error":"Bad Request","response":{"message":["Error: Connection Closed"]}}"#),
+        (500, r#"{"status":500,"error":"Internal Server Error","response":{"message":["Connection Closed"]}}"#),
+        (500, r#"{"status":500,"error":"Internal Server Error","response":{"message":"Connection Closed"}}"#),
+    ] {
+        let scene = linked().await;
+        let name = scene.provider.newest();
+        scene.provider.change_silently(&name, "close", Some(428));
+        let to = scene.provider.trouble(Trouble::Says(said.0, said.1));
+        let id = scene.send(&to, "Hello").await;
+        let message = scene.app.message(id).await;
+        assert_eq!((message.status, message.failure), (Status::Queued, None), "{said:?}");
+        assert_eq!(scene.provider.restarts(), 1, "it was looked at: {said:?}");
+        // The fake says it itself now.
+        scene.app.advance(3).await;
+        assert_eq!(scene.app.message(id).await.status, Status::Queued, "{said:?}");
+        Evolution::change(&scene.provider, &name, "open", None).await;
+        scene.app.advance(31).await;
+        assert_eq!((scene.app.message(id).await.status, scene.used().await), (Status::Sent, 1), "{said:?}");
+        assert_eq!(scene.provider.taken(&scene.app, "Hello").await, 1, "{said:?}");
+    }
+}
+
+/// An instance that cannot log out is deleted all the same.
+#[tokio::test]
+async fn what_cannot_log_out_is_deleted() {
+    const BROKEN: &str = r#"{"status":500,"error":"Internal Server Error","response":{"message":"Broken"}}"#;
+    for is_deleted_at_once in [true, false] {
+        let scene = linked().await;
+        let session = scene.channel().await.session;
+        scene.app.run_jobs().await;
+        for _ in 0..if is_deleted_at_once { 1 } else { 2 } {
+            scene.provider.asking.add(Trouble::Says(500, BROKEN));
+        }
+        let path = format!("/workspaces/{}/users/{}/whatsapp/disconnect", scene.workspace, scene.user);
+        scene.acme.post_empty(&path).await.expect(200);
+        scene.app.run_jobs().await;
+        assert_eq!(scene.provider.is_gone(&scene.app, session).await, is_deleted_at_once);
+        scene.app.advance(2).await;
+        assert!(scene.provider.is_gone(&scene.app, session).await, "it is tried again");
+    }
 }
 
 impl Evolution {

@@ -10,6 +10,8 @@ use crate::{
     support::{Answer, Setup, receiver::Receiver},
 };
 
+mod gone;
+
 impl<P: Provider> Scene<P> {
     async fn linktor(&self, method: Method, path: &str, body: Value) -> Answer {
         let request = self.app.http.request(method, format!("{}/v1{path}", self.app.base));

@@ -75,7 +75,7 @@ impl Provider for Sandbox {
             Trouble::Unavailable => "+15550000503",
             Trouble::Broken | Trouble::RequestLost => "+15550000505",
             Trouble::AnswerLost | Trouble::CutOff => "+15550000504",
-            Trouble::Refused => "+15550000404",
+            Trouble::Refused | Trouble::Says(..) => "+15550000404",
         }
         .to_owned()
     }

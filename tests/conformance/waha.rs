@@ -5,6 +5,7 @@ use entity::{
     id::{AttemptId, PartnerId},
     message,
 };
+use quartermaster::connector::session;
 use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 
@@ -68,6 +69,68 @@ async fn what_comes_to_the_address_that_is_shown_is_heard() {
     scene.app.run_jobs().await;
     let heard = message::Entity::find().all(scene.app.app.db.reader()).await.expect("messages");
     assert_eq!(heard.iter().map(|one| one.text.as_deref()).collect::<Vec<_>>(), [Some("Hello")]);
+}
+
+/// At another address of ours, or lost; what others have set stays, and what the server does not tell is left alone.
+#[tokio::test]
+async fn a_webhook_is_set_again_where_it_is_not_ours() {
+    let scene = Scene::<Waha>::linked().await;
+    let name = scene.provider.newest();
+    let seen = || scene.provider.session(&name).expect("a session");
+    let probe = async |app: &TestApp| {
+        scene.app.clock.advance(std::time::Duration::from_secs(301));
+        session::probe(&app.app).await.expect("a probe");
+        app.run_jobs().await;
+    };
+    probe(&scene.app).await;
+    assert_eq!(seen().updates, 0, "each restarts it");
+    let before = scene.provider.hook(&name);
+    let mut config = seen().config;
+    let crm = json!({ "url": "https://crm.example/waha", "events": ["message"] });
+    config["webhooks"].as_array_mut().expect("webhooks").insert(0, crm.clone());
+    config["proxy"] = json!({ "server": "p" });
+    scene.provider.configure(&name, config.clone());
+    // We are elsewhere now.
+    let moved = scene.app.replica().await;
+    for _ in 0..2 {
+        probe(&moved).await;
+        let mut hook = before.clone();
+        hook["url"] = format!("{}/callbacks/waha/{name}", moved.base).into();
+        let mut expected = config.clone();
+        expected["webhooks"] = json!([crm, hook]);
+        assert_eq!((seen().config, seen().updates), (expected, 1));
+    }
+    Provider::write(&scene.provider, &moved, THEIRS, "Hi").await;
+    let chats = scene.token().await.get("/chats").await.expect(200);
+    assert_eq!(chats["data"]["chats"].as_array().map(Vec::len), Some(1), "{chats}");
+    for (webhooks, updates) in [(json!([]), 2), (json!(null), 2)] {
+        scene.provider.configure(&name, json!({ "webhooks": webhooks }));
+        probe(&scene.app).await;
+        assert_eq!(seen().updates, updates, "{webhooks}");
+    }
+    assert_eq!(scene.account().await["connected"], true);
+}
+
+/// One that is not linked yet is not helped by us; one that was is let go.
+#[tokio::test]
+async fn a_passkey_is_asked_for_in_vain() {
+    for status in ["PASSKEY_REQUIRED", "PASSKEY_CONFIRMATION_REQUIRED"] {
+        let scene = Scene::<Waha>::new().await;
+        let page = scene.page().await;
+        page.start().await;
+        scene.provider.next_code(&scene.app).await;
+        let name = scene.provider.newest();
+        Waha::change(&scene.provider, &name, status).await;
+        scene.app.run_jobs().await;
+        let shown = page.now().await;
+        assert_eq!((shown.state(), &shown.0["error"]["code"]), ("failed", &"passkey_required".into()), "{status}");
+        assert_eq!(scene.provider.removed(), [name], "{status}");
+        let session = scene.link().await.session;
+        Waha::change(&scene.provider, &session.to_string(), status).await;
+        scene.app.run_jobs().await;
+        assert_eq!(scene.channel().await.disconnect_reason, Some(DisconnectReason::LoggedOut), "{status}");
+        assert!(scene.provider.is_gone(&scene.app, session).await, "{status}");
+    }
 }
 
 impl Waha {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jsonwebtoken::{EncodingKey, Header};
-use poem::Response;
+use poem::{Response, http::StatusCode};
 use serde_json::{Value, json};
 
 use super::{
@@ -112,6 +112,11 @@ impl Evolution {
         instance.reason = reason;
     }
 
+    /// The instance is removed without us, and nothing is said.
+    pub(crate) fn forget(&self, name: &str) {
+        self.kept().own.instances.remove(name).expect("an instance");
+    }
+
     /// Tells of an event.
     pub(crate) async fn tell(&self, name: &str, event: &str, data: Value) -> Answer {
         self.post(name, &event_of(name, event, &data)).await
@@ -162,13 +167,14 @@ pub(crate) fn token(key: &str) -> String {
 }
 
 fn failed(status: u16, reason: &str) -> Response {
-    answered(status, &json!({ "status": status, "error": reason, "response": { "message": [reason] } }))
+    let error = StatusCode::from_u16(status).expect("a status").canonical_reason();
+    answered(status, &json!({ "status": status, "error": error, "response": { "message": [reason] } }))
 }
 
 fn answer(kept: &mut Kept<Instances>, asked: &Asked) -> Response {
     let Asked { method, path, query, body, .. } = asked;
     let parts: Vec<&str> = path.split('/').collect();
-    let no_instance = || failed(404, "The instance does not exist");
+    let no_instance = || failed(404, "The \"x\" instance does not exist");
     match (method.as_str(), parts.as_slice()) {
         ("POST", ["instance", "create"]) => create(kept, body),
         ("GET", ["instance", "connectionState", name]) => match kept.own.instances.get(*name) {
@@ -237,7 +243,7 @@ fn answer(kept: &mut Kept<Instances>, asked: &Asked) -> Response {
             answered(201, &json!({ "key": { "id": "R" } }))
         }
         ("POST", ["message", send, name]) => take(kept, send, name, body),
-        _ => failed(404, "Not Found"),
+        _ => failed(404, &format!("Cannot {method} {path}")),
     }
 }
 
@@ -261,9 +267,9 @@ fn shown(name: &str, instance: &Instance) -> Value {
 }
 
 fn take(kept: &mut Kept<Instances>, send: &str, name: &str, body: &Value) -> Response {
-    let Some(instance) = kept.own.instances.get(name) else { return failed(404, "The instance does not exist") };
+    let Some(instance) = kept.own.instances.get(name) else { return failed(404, "The \"x\" instance does not exist") };
     if instance.state != "open" {
-        return failed(500, "Connection Closed");
+        return failed(400, "Error: Connection Closed");
     }
     let mut message = body.clone();
     let id = format!("BAE5{:04}", kept.sent.len());

@@ -67,6 +67,8 @@ pub(crate) struct Kept<P> {
     /// What only this kind of provider has.
     pub(crate) own: P,
     refuses_key: bool,
+    /// What something else answers in its place.
+    in_its_place: Option<(u16, &'static str)>,
 }
 
 /// A provider on a port of its own.
@@ -126,6 +128,11 @@ impl<P: Played> Fake<P> {
     pub(crate) fn refuse_key(&self, refuses_key: bool) {
         self.kept().refuses_key = refuses_key;
     }
+
+    /// Something else answers this to everything in its place, or nothing does any more.
+    pub(crate) fn replace(&self, by: Option<(u16, &'static str)>) {
+        self.kept().in_its_place = by;
+    }
 }
 
 fn endpoint<P: Played>(
@@ -146,6 +153,10 @@ fn endpoint<P: Played>(
                 body: serde_json::from_slice(&body).unwrap_or_default(),
                 raw: body.into(),
             };
+            let in_its_place = kept.lock().expect("a lock").in_its_place;
+            if let Some((status, body)) = in_its_place {
+                return Ok(said(status, body));
+            }
             if !is_known || kept.lock().expect("a lock").refuses_key {
                 return Ok::<_, poem::Error>(P::unauthorized());
             }
@@ -167,8 +178,12 @@ fn endpoint<P: Played>(
 
 /// An answer in JSON.
 pub(crate) fn answered(status: u16, body: &Value) -> Response {
+    said(status, &body.to_string())
+}
+
+fn said(status: u16, body: &str) -> Response {
     let status = StatusCode::from_u16(status).expect("a status");
-    Response::builder().status(status).content_type("application/json").body(body.to_string())
+    Response::builder().status(status).content_type("application/json").body(body.to_owned())
 }
 
 /// How an answer goes wrong.
@@ -188,6 +203,8 @@ pub(crate) enum Trouble {
     CutOff,
     /// 400.
     Refused,
+    /// It says this.
+    Says(u16, &'static str),
 }
 
 impl Trouble {
@@ -210,6 +227,7 @@ impl Trouble {
             }
             Self::CutOff => "{\"id\":".into_response(),
             Self::Refused => status(400).body("{\"statusCode\":400}"),
+            Self::Says(code, body) => said(*code, body),
         }
     }
 }

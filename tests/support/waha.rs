@@ -20,8 +20,10 @@ pub(crate) struct Session {
     pub(crate) code: Option<String>,
     codes: u32,
     me: Value,
-    webhook: Value,
+    pub(crate) config: Value,
     pub(crate) restarts: u32,
+    /// How often it was set anew.
+    pub(crate) updates: u32,
 }
 
 /// What a server has.
@@ -101,6 +103,11 @@ impl Waha {
         self.kept().own.sessions.get_mut(name).expect("a session").status = status.to_owned();
     }
 
+    /// The session is removed without us, and nothing is said.
+    pub(crate) fn forget(&self, name: &str) {
+        self.kept().own.sessions.remove(name).expect("a session");
+    }
+
     /// Tells of an event.
     pub(crate) async fn tell(&self, name: &str, event: &str, payload: Value) -> Answer {
         let body = self.event(name, event, 0, payload);
@@ -148,9 +155,15 @@ impl Waha {
         Answer::of(request).await
     }
 
-    /// How the session was told to call back.
+    /// How the session was told to call back, last.
     pub(crate) fn hook(&self, name: &str) -> Value {
-        self.kept().own.sessions.get(name).expect("a session").webhook.clone()
+        let session = self.session(name).expect("a session");
+        session.config["webhooks"].as_array().and_then(|all| all.last()).expect("a webhook").clone()
+    }
+
+    /// Somebody else sets the session.
+    pub(crate) fn configure(&self, name: &str, config: Value) {
+        self.kept().own.sessions.get_mut(name).expect("a session").config = config;
     }
 }
 
@@ -163,6 +176,10 @@ fn in_wrong_state(name: &str, status: &str) -> Response {
     answered(422, &json!({ "statusCode": 422, "message": message, "error": "Unprocessable Entity" }))
 }
 
+fn no_session() -> Response {
+    answered(404, &json!({ "statusCode": 404, "message": "Session not found", "error": "Not Found" }))
+}
+
 fn answer(kept: &mut Kept<Sessions>, asked: &Asked) -> Response {
     let Asked { method, path, body, .. } = asked;
     let parts: Vec<&str> = path.split('/').collect();
@@ -170,7 +187,7 @@ fn answer(kept: &mut Kept<Sessions>, asked: &Asked) -> Response {
         ("POST", ["sessions"]) => create(kept, body),
         ("GET", ["sessions", name]) => match kept.own.sessions.get(*name) {
             Some(session) => answered(200, &shown(name, session)),
-            None => answered(404, &json!({ "statusCode": 404, "message": "Session not found" })),
+            None => no_session(),
         },
         ("DELETE", ["sessions", name]) => {
             if kept.own.sessions.remove(*name).is_some() {
@@ -178,24 +195,33 @@ fn answer(kept: &mut Kept<Sessions>, asked: &Asked) -> Response {
             }
             answered(200, &Value::Null)
         }
+        // It is started again with it, faster than anybody can look.
+        ("PUT", ["sessions", name]) => match kept.own.sessions.get_mut(*name) {
+            Some(session) => {
+                session.updates += 1;
+                session.config = body["config"].clone();
+                answered(200, &shown(name, session))
+            }
+            None => no_session(),
+        },
         ("POST", ["sessions", name, "restart"]) => match kept.own.sessions.get_mut(*name) {
             Some(session) => {
                 session.restarts += 1;
                 answered(201, &shown(name, session))
             }
-            None => answered(404, &json!({ "statusCode": 404 })),
+            None => no_session(),
         },
         ("GET", [name, "auth", "qr"]) => match kept.own.sessions.get(*name) {
             Some(Session { status, code: Some(code), .. }) if status == "SCAN_QR_CODE" => {
                 answered(200, &json!({ "value": code }))
             }
             Some(session) => in_wrong_state(name, &session.status),
-            None => answered(404, &json!({ "statusCode": 404 })),
+            None => no_session(),
         },
         ("POST", [name, "auth", "request-code"]) => match kept.own.sessions.get(*name) {
             Some(session) if session.status == "SCAN_QR_CODE" => answered(201, &json!({ "code": "ABCD-EFGH" })),
             Some(session) => in_wrong_state(name, &session.status),
-            None => answered(404, &json!({ "statusCode": 404 })),
+            None => no_session(),
         },
         ("GET", [_, "lids", lid]) => {
             let pn = kept.own.lids.get(*lid);
@@ -220,8 +246,7 @@ fn create(kept: &mut Kept<Sessions>, body: &Value) -> Response {
         let message = format!("Session '{name}' already exists");
         return answered(422, &json!({ "statusCode": 422, "message": message }));
     }
-    let webhook = body["config"]["webhooks"][0].clone();
-    let session = Session { status: "STARTING".to_owned(), webhook, ..Session::default() };
+    let session = Session { status: "STARTING".to_owned(), config: body["config"].clone(), ..Session::default() };
     let shown = shown(&name, &session);
     kept.own.sessions.insert(name.clone(), session);
     kept.newest = name;
@@ -229,13 +254,14 @@ fn create(kept: &mut Kept<Sessions>, body: &Value) -> Response {
 }
 
 fn shown(name: &str, session: &Session) -> Value {
-    json!({ "name": name, "status": session.status, "engine": { "engine": "GOWS" }, "me": session.me })
+    json!({ "name": name, "status": session.status, "engine": { "engine": "GOWS" }, "me": session.me,
+        "config": session.config })
 }
 
 /// Takes a message; the answer has another shape each time, as engines have.
 fn take(kept: &mut Kept<Sessions>, send: &str, body: &Value) -> Response {
     let name = body["session"].as_str().expect("a session");
-    let Some(session) = kept.own.sessions.get(name) else { return answered(404, &json!({ "statusCode": 404 })) };
+    let Some(session) = kept.own.sessions.get(name) else { return no_session() };
     if session.status != "WORKING" {
         return in_wrong_state(name, &session.status.clone());
     }

@@ -95,7 +95,8 @@ pub async fn connect(app: &App, caller: &WorkspaceCaller, origin: &Origin, comma
 /// Answers what the network asks before it lets the account of a slot's channel in.
 ///
 /// # Errors
-/// `channel_not_found`; `nothing_asked`, `challenge_wrong`, `challenge_expired`; `provider_unavailable`.
+/// `channel_not_found`; `nothing_asked`, `challenge_wrong`, `challenge_expired`; `busy` while another answer is on its
+/// way; `provider_unavailable`.
 pub async fn answer(
     app: &App,
     caller: &WorkspaceCaller,

@@ -7,7 +7,9 @@ use entity::{
     channel::{ActiveModel, Column, ConnectorKind, DisconnectReason, Entity, Model, Network, State},
     chat,
     id::{AccountId, AttemptId, ChannelId, UserId, WorkspaceId},
-    send_queue, user, workspace,
+    send_queue,
+    timestamp::Timestamp,
+    user, workspace,
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
@@ -59,6 +61,7 @@ pub(in crate::channel) async fn insert(app: &App, tx: &DatabaseTransaction, new:
         workspace_id: Set(channel.workspace_id),
         queued: Set(0),
         due_at: Set(None),
+        rest_until: Set(Timestamp(0)),
         lease: Set(None),
     };
     send_queue::Entity::insert(queue).exec_without_returning(tx).await?;
@@ -302,7 +305,7 @@ pub(in crate::channel) async fn close_conversations(
 ) -> Result<(i64, i64)> {
     use chat::Column;
     let now = app.clock.now();
-    let begun: Vec<entity::timestamp::Timestamp> = chat::Entity::find()
+    let begun: Vec<Timestamp> = chat::Entity::find()
         .select_only()
         .column(Column::CreatedAt)
         .filter(Column::AccountId.eq(channel.account_id))

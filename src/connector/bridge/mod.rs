@@ -5,7 +5,8 @@
 //! ([`REPAIR_PAUSES_SECONDS`]); if that does not help, the account is disconnected and its session stays where it is: it is
 //! looked at as before, and one that works again is connected again. One that asks for a code, or is banned, is removed
 //! by whoever writes down that its channel has lost it, unless its provider keeps accounts that were logged out
-//! (`Bridge::keeps_accounts`). Between two calls nothing is remembered but what [`crate::connector::session`] stores.
+//! (`Bridge::keeps_accounts`). One that is gone, in the provider's own words, is waited for as one that is down is, and is
+//! then as one that asks for a code. Between two calls nothing is remembered but what [`crate::connector::session`] stores.
 
 use std::time::Duration;
 
@@ -171,6 +172,9 @@ pub(super) trait Bridge: Send + Sync {
     /// Looks at a session.
     async fn look(&self, app: &App, session: &Session) -> Result<Look, Refusal>;
 
+    /// Has the server tell us of a session that works, where it does not any more, or tells somebody who was us before.
+    async fn keep_callbacks(&self, app: &App, session: &Session) -> Result<(), Refusal>;
+
     /// Asks for a pairing code; without separators.
     async fn pairing_code(&self, app: &App, session: &Session, phone: &Phone) -> Result<String, Refusal>;
 
@@ -250,25 +254,36 @@ pub(super) fn kept(id: &str) -> String {
     id.chars().filter(|char| !char.is_control()).take(MAX_REFERENCE_CHARS).collect()
 }
 
+/// Whether a session that a provider does not make now is begun again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Again {
+    /// By whoever looks next.
+    Later,
+    /// What it signs in with is not kept.
+    Never,
+}
+
 /// The connector over a bridge.
 pub(super) struct Bridged<B>(pub(super) B);
 
 #[async_trait]
 impl<B: Bridge> Connector for Bridged<B> {
     async fn start(&self, app: &App, start: &Start<'_>) -> Result<Observation> {
-        self.begin(app, start.session, start.partner_id, &Wanted::of_start(start)).await
+        self.begin(app, start.session, start.partner_id, &Wanted::of_start(start), Again::Later).await
     }
 
     async fn sign_in(&self, app: &App, target: &Target) -> Result<SignIn> {
-        self.begin(app, target.session, &target.partner_id, &Wanted::of(target)).await.map(SignIn::from)
+        self.begin(app, target.session, &target.partner_id, &Wanted::of(target), Again::Never).await.map(SignIn::from)
     }
 
     async fn observe(&self, app: &App, session: AttemptId) -> Result<Observation> {
-        match session::find(app, self.0.kind(), session).await? {
-            Some(session) if session.is_unseen() && session.is_taken(app) => Ok(observe::being_made(app)),
-            Some(session) => observe::observe(&self.0, app, &session).await,
-            None if session::is_to_begin(app, session).await? => Ok(observe::being_made(app)),
-            None => Ok(Observation::Ended(Failure::ProviderUnavailable)),
+        match session::find_any(app, self.0.kind(), session).await? {
+            None if session::is_to_begin(app, session) => Ok(observe::being_made(app)),
+            Some(found) if found.row.ended_at.is_none() => {
+                let is_being_made = found.is_unseen() && found.is_taken(app);
+                if is_being_made { Ok(observe::being_made(app)) } else { observe::observe(&self.0, app, &found).await }
+            }
+            _ => Ok(Observation::Ended(Failure::ProviderUnavailable)),
         }
     }
 
@@ -329,12 +344,16 @@ impl<B: Bridge> Connector for Bridged<B> {
     }
 
     async fn answer(&self, app: &App, session: AttemptId, answer: &str) -> Result<Observation> {
-        let asking = session::find(app, self.0.kind(), session).await?.filter(|found| found.row.checkpoint.is_some());
-        let asking = asking.ok_or(Error::NothingAsked)?;
-        let Some(until) = session::take_turn(app, &asking).await? else {
-            return Err(Error::Busy { retry_after: ANSWERED_MEANWHILE });
+        let asking = self.asking(app, session).await?;
+        let turn = session::take_turn(app, &asking).await?;
+        let busy = Err(Error::Busy { retry_after: ANSWERED_MEANWHILE });
+        let Some(until) = turn else { return self.asking(app, session).await.and(busy) };
+        let answered = match self.asking(app, session).await {
+            Ok(found) if found.row.checkpoint == asking.row.checkpoint => self.answer_alone(app, &asking, answer).await,
+            // Somebody else has answered just before, and something else is asked.
+            Ok(_) => busy,
+            Err(error) => Err(error),
         };
-        let answered = self.answer_alone(app, &asking, answer).await;
         if let Err(error) = session::end_turn(app, &asking, until).await {
             tracing::warn!(%error, session.id = %session, "a question can be answered again later");
         }
@@ -342,8 +361,7 @@ impl<B: Bridge> Connector for Bridged<B> {
     }
 
     async fn ask_again(&self, app: &App, session: AttemptId) -> Result<()> {
-        let asking = session::find(app, self.0.kind(), session).await?.filter(|found| found.row.checkpoint.is_some());
-        let asking = asking.ok_or(Error::NothingAsked)?;
+        let asking = self.asking(app, session).await?;
         self.0.ask_again(app, &asking).await.map_err(|refusal| match refusal.class {
             Class::ContentRejected | Class::RateLimited => Error::ResendTooSoon,
             Class::PermissionMissing => Error::ResendNotOffered,
@@ -353,16 +371,27 @@ impl<B: Bridge> Connector for Bridged<B> {
     }
 
     async fn end(&self, app: &App, session: AttemptId) -> Result<()> {
-        let Some(session) = session::find(app, self.0.kind(), session).await? else { return Ok(()) };
+        let Some(session) = session::find_any(app, self.0.kind(), session).await? else {
+            // Whoever is about to make it would not know that it is over.
+            let is_to_begin = session::is_to_begin(app, session);
+            return if is_to_begin { Err(Error::Busy { retry_after: ANSWERED_MEANWHILE }) } else { Ok(()) };
+        };
+        // Before it is removed, so that whoever makes it at this moment has what it has made removed too.
+        db::write(&app.db, "connector.end", async |tx| session::end(app, tx, session.id()).await).await?;
         match self.0.remove(app, &session).await {
-            Ok(()) | Err(Refusal { class: Class::NotFound, .. }) => {}
-            Err(refusal) => return Err(refusal.into()),
+            Ok(()) | Err(Refusal { class: Class::NotFound, .. }) => Ok(()),
+            Err(refusal) => Err(refusal.into()),
         }
-        db::write(&app.db, "connector.end", async |tx| session::end(app, tx, session.id()).await).await
     }
 }
 
 impl<B: Bridge> Bridged<B> {
+    /// A session whose network asks something.
+    async fn asking(&self, app: &App, id: AttemptId) -> Result<Session> {
+        let found = session::find(app, self.0.kind(), id).await?;
+        found.filter(|found| found.row.checkpoint.is_some()).ok_or(Error::NothingAsked)
+    }
+
     /// Answers while nobody else does.
     async fn answer_alone(&self, app: &App, asking: &Session, answer: &str) -> Result<Observation> {
         match self.0.answer(app, asking, answer).await {
@@ -375,9 +404,11 @@ impl<B: Bridge> Bridged<B> {
                 Class::ChallengeWrong => Err(Error::ChallengeWrong),
                 // Nothing is asked any more: an answer before this one, whose outcome was lost, may have let it in.
                 Class::ChallengeExpired | Class::NotFound | Class::Duplicate => {
-                    match self.observe(app, asking.id()).await {
-                        Ok(Observation::Connected(account)) => Ok(Observation::Connected(account)),
-                        _ => Ok(Observation::Ended(Failure::ChallengeExpired)),
+                    match self.observe(app, asking.id()).await? {
+                        Observation::Asking(_) | Observation::Ended(_) => {
+                            Ok(Observation::Ended(Failure::ChallengeExpired))
+                        }
+                        let_in => Ok(let_in),
                     }
                 }
                 Class::AccountRestricted => Ok(Observation::Ended(Failure::Banned)),
@@ -394,6 +425,7 @@ impl<B: Bridge> Bridged<B> {
         id: AttemptId,
         partner_id: &PartnerId,
         wanted: &Wanted<'_>,
+        again: Again,
     ) -> Result<Observation> {
         let Some((mut session, is_ours)) = session::begin(app, self.0.kind(), id, partner_id).await? else {
             return Ok(Observation::Ended(Failure::NoConnector));
@@ -418,6 +450,7 @@ impl<B: Bridge> Bridged<B> {
                     Class::Duplicate => {}
                     Class::ChallengeWrong => return Ok(Observation::Ended(Failure::LoginRefused)),
                     Class::AccountRestricted => return Ok(Observation::Ended(Failure::Banned)),
+                    Class::RateLimited if again == Again::Never => return Err(Error::ProviderUnavailable),
                     _ => return observe::unanswered(app, &session, refusal),
                 }
             }

@@ -51,7 +51,12 @@ pub(super) async fn observe(bridge: &impl Bridge, app: &App, session: &Session) 
     };
     session::note(app, session, matches!(look, Look::Working(_))).await?;
     match look {
-        Look::Working(account) => Ok(Observation::Connected(account)),
+        Look::Working(account) => {
+            if let Err(Refusal { class, .. }) = bridge.keep_callbacks(app, session).await {
+                tracing::warn!(%class, session.id = %session.id(), "where a session is told of is looked at later");
+            }
+            Ok(Observation::Connected(account))
+        }
         Look::Starting => Ok(later(app, STARTING_SECONDS)),
         Look::Impaired if session.is_linked() => {
             Ok(Observation::Impaired { look_again_at: session::in_seconds(app, PROBE_SECONDS) })
@@ -93,7 +98,8 @@ pub(super) fn unanswered(app: &App, session: &Session, refusal: Refusal) -> Resu
 
 /// A session that has not shown a code yet, and has some time to.
 async fn codeless(app: &App, session: &Session) -> Result<Observation> {
-    match session.row.repair_at {
+    // Before it was seen, that was the turn of whoever made it.
+    match session.row.repair_at.filter(|_| !session.is_unseen()) {
         Some(at) if at <= app.clock.now() => return Ok(Observation::Ended(Failure::QrUnavailable)),
         Some(_) => {}
         None => {
@@ -134,7 +140,8 @@ async fn linked(bridge: &impl Bridge, app: &App, session: &Session, look: &Look)
         Look::Reconnecting(Some(code)) if session.row.qr_payload.as_ref().is_some_and(|known| known != code) => {
             Ok(Observation::Ended(Failure::LoggedOut))
         }
-        Look::Stopped | Look::Failed | Look::Reconnecting(_) => repair(bridge, app, session, look).await,
+        // One that is gone is so when several looks in a row do not find it.
+        Look::Stopped | Look::Failed | Look::Gone | Look::Reconnecting(_) => repair(bridge, app, session, look).await,
         Look::Banned => Ok(Observation::Ended(Failure::Banned)),
         // It asks for a phone again: the one that it had has let it go.
         _ => Ok(Observation::Ended(Failure::LoggedOut)),
@@ -158,7 +165,7 @@ async fn repair(bridge: &impl Bridge, app: &App, session: &Session, look: &Look)
     let Some(pause) = REPAIR_PAUSES_SECONDS.get(taken).copied() else {
         // One that was given up is not begun with again by what it says later.
         let is_last_step = session.row.repair_at.is_some_and(|at| at.plus_seconds(PROBE_SECONDS) > app.clock.now());
-        if *look == Look::Failed && is_last_step {
+        if *look == Look::Gone || (*look == Look::Failed && is_last_step) {
             return Ok(Observation::Ended(Failure::LoggedOut));
         }
         tracing::warn!(session.id = %session.id(), "a session stays down");
@@ -169,7 +176,7 @@ async fn repair(bridge: &impl Bridge, app: &App, session: &Session, look: &Look)
         Look::Reconnecting(code) if session.row.qr_payload.is_none() => code.as_deref(),
         _ => None,
     };
-    if take_step(app, session, session.row.repairs + 1, pause, code).await? {
+    if take_step(app, session, session.row.repairs + 1, pause, code).await? && *look != Look::Gone {
         tracing::warn!(session.id = %session.id(), step = taken + 1, "a session that is down is restarted");
         if let Err(refusal) = bridge.restart(app, session).await {
             tracing::warn!(class = %refusal.class, session.id = %session.id(), "a session could not be restarted");

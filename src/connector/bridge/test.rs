@@ -60,7 +60,7 @@ fn refused(refusal: Refusal) -> Check {
     let message = match refusal.class {
         Class::AuthInvalid | Class::PermissionMissing => "The server does not accept our key",
         Class::RateLimited => "The server wants us to wait",
-        Class::ProviderUnavailable => "The server cannot be reached",
+        Class::ProviderUnavailable => "The server cannot be reached, or something else answers at its address",
         _ => "The server does not answer as it should",
     };
     Check::failed(CREDENTIALS, message).with(json!({ "class": refusal.class.to_string() }))

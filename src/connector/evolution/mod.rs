@@ -49,17 +49,30 @@ const EVENTS: [&str; 8] = [
     "SEND_MESSAGE",
 ];
 const SERVER: Server = Server { key: "apikey", root: "", refusal };
+/// Where it is asked for what an instance may not have.
+const LOOKUP: Server = Server { refusal: refusal_of_lookup, ..SERVER };
 
 /// The bridge.
 pub(super) struct Evolution;
 
-/// A number that is not on the network is told with a list of what was looked for.
+/// A number that is not on the network is told with a list of what was looked for, and a connection that was closed
+/// before anything left with a status that depends on the version.
 fn refusal(answer: &Answer) -> Refusal {
-    let said = &answer.value()["response"]["message"];
+    let value = answer.value();
+    let said = &value["response"]["message"];
     let is_nobody = said.as_array().is_some_and(|list| list.iter().any(|one| one["exists"] == false));
     match answer.status {
         400 if is_nobody => Refusal::of(Class::RecipientUnreachable),
+        400 | 500 if wire::is_closed(said) => Refusal::of(Class::SessionLost),
+        404 if wire::is_no_instance(&value) => Refusal::of(Class::NotFound),
         _ => answer.refusal(),
+    }
+}
+
+fn refusal_of_lookup(answer: &Answer) -> Refusal {
+    match answer.status {
+        404 if wire::is_own_not_found(&answer.value()) => Refusal::of(Class::NotFound),
+        _ => refusal(answer),
     }
 }
 
@@ -93,13 +106,7 @@ impl Bridge for Evolution {
         };
         let state: wire::State = answer.json()?;
         match state.instance.state.as_str() {
-            "open" => {
-                let Some(account) = instance(app, session).await?.account() else { return Ok(Look::Starting) };
-                if let Err(refusal) = keep_webhook(app, session).await {
-                    tracing::warn!(class = %refusal.class, session.id = %session.id(), "a webhook is looked at later");
-                }
-                Ok(Look::Working(account))
-            }
+            "open" => Ok(instance(app, session).await?.account().map_or(Look::Starting, Look::Working)),
             "connecting" if session.is_linked() => Ok(Look::Reconnecting(code(app, session).await?)),
             "connecting" => Ok(Look::Scan(code(app, session).await?)),
             "close" if session.is_linked() => Ok(match instance(app, session).await?.end() {
@@ -117,6 +124,23 @@ impl Bridge for Evolution {
             "refused" => Ok(Look::Failed),
             _ => Ok(Look::Starting),
         }
+    }
+
+    async fn keep_callbacks(&self, app: &App, session: &Session) -> Result<(), Refusal> {
+        let path = format!("webhook/find/{}", session.id());
+        let found = match LOOKUP.call(app, session, Method::GET, &path, None, Patience::Usual).await {
+            Ok(answer) => answer.value(),
+            Err(Refusal { class: Class::NotFound, .. }) => Value::Null,
+            Err(refusal) => return Err(refusal),
+        };
+        if found["enabled"] == true && found["url"] == session.callback_url(app).as_str() {
+            return Ok(());
+        }
+        tracing::warn!(session.id = %session.id(), "an instance has lost its webhook, which is set again");
+        let path = format!("webhook/set/{}", session.id());
+        let body = json!({ "webhook": webhook(app, session) });
+        SERVER.call(app, session, Method::POST, &path, Some(body), Patience::Usual).await?;
+        Ok(())
     }
 
     async fn pairing_code(&self, app: &App, session: &Session, phone: &Phone) -> Result<String, Refusal> {
@@ -150,8 +174,11 @@ impl Bridge for Evolution {
         let log_out = format!("instance/logout/{}", session.id());
         match SERVER.call(app, session, Method::DELETE, &log_out, None, Patience::Long).await {
             // One that is not connected cannot log out, and need not.
-            Ok(_) | Err(Refusal { class: Class::ContentRejected | Class::NotFound, .. }) => {}
-            Err(refusal) => return Err(refusal),
+            Ok(_) | Err(Refusal { class: Class::ContentRejected | Class::SessionLost | Class::NotFound, .. }) => {}
+            // Deleting logs one that is connected out too.
+            Err(Refusal { class, .. }) => {
+                tracing::warn!(%class, session.id = %session.id(), "an instance is deleted that did not log out");
+            }
         }
         let delete = format!("instance/delete/{}", session.id());
         SERVER.call(app, session, Method::DELETE, &delete, None, Patience::Long).await?;
@@ -191,24 +218,6 @@ fn webhook(app: &App, session: &Session) -> Value {
     })
 }
 
-/// Sets an instance's webhook again where it has been lost.
-async fn keep_webhook(app: &App, session: &Session) -> Result<(), Refusal> {
-    let path = format!("webhook/find/{}", session.id());
-    let found = match SERVER.call(app, session, Method::GET, &path, None, Patience::Usual).await {
-        Ok(answer) => answer.value(),
-        Err(Refusal { class: Class::NotFound, .. }) => Value::Null,
-        Err(refusal) => return Err(refusal),
-    };
-    if found["enabled"] == true && found["url"] == session.callback_url(app).as_str() {
-        return Ok(());
-    }
-    tracing::warn!(session.id = %session.id(), "an instance has lost its webhook, which is set again");
-    let path = format!("webhook/set/{}", session.id());
-    let body = json!({ "webhook": webhook(app, session) });
-    SERVER.call(app, session, Method::POST, &path, Some(body), Patience::Usual).await?;
-    Ok(())
-}
-
 /// The code that an instance shows; `None` if it has none yet.
 async fn code(app: &App, session: &Session) -> Result<Option<String>, Refusal> {
     let path = format!("instance/connect/{}", session.id());
@@ -219,7 +228,7 @@ async fn code(app: &App, session: &Session) -> Result<Option<String>, Refusal> {
 /// What is known of an instance beside its state.
 async fn instance(app: &App, session: &Session) -> Result<wire::Instance, Refusal> {
     let path = format!("instance/fetchInstances?instanceName={}", session.id());
-    let answer = match SERVER.call(app, session, Method::GET, &path, None, Patience::Usual).await {
+    let answer = match LOOKUP.call(app, session, Method::GET, &path, None, Patience::Usual).await {
         Ok(answer) => answer,
         Err(Refusal { class: Class::NotFound, .. }) => return Ok(wire::Instance::default()),
         Err(refusal) => return Err(refusal),

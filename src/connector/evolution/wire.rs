@@ -66,6 +66,32 @@ impl Instance {
     }
 }
 
+/// What an error says, in one sentence or several.
+fn sentences(message: &Value) -> impl Iterator<Item = &str> {
+    let all = message.as_array().map_or(std::slice::from_ref(message), Vec::as_slice);
+    all.iter().filter_map(Value::as_str)
+}
+
+/// Whether an error says that the instance is not connected, so that nothing has left.
+pub(super) fn is_closed(message: &Value) -> bool {
+    sentences(message).any(|said| said.strip_prefix("Error: ").unwrap_or(said) == "Connection Closed")
+}
+
+/// Whether a 404 is the server's own about what it was asked for, and not that of something before it, nor about a path
+/// that it does not know.
+pub(super) fn is_own_not_found(answer: &Value) -> bool {
+    let mut said = sentences(&answer["response"]["message"]).peekable();
+    answer["status"] == 404 && said.peek().is_some() && said.all(|said| !said.starts_with("Cannot "))
+}
+
+/// Whether it says that there is no such instance.
+pub(super) fn is_no_instance(answer: &Value) -> bool {
+    let mut said = sentences(&answer["response"]["message"]).map(str::to_lowercase);
+    let is_gone =
+        |said: String| said.contains("instance") && (said.contains("not exist") || said.contains("not found"));
+    is_own_not_found(answer) && said.any(is_gone)
+}
+
 /// The number in an address, `<digits>[:<device>]@s.whatsapp.net`.
 fn phone(address: &str) -> Option<Phone> {
     let digits = address.split(['@', ':']).next()?;
@@ -114,6 +140,39 @@ mod tests {
         }
         assert_eq!(sent(&json!({ "key": { "id": "A" }, "status": "PENDING" })).as_deref(), Some("A"));
         assert_eq!(sent(&json!({ "status": "PENDING" })), None);
+    }
+
+    #[test]
+    fn an_instance_is_gone_in_the_servers_own_words_only() {
+        let of_server =
+            |message: Value| json!({ "status": 404, "error": "Not Found", "response": { "message": message } });
+        for (answer, is_own, is_gone) in [
+            (of_server(json!(["The \"a\" instance does not exist"])), true, true),
+            (of_server(json!("Instance \"a\" not found")), true, true),
+            (of_server(json!(["Webhook not found"])), true, false),
+            (of_server(json!(["Cannot GET /base/instance/connectionState/a not found"])), false, false),
+            (of_server(json!([])), false, false),
+            (json!({ "response": { "message": ["The \"a\" instance does not exist"] } }), false, false),
+            (json!({ "status": 404, "message": "no instance: not found" }), false, false),
+            (Value::Null, false, false),
+        ] {
+            assert_eq!((is_own_not_found(&answer), is_no_instance(&answer)), (is_own, is_gone), "{answer}");
+        }
+    }
+
+    #[test]
+    fn a_closed_connection_is_told_in_two_ways() {
+        for (message, expected) in [
+            (json!(["Error: Connection Closed"]), true),
+            (json!("Connection Closed"), true),
+            (json!(["a", "Connection Closed"]), true),
+            (json!(["Connection Closed by somebody"]), false),
+            (json!([["Connection Closed"]]), false),
+            (json!("Timed Out"), false),
+            (Value::Null, false),
+        ] {
+            assert_eq!(is_closed(&message), expected, "{message}");
+        }
     }
 
     #[test]

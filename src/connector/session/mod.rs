@@ -7,7 +7,7 @@ use entity::{
     id::{AttemptId, CredentialId, PartnerId},
     timestamp::Timestamp,
 };
-use sea_orm::DatabaseTransaction;
+use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
@@ -127,6 +127,14 @@ pub(crate) async fn hold(app: &App, tx: &DatabaseTransaction, connector: Connect
     Ok(store::lock(tx, id).await?.is_some_and(|row| row.ended_at.is_none()))
 }
 
+/// Whether there is such a session, and it has not ended.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn is_open(db: &impl ConnectionTrait, id: AttemptId) -> Result<bool> {
+    Ok(store::find(db, id).await?.is_some_and(|row| row.ended_at.is_none()))
+}
+
 /// What a session would be that has not begun, to ask its provider for it; `None` if nothing opens the connector for this
 /// partner.
 pub(super) async fn imagined(
@@ -188,13 +196,8 @@ pub(super) async fn made(app: &App, connector: ConnectorKind, id: AttemptId, mad
     Ok(noted)
 }
 
-/// Whether a session of which nothing is kept may be about to begin.
-pub(super) async fn is_to_begin(app: &App, id: AttemptId) -> Result<bool> {
-    Ok(is_new(app, id) && store::find(app.db.reader(), id).await?.is_none())
-}
-
-/// Whether whoever begins a session with this id may still be at it.
-fn is_new(app: &App, id: AttemptId) -> bool {
+/// Whether a session of which nothing is kept may be about to begin: its id has just been chosen.
+pub(super) fn is_to_begin(app: &App, id: AttemptId) -> bool {
     let chosen = id.0.get_timestamp().and_then(|at| i64::try_from(at.to_unix().0).ok());
     chosen.is_some_and(|seconds| seconds.saturating_add(SIGN_IN_SECONDS) > app.clock.now().0.div_euclid(1_000_000))
 }
@@ -241,32 +244,35 @@ pub(super) async fn note(app: &App, session: &Session, is_working: bool) -> Resu
         if is_working {
             mend(app, tx, session.id()).await?;
         }
+        if session.is_unseen() {
+            store::forget_turn(tx, session.id()).await?;
+        }
         store::set_checked(tx, &[session.id()], app.clock.now()).await
     })
     .await
 }
 
-/// Has sessions looked at that have not been for a while: what a provider tells may get lost. Returns how many.
+/// Has sessions looked at that have not been for a while: what a provider tells may get lost. Returns how many. One of
+/// which a look is stored already, as of a provider that does not answer, gets no other.
 ///
 /// # Errors
 /// What the database says.
 pub async fn probe(app: &App) -> Result<u64> {
     let before = app.clock.now().plus_seconds(-PROBE_SECONDS);
-    let stale = store::unchecked_since(app.db.reader(), before, PROBED_AT_ONCE).await?;
-    if stale.is_empty() {
+    if !store::has_unchecked_since(app.db.reader(), before).await? {
         return Ok(0);
     }
-    db::write(&app.db, "connector.probe", async |tx| {
+    let count = db::write(&app.db, "connector.probe", async |tx| {
+        let stale = store::take_unchecked_since(tx, before, PROBED_AT_ONCE).await?;
         let ids: Vec<AttemptId> = stale.iter().map(|row| row.id).collect();
         store::set_checked(tx, &ids, app.clock.now()).await?;
-        for row in &stale {
-            changed(app, tx, row.connector, row.id).await?;
-        }
-        Ok(())
+        let look = |row: &Model| Work::SessionChanged { connector: row.connector, session: row.id };
+        queue::enqueue_unless_stored(app, tx, &stale.iter().map(look).collect::<Vec<_>>()).await?;
+        Ok(stale.len())
     })
     .await?;
     app.signals.publish(Signal::Work);
-    Ok(u64::try_from(stale.len()).unwrap_or(u64::MAX))
+    Ok(u64::try_from(count).unwrap_or(u64::MAX))
 }
 
 /// Forgets callbacks that no provider repeats any more.

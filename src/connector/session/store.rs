@@ -11,8 +11,8 @@ use entity::{
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
-    QuerySelect, Set,
-    sea_query::{Expr, LockType},
+    QuerySelect, Select, Set,
+    sea_query::{Expr, LockBehavior, LockType},
 };
 
 use crate::{
@@ -38,7 +38,7 @@ pub(super) struct NewSession {
 pub(crate) enum Noted {
     /// It is noted.
     Kept,
-    /// The account is connected through another session.
+    /// The account is another session's.
     Duplicate,
     /// The session was ended meanwhile.
     Ended,
@@ -98,8 +98,8 @@ pub(super) async fn insert(app: &App, tx: &DatabaseTransaction, new: NewSession)
 
 /// Notes what came of making a session: the provider's id of it, the code that it shows, which is not shown yet, and
 /// what the network asks. An account that its provider has begun anew under the id that it had is this session's now,
-/// unless a channel is connected through the session that has it: then nothing is noted. A session that was ended while
-/// it was made is there again, to be removed. The turn of whoever made it is over.
+/// unless a channel is connected through the session that has it, or this one was ended meanwhile: then nothing is noted.
+/// Otherwise the turn of whoever made it is over, and of one that was ended the id is noted, so that it can be removed.
 pub(super) async fn set_made(
     app: &App,
     tx: &DatabaseTransaction,
@@ -112,30 +112,26 @@ pub(super) async fn set_made(
         .col_expr(Column::RepairAt, Expr::value(Option::<Timestamp>::None))
         .filter(Column::Id.eq(id));
     if let Some(external_id) = &made.external_id {
-        if !take_over(app, tx, &row, external_id).await? {
+        let other = find_external(tx, row.credential_id, external_id).await?.filter(|other| other.id != id);
+        if let Some(other) = other
+            && (row.ended_at.is_some() || !take_over(app, tx, &other).await?)
+        {
             return Ok(Noted::Duplicate);
         }
         update = update.col_expr(Column::ExternalId, Expr::value(external_id.as_str()));
     }
-    if row.ended_at.is_some() {
-        update.col_expr(Column::EndedAt, Expr::value(Option::<Timestamp>::None)).exec(tx).await?;
-        return Ok(Noted::Ended);
-    }
-    if *made != Made::default() {
+    if row.ended_at.is_none() && *made != Made::default() {
         update = update
             .col_expr(Column::QrPayload, Expr::value(made.code.as_deref()))
             .col_expr(Column::QrExpiresAt, Expr::value(Option::<Timestamp>::None))
             .col_expr(Column::Checkpoint, Expr::value(checkpoint));
     }
     update.exec(tx).await?;
-    Ok(Noted::Kept)
+    Ok(if row.ended_at.is_none() { Noted::Kept } else { Noted::Ended })
 }
 
-async fn take_over(app: &App, tx: &DatabaseTransaction, row: &Model, external_id: &str) -> Result<bool> {
-    let id = row.id;
-    let Some(other) = find_external(tx, row.credential_id, external_id).await?.filter(|other| other.id != id) else {
-        return Ok(true);
-    };
+/// Takes its account from a session, unless a channel is connected through it.
+async fn take_over(app: &App, tx: &DatabaseTransaction, other: &Model) -> Result<bool> {
     lock(tx, other.id).await?;
     if channel::connected_by_session(tx, other.id).await?.is_some() {
         return Ok(false);
@@ -244,7 +240,7 @@ pub(super) async fn end_turn(tx: &DatabaseTransaction, id: AttemptId, until: Tim
     Ok(())
 }
 
-/// Notes that a session is removed; nothing of its code is kept.
+/// Notes that a session is over; nothing of its code is kept.
 pub(crate) async fn end(app: &App, tx: &DatabaseTransaction, id: AttemptId) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::EndedAt, Expr::value(app.clock.now()))
@@ -252,6 +248,17 @@ pub(crate) async fn end(app: &App, tx: &DatabaseTransaction, id: AttemptId) -> R
         .col_expr(Column::Checkpoint, Expr::value(Option::<String>::None))
         .filter(Column::Id.eq(id))
         .filter(Column::EndedAt.is_null())
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Notes that there is nobody any more whose turn it was to make a session.
+pub(super) async fn forget_turn(tx: &DatabaseTransaction, id: AttemptId) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::RepairAt, Expr::value(Option::<Timestamp>::None))
+        .filter(Column::Id.eq(id))
+        .filter(Column::CheckedAt.is_null())
         .exec(tx)
         .await?;
     Ok(())
@@ -266,16 +273,29 @@ pub(super) async fn set_checked(tx: &DatabaseTransaction, ids: &[AttemptId], now
     Ok(())
 }
 
-/// Linked sessions that nobody has looked at since `before`, the longest first.
-pub(super) async fn unchecked_since(db: &impl ConnectionTrait, before: Timestamp, limit: u64) -> Result<Vec<Model>> {
-    Ok(Entity::find()
+/// Linked sessions that nobody has looked at since `before`.
+fn unchecked_since(before: Timestamp) -> Select<Entity> {
+    Entity::find()
         .filter(Column::LinkedAt.is_not_null())
         .filter(Column::EndedAt.is_null())
         .filter(Column::CheckedAt.lt(before))
-        .order_by_asc(Column::CheckedAt)
-        .limit(limit)
-        .all(db)
-        .await?)
+}
+
+pub(super) async fn has_unchecked_since(db: &impl ConnectionTrait, before: Timestamp) -> Result<bool> {
+    Ok(unchecked_since(before).one(db).await?.is_some())
+}
+
+/// Those that nobody has looked at the longest; no other transaction gets the same.
+pub(super) async fn take_unchecked_since(
+    tx: &DatabaseTransaction,
+    before: Timestamp,
+    limit: u64,
+) -> Result<Vec<Model>> {
+    let mut query = unchecked_since(before).order_by_asc(Column::CheckedAt).limit(limit);
+    if tx.get_database_backend() == DbBackend::Postgres {
+        query = query.lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked);
+    }
+    Ok(query.all(tx).await?)
 }
 
 /// Notes a callback; tells whether it is new.

@@ -4,7 +4,7 @@
 //! Unipile chooses the id of an account at the first call, with the one code that it shows for five minutes, or with the
 //! first question that the network asks; after them nothing is left of it there. A pairing code takes the place of the
 //! code that was shown. It calls back at one address for all accounts of a key, with a secret of ours in a header,
-//! which is registered before the first account, and again when credentials or `public_url` change. There is no
+//! which is registered before an account is begun, and whenever it is found missing while accounts work. There is no
 //! signature, so that header is all there is: let it come over TLS.
 //!
 //! An account that its network has let go stays at Unipile, and works again here once it does there; it is deleted when it
@@ -21,8 +21,7 @@ use entity::{
     timestamp::Timestamp,
 };
 use reqwest::Method;
-use secrecy::ExposeSecret;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     app::App,
@@ -30,10 +29,9 @@ use crate::{
         Outgoing, OutgoingReaction,
         bridge::{self, Bridge, Look, Made, Packing, Source, Wanted},
         call::{Answer, Patience, Server},
-        callback::{self, Callback, Heard},
+        callback::{Callback, Heard},
         checkpoint::Checkpoint,
         refusal::{Class, Refusal},
-        registry,
         session::{self, Noted, Session},
     },
     error::{Error, Result},
@@ -43,6 +41,7 @@ use crate::{
 
 mod events;
 mod sending;
+mod webhooks;
 mod wire;
 
 /// Most bytes of a file.
@@ -51,14 +50,13 @@ pub(super) const MOST_FILE_BYTES: i64 = 15_000_000;
 const INTENT_SECONDS: i64 = 300;
 /// The header that proves a callback.
 const PROOF: &str = "Unipile-Auth";
-/// What Unipile tells of, each at an address of its own.
-const SOURCES: [&str; 2] = ["messaging", "account_status"];
 const SERVER: Server = Server { key: "X-API-KEY", root: "api/v1/", refusal };
 /// Where questions of the network are answered.
 const CHECKPOINTS: Server = Server { refusal: checkpoint_refusal, ..SERVER };
 
 /// The bridge.
-pub(super) struct Unipile;
+#[derive(Default)]
+pub(super) struct Unipile(webhooks::Seen);
 
 /// What kind of refusal it is stands in its body (`contracts/channels.md` A1.3).
 fn refusal(answer: &Answer) -> Refusal {
@@ -71,6 +69,7 @@ fn refusal(answer: &Answer) -> Refusal {
             Class::ChallengeExpired
         }
         (403, "account_restricted") => Class::AccountRestricted,
+        (404, "resource_not_found") => Class::NotFound,
         (407, _)
         | (502 | 503, "no_client_session" | "no_channel" | "no_handler" | "network_down" | "service_unavailable") => {
             Class::ProviderUnavailable
@@ -124,7 +123,7 @@ impl Bridge for Unipile {
                 body["country"] = country.into();
             }
         }
-        register(app, session).await?;
+        webhooks::register(app, session).await?;
         match SERVER.call(app, session, Method::POST, "accounts", Some(body), Patience::Long).await {
             Ok(answer) => made(&answer),
             Err(Refusal { class: Class::ContentRejected, .. }) if wanted.login.is_some() => {
@@ -132,7 +131,7 @@ impl Bridge for Unipile {
             }
             // One word stands for a wrong key and for a wrong password: a key that opens something else is right.
             Err(Refusal { class: Class::AuthInvalid, .. }) if wanted.login.is_some() => {
-                webhooks(app, session).await?;
+                webhooks::prove(app, session).await?;
                 Err(Refusal::of(Class::ChallengeWrong))
             }
             Err(refusal) => Err(refusal),
@@ -156,23 +155,33 @@ impl Bridge for Unipile {
     async fn look(&self, app: &App, session: &Session) -> Result<Look, Refusal> {
         if session.row.external_id.is_none() {
             // There is nothing to ask for, but the key can be proved.
-            webhooks(app, session).await?;
+            webhooks::prove(app, session).await?;
             return Ok(Look::Gone);
         }
         let path = account(session)?;
-        let found: wire::Account = match SERVER.call(app, session, Method::GET, &path, None, Patience::Usual).await {
-            Ok(answer) => answer.json()?,
-            Err(Refusal { class: Class::NotFound, .. }) if session.is_linked() => return Ok(Look::Gone),
+        let asked = SERVER.call(app, session, Method::GET, &path, None, Patience::Usual).await;
+        let found: Option<wire::Account> = match asked {
+            Ok(answer) => Some(answer.json()?),
+            Err(Refusal { class: Class::NotFound, .. }) if session.is_linked() => {
+                // It may have the same word for an address that is not its own.
+                webhooks::prove(app, session).await?;
+                return Ok(Look::Gone);
+            }
             // It is not there before somebody has scanned, or answered.
-            Err(Refusal { class: Class::NotFound, .. }) => wire::Account::default(),
+            Err(Refusal { class: Class::NotFound, .. }) => None,
             Err(refusal) => return Err(refusal),
         };
-        if !found.sources.is_empty() || session.is_linked() {
+        let is_there = found.is_some();
+        if let Some(found) = found.filter(|found| !found.sources.is_empty() || session.is_linked()) {
             return Ok(found.look());
         }
         let row = &session.row;
         if row.created_at.plus_seconds(INTENT_SECONDS) <= app.clock.now() {
             return Ok(Look::Failed);
+        }
+        if is_there {
+            // In its first moments it has no parts.
+            return Ok(Look::Starting);
         }
         Ok(match (&row.checkpoint, &row.qr_payload) {
             (Some(asked), _) => Look::Ask(Checkpoint::from_stored(asked)),
@@ -181,6 +190,13 @@ impl Bridge for Unipile {
             (None, None) => Look::Starting,
             (None, code) => Look::Scan(code.clone()),
         })
+    }
+
+    async fn keep_callbacks(&self, app: &App, session: &Session) -> Result<(), Refusal> {
+        if self.0.is_due(session.access.credential_id, app.clock.now()) {
+            webhooks::register(app, session).await?;
+        }
+        Ok(())
     }
 
     async fn pairing_code(&self, app: &App, session: &Session, phone: &Phone) -> Result<String, Refusal> {
@@ -302,41 +318,6 @@ fn made(answer: &Answer) -> Result<Made, Refusal> {
     Ok(Made { external_id: Some(made.account_id), code, checkpoint })
 }
 
-/// Has the server tell us of the accounts of its key, unless it does.
-async fn register(app: &App, session: &Session) -> Result<(), Refusal> {
-    let id = session.access.credential_id;
-    let url = callback::key_address(app, session.row.connector, id);
-    let unread = |_| Refusal::of(Class::ProviderUnavailable);
-    let standing = registry::callbacks(app, id).await.map_err(unread)?;
-    if standing.registered_at.as_deref() == Some(&*url) {
-        return Ok(());
-    }
-    let known = webhooks(app, session).await?;
-    let is_there = |source: &str| {
-        let mut items = known["items"].as_array().into_iter().flatten();
-        items.any(|one| one["request_url"] == url.as_str() && one["source"] == source)
-    };
-    for source in SOURCES.into_iter().filter(|source| !is_there(source)) {
-        let proof = json!({ "key": PROOF, "value": standing.secret.expose_secret() });
-        let json_type = json!({ "key": "Content-Type", "value": "application/json" });
-        let body = json!({
-            "request_url": url,
-            "source": source,
-            "name": format!("quartermaster {source}"),
-            "format": "json",
-            "enabled": true,
-            "headers": [json_type, proof],
-        });
-        SERVER.call(app, session, Method::POST, "webhooks", Some(body), Patience::Usual).await?;
-    }
-    registry::set_registered(app, id, &url).await.map_err(unread)
-}
-
-/// Where the server calls back for this key.
-async fn webhooks(app: &App, session: &Session) -> Result<Value, Refusal> {
-    SERVER.call(app, session, Method::GET, "webhooks?limit=250", None, Patience::Usual).await?.json()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -366,6 +347,11 @@ mod tests {
         ] {
             let body = json!({ "status": status, "type": format!("errors/{kind}"), "title": kind });
             assert_eq!(refusal(&Answer::of(status, &body)).class, class, "{status} {kind}");
+        }
+        for body in
+            [json!(null), json!({ "status": 404, "type": "errors/no_route" }), json!({ "message": "Not Found" })]
+        {
+            assert_eq!(refusal(&Answer::of(404, &body)).class, Class::ProviderUnavailable, "{body}");
         }
     }
 }

@@ -7,6 +7,9 @@
 //! Its engines write ids of messages in different ways; ours is the last part of them, see [`wire::reference`]. People
 //! whose number WhatsApp hides (`@lid`) are asked for by [`Waha::resolve`] and keep that id if it does not tell.
 //!
+//! A webhook that is lost, or calls where we were before, is set again whenever its session is found working; the server
+//! restarts the session for it.
+//!
 //! A message that timed out on its way in is told of by the `message.any` event of what went out, and recognised there.
 //! Reactions that the account itself makes on its phone are not brought: the server tells of ours in the same way, late.
 
@@ -14,7 +17,7 @@ use async_trait::async_trait;
 use entity::channel::ConnectorKind;
 use reqwest::{Method, Url};
 use secrecy::ExposeSecret;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     app::App,
@@ -44,6 +47,8 @@ const CALLBACK_PAUSE_SECONDS: u32 = 2;
 /// Under which it serves files that came with messages.
 const FILES: &str = "/api/files/";
 const SERVER: Server = Server { key: "X-Api-Key", root: "api/", refusal };
+/// Where it is asked who somebody is.
+const PEOPLE: Server = Server { refusal: refusal_of_people, ..SERVER };
 
 /// The bridge.
 pub(super) struct Waha;
@@ -51,8 +56,17 @@ pub(super) struct Waha;
 /// 422 is the server's word for a session that is not in the state for it.
 fn refusal(answer: &Answer) -> Refusal {
     match answer.status {
+        404 if wire::is_no_session(&answer.value()) => Refusal::of(Class::NotFound),
         422 => Refusal::of(Class::SessionLost),
         _ => answer.refusal(),
+    }
+}
+
+/// Older servers do not know the question, and nobody knows all people.
+fn refusal_of_people(answer: &Answer) -> Refusal {
+    match answer.status {
+        404 if wire::is_own_not_found(&answer.value()) => Refusal::of(Class::NotFound),
+        _ => refusal(answer),
     }
 }
 
@@ -63,16 +77,8 @@ impl Bridge for Waha {
     }
 
     async fn create(&self, app: &App, session: &Session, _wanted: &Wanted<'_>) -> Result<Made, Refusal> {
-        let webhook = json!({
-            "url": session.callback_url(app),
-            "events": EVENTS,
-            "hmac": { "key": session.secret.expose_secret() },
-            "retries": {
-                "policy": "exponential", "delaySeconds": CALLBACK_PAUSE_SECONDS, "attempts": CALLBACK_TRIES,
-            },
-        });
         let config = json!({
-            "webhooks": [webhook],
+            "webhooks": [webhook(app, session)],
             "ignore": { "status": true, "channels": true, "broadcast": true },
         });
         let body = json!({ "name": session.id(), "start": true, "config": config });
@@ -101,6 +107,17 @@ impl Bridge for Waha {
             "PASSKEY_REQUIRED" | "PASSKEY_CONFIRMATION_REQUIRED" => Look::Passkey,
             _ => Look::Starting,
         })
+    }
+
+    async fn keep_callbacks(&self, app: &App, session: &Session) -> Result<(), Refusal> {
+        let path = format!("sessions/{}", session.id());
+        let known = SERVER.call(app, session, Method::GET, &path, None, Patience::Usual).await?.value();
+        let own = format!("/{}/{}", self.kind(), session.id());
+        let Some(config) = wire::with_webhook(&known["config"], webhook(app, session), &own) else { return Ok(()) };
+        tracing::warn!(session.id = %session.id(), "a session has lost its webhook, which is set again: it is restarted");
+        let body = json!({ "config": config });
+        SERVER.call(app, session, Method::PUT, &path, Some(body), Patience::Long).await?;
+        Ok(())
     }
 
     async fn pairing_code(&self, app: &App, session: &Session, phone: &Phone) -> Result<String, Refusal> {
@@ -142,9 +159,8 @@ impl Bridge for Waha {
             return Ok(None);
         }
         let path = format!("{}/lids/{id}", session.id());
-        let known: wire::Lid = match SERVER.call(app, session, Method::GET, &path, None, Patience::Usual).await {
+        let known: wire::Lid = match PEOPLE.call(app, session, Method::GET, &path, None, Patience::Usual).await {
             Ok(answer) => answer.json()?,
-            // Older servers do not know the question, and nobody knows all people.
             Err(Refusal { class: Class::NotFound | Class::ContentRejected, .. }) => wire::Lid::default(),
             Err(refusal) => return Err(refusal),
         };
@@ -171,6 +187,16 @@ impl Bridge for Waha {
     fn read(&self, _app: &App, session: &Session, callback: &Callback) -> Result<Heard> {
         events::read(session.id(), &callback.body)
     }
+}
+
+/// Where a session calls back, and of what.
+fn webhook(app: &App, session: &Session) -> Value {
+    json!({
+        "url": session.callback_url(app),
+        "events": EVENTS,
+        "hmac": { "key": session.secret.expose_secret() },
+        "retries": { "policy": "exponential", "delaySeconds": CALLBACK_PAUSE_SECONDS, "attempts": CALLBACK_TRIES },
+    })
 }
 
 /// The code that a session shows; `None` if it is just being replaced.

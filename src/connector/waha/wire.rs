@@ -60,6 +60,33 @@ pub(super) struct Lid {
     pub(super) pn: Option<String>,
 }
 
+/// What a session is set to with this webhook, in place of the ones whose address ends as ours do; `None` if it has it, or
+/// if the server does not tell: each change restarts the session.
+pub(super) fn with_webhook(config: &Value, webhook: Value, own: &str) -> Option<Value> {
+    let known = config["webhooks"].as_array()?;
+    if known.iter().any(|one| one["url"] == webhook["url"]) {
+        return None;
+    }
+    let is_another = |one: &&Value| !one["url"].as_str().is_some_and(|url| url.ends_with(own));
+    let mut all: Vec<Value> = known.iter().filter(is_another).cloned().collect();
+    all.push(webhook);
+    let mut config = config.clone();
+    config["webhooks"] = all.into();
+    Some(config)
+}
+
+/// Whether a 404 is the server's own, and not that of something before it.
+pub(super) fn is_own_not_found(answer: &Value) -> bool {
+    answer["statusCode"] == 404
+}
+
+/// Whether it says that there is no such session. Of a path that it does not know a server says `Cannot GET …`, and
+/// that has the word in it too.
+pub(super) fn is_no_session(answer: &Value) -> bool {
+    let said = answer["message"].as_str().unwrap_or_default().to_lowercase();
+    is_own_not_found(answer) && said.contains("session") && !said.starts_with("cannot ")
+}
+
 /// The number in an address, `<digits>[:<device>]@c.us`.
 pub(super) fn phone(address: &str) -> Option<Phone> {
     let digits = address.split(['@', ':']).next()?;
@@ -123,6 +150,47 @@ mod tests {
         ] {
             assert_eq!(sent(&answer).as_deref(), expected, "{answer}");
         }
+    }
+
+    #[test]
+    fn a_webhook_takes_the_place_of_its_own() {
+        let hook = |url: &str| json!({ "url": url });
+        let with = |config: Value| with_webhook(&config, hook("https://b.example/x/waha/1"), "/waha/1");
+        let theirs = hook("https://crm.example/waha/2");
+        for (known, expected) in [
+            (json!([]), Some(json!([hook("https://b.example/x/waha/1")]))),
+            (json!([hook("https://b.example/x/waha/1"), theirs]), None),
+            (
+                json!([hook("https://a.example/x/waha/1"), theirs, {}]),
+                Some(json!([theirs, {}, hook("https://b.example/x/waha/1")])),
+            ),
+        ] {
+            let config = json!({ "webhooks": known, "proxy": { "server": "p" } });
+            let expected = expected.map(|webhooks| json!({ "webhooks": webhooks, "proxy": { "server": "p" } }));
+            assert_eq!(with(config), expected, "{known}");
+        }
+        for untold in [Value::Null, json!({}), json!({ "webhooks": null })] {
+            assert_eq!(with(untold.clone()), None, "{untold}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_gone_in_the_servers_own_words_only() {
+        let of_server = |message: &str| json!({ "statusCode": 404, "message": message, "error": "Not Found" });
+        for (answer, is_gone) in [
+            (of_server("Session not found"), true),
+            (of_server("Session \"a\" does not exist"), true),
+            (of_server("We didn't find a session with name 'a'."), true),
+            (of_server("Cannot GET /base/api/sessions/a"), false),
+            (of_server("Resource not found"), false),
+            (json!({ "statusCode": 404 }), false),
+            (json!({ "message": "Session not found" }), false),
+            (json!({ "error": { "code": 404, "message": "session backend" } }), false),
+            (Value::Null, false),
+        ] {
+            assert_eq!(is_no_session(&answer), is_gone, "{answer}");
+        }
+        assert!(is_own_not_found(&of_server("Cannot GET /api/a/lids/1")) && !is_own_not_found(&Value::Null));
     }
 
     #[test]

@@ -154,9 +154,9 @@ impl UsersApi {
 
     /// Disconnect a user's account
     ///
-    /// Ends the session and stops billing. A user who has other WhatsApp accounts, made over the Channels or the Connect API,
-    /// has one of them disconnected with each call more, the latest first. Without a connected account nothing happens:
-    /// 200 with `disconnected: false`.
+    /// Ends the session of the user's WhatsApp account and stops billing; accounts on other networks stay. A user who has
+    /// other WhatsApp accounts, made over the Channels or the Connect API, has one of them disconnected with each call more,
+    /// the latest first. Without a connected account nothing happens: 200 with `disconnected: false`.
     #[oai(
         path = "/workspaces/:workspace_id/users/:user_id/whatsapp/disconnect",
         method = "post",

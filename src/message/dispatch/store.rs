@@ -40,7 +40,7 @@ pub(super) async fn lease_due(
             )
             UPDATE send_queues SET lease = $3, due_at = $4
             WHERE account_id IN (SELECT account_id FROM due)
-            RETURNING account_id, workspace_id, queued, due_at, lease"
+            RETURNING account_id, workspace_id, queued, due_at, rest_until, lease"
         )
     };
     let backend = tx.get_database_backend();
@@ -88,8 +88,8 @@ pub(super) async fn set_sending(tx: &DatabaseTransaction, ids: &[MessageId], now
     if is_complete { Ok(()) } else { Err(Error::Contention) }
 }
 
-/// Gives a channel back, `leaving` messages shorter: due at `due_at`, or not at all if nothing waits any more. Tells
-/// whether the lease still was ours.
+/// Gives a channel back, `leaving` messages shorter: the next goes at `due_at` or later, after a message that left also if
+/// none waits yet. Tells whether the lease still was ours.
 pub(super) async fn release(
     tx: &DatabaseTransaction,
     account_id: AccountId,
@@ -98,7 +98,8 @@ pub(super) async fn release(
     due_at: Timestamp,
 ) -> Result<bool> {
     let sql = "UPDATE send_queues
-        SET queued = queued - $1, due_at = CASE WHEN queued > $1 THEN $2 ELSE NULL END, lease = NULL
+        SET queued = queued - $1, due_at = CASE WHEN queued > $1 THEN $2 ELSE NULL END, lease = NULL,
+            rest_until = CASE WHEN $1 > 0 THEN $2 ELSE rest_until END
         WHERE account_id = $3 AND lease = $4";
     let values: [Value; 4] = [leaving.into(), due_at.into(), account_id.into(), lease.into()];
     let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, values);

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use entity::{
     channel::{self, ConnectorKind, Network},
-    id::PartnerId,
+    id::{AttemptId, PartnerId},
 };
 use poem::http::Method as Asked;
 use quartermaster::{
@@ -22,6 +22,7 @@ use crate::{
         provider::{Fake, Played, Trouble},
         receiver::Receiver,
         unipile::{CODE, PASSWORD, Unipile},
+        waha::Waha,
     },
 };
 
@@ -222,9 +223,28 @@ async fn an_answer_whose_outcome_was_lost_may_be_repeated() {
     provider.asking.add(Trouble::CutOff);
     let lost = client.call(Method::POST, &solve, answer.clone()).await;
     assert_eq!(lost.status.as_u16(), 503, "{}", lost.text);
-    assert_eq!(client.call(Method::POST, &solve, answer).await.expect(200)["data"]["is_connected"], true);
-    client.0.app.run_jobs().await;
+    // The account is there, and has no parts yet.
+    provider.is_slow(true);
+    let again = client.call(Method::POST, &solve, answer).await.expect(200);
+    assert_eq!(
+        (&again["data"]["is_connected"], &again["data"]["in_progress"]),
+        (&json!(false), &json!(true)),
+        "{again}"
+    );
+    provider.is_slow(false);
+    client.0.app.advance(30).await;
     assert_eq!((client.0.channel().await.state, provider.removed()), (channel::State::Connected, vec![]));
+}
+
+/// Whoever is about to make it does so after it has ended.
+#[tokio::test]
+async fn a_session_is_ended_once_it_is_known() {
+    let client = Client::<Waha>::new().await;
+    let app = &client.0.app;
+    let (id, connector) = (AttemptId(app.app.clock.uuid()), app.app.connectors.get(ConnectorKind::Waha));
+    assert_eq!(connector.end(&app.app, id).await.expect_err("not yet").code().to_string(), "busy");
+    app.clock.advance(Duration::from_secs(60));
+    connector.end(&app.app, id).await.expect("there is none");
 }
 
 /// Unipile gives an account that signs in again the id that it had, while somebody looks at it.

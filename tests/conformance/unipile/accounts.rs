@@ -2,13 +2,23 @@
 
 use std::time::Duration;
 
-use quartermaster::connector::session;
+use entity::{
+    channel::{ConnectorKind, Network, State},
+    id::PartnerId,
+};
+use quartermaster::{
+    caller::Origin,
+    connector::{
+        registry::{self, SetDefault},
+        session,
+    },
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
     conformance::Scene,
-    support::{Answer, Setup, receiver::Receiver, unipile::Unipile},
+    support::{Answer, Setup, page::Page, receiver::Receiver, unipile::Unipile},
 };
 
 /// A linked account, and who is told what happens to it.
@@ -265,6 +275,41 @@ async fn what_was_kept_is_let_go() {
         assert_eq!(portal.scene.provider.removed(), [portal.id()], "asked: {is_asked}");
         assert_eq!(portal.shown(Method::POST, "refresh").await, of("STOPPED", false));
     }
+}
+
+/// Whoever disconnects a user's WhatsApp means nothing else of the user's.
+#[tokio::test]
+async fn an_account_on_another_network_stays() {
+    let scene = Scene::<Unipile>::new().await;
+    let partner_id = Some(PartnerId::parse("acme").expect("an id"));
+    let choice = SetDefault { partner_id, network: Network::Telegram, connector: Some(ConnectorKind::Unipile) };
+    registry::set_default(&scene.app.app, &Origin::operator(), &choice).await.expect("a choice");
+    let url = scene.acme.link_on(&scene.workspace, scene.user, "telegram").await;
+    Page::open(&scene.app.http, &url).start().await;
+    scene.app.run_jobs().await;
+    let id = scene.provider.newest();
+    scene.provider.link(&id, "15550001111").await;
+    scene.app.run_jobs().await;
+    let path = format!("/workspaces/{}/users/{}/whatsapp/disconnect", scene.workspace, scene.user);
+    for status in ["OK", "CREDENTIALS"] {
+        scene.app.clock.advance(Duration::from_secs(1));
+        scene.provider.change(&id, status, status).await;
+        scene.app.run_jobs().await;
+        let before = scene.channel().await;
+        assert_eq!((before.network, before.state == State::Connected), (Network::Telegram, status == "OK"));
+        let outcome = scene.acme.post_empty(&path).await.expect(200);
+        assert_eq!(outcome["disconnected"], false, "{outcome}");
+        scene.app.run_jobs().await;
+        assert_eq!((scene.channel().await, scene.provider.removed()), (before, vec![]), "{status}");
+    }
+    scene.app.clock.advance(Duration::from_secs(1));
+    scene.provider.change(&id, "OK", "OK").await;
+    scene.app.run_jobs().await;
+    assert_eq!(scene.channel().await.state, State::Connected);
+    // A new link takes the place of all.
+    scene.acme.link(&scene.workspace, scene.user).await;
+    scene.app.run_jobs().await;
+    assert_eq!(scene.provider.removed(), [id]);
 }
 
 /// Two at once: whoever asks for it, and the provider that has it back.

@@ -1,12 +1,15 @@
 //! Where Unipile calls back: at one address for all accounts of a key.
 
+use std::time::Duration;
+
 use entity::{channel::ConnectorKind, id::PartnerId};
+use quartermaster::connector::session;
 use serde_json::{Value, json};
 
 use crate::{
     conformance::{Provider, Scene, choose},
     support::{
-        Answer as Answered,
+        Answer as Answered, TestApp,
         unipile::{KEY, Unipile},
     },
 };
@@ -37,6 +40,40 @@ async fn one_address_is_for_all_accounts_of_a_key() {
         .await;
     scene.link_another().await;
     assert_eq!(scene.provider.webhooks().len(), 2);
+}
+
+/// When an account is begun, and while accounts work.
+#[tokio::test]
+async fn what_was_forgotten_is_registered_again() {
+    let scene = Scene::<Unipile>::linked().await;
+    let probe = async |app: &TestApp| {
+        scene.app.clock.advance(Duration::from_secs(301));
+        session::probe(&app.app).await.expect("a probe");
+        app.run_jobs().await;
+    };
+    let places = || -> Vec<String> {
+        let all = scene.provider.webhooks().into_iter();
+        all.map(|webhook| webhook["request_url"].as_str().expect("an address").to_owned()).collect()
+    };
+    let before = places();
+    for _ in 0..2 {
+        scene.provider.forget_webhooks();
+        probe(&scene.app).await;
+        assert_eq!(places(), before);
+        probe(&scene.app).await;
+        assert_eq!(places(), before, "never twice");
+    }
+    // We are elsewhere now.
+    let moved = scene.app.replica().await;
+    for _ in 0..2 {
+        probe(&moved).await;
+        let places = places();
+        assert!(places.len() == 4 && places[2..].iter().all(|place| place.starts_with(&moved.base)), "{places:?}");
+    }
+    assert_eq!(scene.account().await["connected"], true);
+    scene.provider.forget_webhooks();
+    scene.link_another().await;
+    assert_eq!(places(), before);
 }
 
 impl Scene<Unipile> {

@@ -219,14 +219,15 @@ fn names_part(messages: &[NewMessage]) -> Option<Part> {
     ))
 }
 
-/// Counts the messages into the queues of their channels, which are due if nothing waited there.
+/// Counts the messages into the queues of their channels, which are due if nothing waited there, once they have rested.
 fn queues_part(messages: &[NewMessage]) -> Part {
     let mut counts: BTreeMap<(AccountId, WorkspaceId), i64> = BTreeMap::new();
     for message in messages {
         *counts.entry((message.account_id, message.workspace_id)).or_default() += 1;
     }
     Part::new(
-        "UPDATE send_queues SET queued = queued + x.n, due_at = COALESCE(due_at, $1) FROM {rows} \
+        "UPDATE send_queues SET queued = queued + x.n, \
+         due_at = COALESCE(due_at, CASE WHEN rest_until > $1 THEN rest_until ELSE $1 END) FROM {rows} \
          WHERE account_id = x.a RETURNING 1",
         vec![
             ("a", Column::Numbers(counts.keys().map(|queue| queue.0.0).collect())),

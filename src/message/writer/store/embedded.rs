@@ -32,7 +32,8 @@ const CHAT: &str = "UPDATE chats SET last_message_id = ?2, last_message_at = ?3,
 const LISTED: &str = "UPDATE chats SET active_hour = ?2, read = read OR ?3, \
     autoresponse_locked = CASE ?3 WHEN 1 THEN autoresponse ELSE autoresponse_locked END \
     WHERE id = ?1 AND (active_hour <> ?2 OR ?3 AND (NOT read OR autoresponse_locked <> autoresponse))";
-const QUEUE: &str = "UPDATE send_queues SET queued = queued + ?2, due_at = COALESCE(due_at, ?3) WHERE account_id = ?1";
+const QUEUE: &str = "UPDATE send_queues SET queued = queued + ?2, due_at = COALESCE(due_at, MAX(?3, rest_until)) \
+    WHERE account_id = ?1";
 
 /// Writes for each workspace everything if its rows are still as they are remembered, else nothing. Returns those that
 /// it was done for.
