@@ -133,6 +133,13 @@
 //!   provider names, go through [`outbound`].
 //! - Idempotency keeps the operation's outcome, not the bytes of the answer, so the core knows no HTTP.
 //! - A request that was refused leaves its `Idempotency-Key` free: what refused it may have been mended.
+//! - Billing periods are calendar months in UTC, though months of the workspace's own zone have been observed at the
+//!   service whose contract the Workspace API keeps: a zone may be changed at any time, and a month that moved with it
+//!   would overlap another or leave a gap, and what was granted and used in it could not be explained any more. Only
+//!   what is shown is in the workspace's zone ([`quota`]).
+//! - An account whose user lost the seat goes on receiving, though the contract has its synchronisation paused: its
+//!   session stays, who writes to it knows nothing of seats, and messages that were not stored when they came could not
+//!   be had later. It sends nothing, and its bot is silent; a web chat, where nobody waits unseen, is closed instead.
 //! - The recurring quota follows the highest seat count of the period. A plan's new credits per seat count from the
 //!   next grant on; its API calls count at once.
 //!

@@ -21,7 +21,10 @@ use reqwest::{
     redirect,
 };
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    mail::percent_decoded,
+};
 
 /// Longest accepted address, in bytes.
 pub const MAX_URL_BYTES: usize = 4096;
@@ -54,12 +57,35 @@ impl Outbound {
         self.timeout_ms.store(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Reads an address: `http(s)`, without credentials and control characters, at most 4096 bytes, and not one that is written as a private
-    /// address.
+    /// Reads an address: `http(s)`, without credentials and control characters, at most 4096 bytes, and not one that is
+    /// written as a private address.
     ///
     /// # Errors
     /// `invalid_request` naming `url`.
     pub fn parse(&self, text: &str) -> Result<Url> {
+        let url = self.read(text)?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(refused("must not carry a user or a password"));
+        }
+        Ok(url)
+    }
+
+    /// [`Outbound::parse`] for the address of a webhook, which may carry a user and a password: receivers have no other
+    /// way to know who calls. They are sent as Basic authentication, and stand in no error of a request.
+    ///
+    /// # Errors
+    /// As [`Outbound::parse`].
+    pub fn parse_webhook(&self, text: &str) -> Result<Url> {
+        let url = self.read(text)?;
+        let credentials = [url.username(), url.password().unwrap_or_default()];
+        // What is no text would stay in the address.
+        if credentials.into_iter().any(|text| percent_decoded(text).is_none()) {
+            return Err(refused("must carry a user and a password in UTF-8, percent-encoded"));
+        }
+        Ok(url)
+    }
+
+    fn read(&self, text: &str) -> Result<Url> {
         if text.len() > MAX_URL_BYTES {
             return Err(refused(format!("must be at most {MAX_URL_BYTES} bytes")));
         }
@@ -70,22 +96,19 @@ impl Outbound {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(refused("must be http:// or https://"));
         }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(refused("must not carry a user or a password"));
-        }
         match literal(&url) {
             Some(address) if !self.allow_private && !is_public(address) => Err(refused(PRIVATE)),
             _ => Ok(url),
         }
     }
 
-    /// [`Outbound::parse`], and a look at what the name leads to now. A name that cannot be resolved passes: it may
+    /// [`Outbound::parse_webhook`], and a look at what the name leads to now. A name that cannot be resolved passes: it may
     /// resolve by the time it is dialled, and is looked at again then.
     ///
     /// # Errors
     /// `invalid_request` naming `url`.
     pub async fn parse_and_look_up(&self, text: &str) -> Result<Url> {
-        let url = self.parse(text)?;
+        let url = self.parse_webhook(text)?;
         if let Some(host) = url.host_str().filter(|_| !self.allow_private && literal(&url).is_none())
             && let Ok(Ok(found)) = tokio::time::timeout(LOOKUP_TIMEOUT, tokio::net::lookup_host((host, 0))).await
             && !found.into_iter().all(|address| is_public(address.ip()))
@@ -118,7 +141,18 @@ impl Outbound {
     /// # Errors
     /// As [`Outbound::parse`]; `internal_error` if this machine cannot make a client.
     pub fn request(&self, method: Method, url: &str) -> Result<RequestBuilder> {
-        let url = self.parse(url)?;
+        self.begin(method, self.parse(url)?)
+    }
+
+    /// A request to the address of a webhook.
+    ///
+    /// # Errors
+    /// As [`Outbound::parse_webhook`]; `internal_error` if this machine cannot make a client.
+    pub fn webhook_request(&self, method: Method, url: &str) -> Result<RequestBuilder> {
+        self.begin(method, self.parse_webhook(url)?)
+    }
+
+    fn begin(&self, method: Method, url: Url) -> Result<RequestBuilder> {
         let client = self.client.get_or_init(|| client(self.allow_private).map_err(|error| chain(&error)));
         let client = client.as_ref().map_err(|error| Error::Internal(format!("no HTTP client: {error}")))?;
         Ok(client.request(method, url).timeout(Duration::from_millis(self.timeout_ms.load(Ordering::Relaxed))))
@@ -363,6 +397,12 @@ mod tests {
         let lenient = Outbound::new(true);
         assert!(lenient.parse("http://127.0.0.1/").is_ok());
         assert!(lenient.parse("http://u@127.0.0.1/").is_err());
+        for good in ["https://user@example.com", "https://user:p%40ss@example.com", "https://:password@example.com"] {
+            assert!(guard.parse_webhook(good).is_ok(), "{good}");
+        }
+        for bad in ["https://%ff@example.com", "https://user:%ff@example.com", "https://1.1.1.1@127.0.0.1/"] {
+            assert!(guard.parse_webhook(bad).is_err(), "{bad}");
+        }
     }
 
     #[tokio::test]
@@ -382,5 +422,9 @@ mod tests {
         let unanswered = lenient.request(Method::POST, "http://localhost:1/").expect("a request");
         let unanswered = unanswered.send().await.expect_err("nobody listens there");
         assert!(lenient.describe(&unanswered).starts_with("no connection: "));
+        let unanswered = lenient.webhook_request(Method::POST, "http://ann:secret@localhost:1/").expect("a request");
+        let unanswered = unanswered.send().await.expect_err("nobody listens there");
+        let said = [lenient.describe(&unanswered), unanswered.to_string(), format!("{unanswered:?}")];
+        assert!(said.iter().all(|text| !text.contains("secret")), "{said:?}");
     }
 }

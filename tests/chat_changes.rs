@@ -5,7 +5,11 @@ use reqwest::Method;
 use sea_orm::Set;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, START, TestApp, conversation::Conversations, sender::Sender};
+use crate::support::{
+    Answer, START, TestApp,
+    conversation::{Conversations, escaped},
+    sender::Sender,
+};
 
 fn plain(row: chat::ActiveModel) -> chat::ActiveModel {
     row
@@ -94,6 +98,59 @@ async fn names_are_unique_in_the_workspace() {
     let mut statuses = futures_util::future::join_all(renaming).await;
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 200, 200, 400, 400, 400], "one of two at the same time gets the name");
+}
+
+#[tokio::test]
+async fn names_that_look_alike_are_one() {
+    let app = TestApp::start().await;
+    let bakery = Conversations::start(&app, "acme", "+15550001111").await;
+    let (rene, bob) = (bakery.chat("Ann", plain).await, bakery.chat("Bob", plain).await);
+    let (composed, decomposed) = ("Ren\u{e9}", "Rene\u{301}");
+    let named = bakery.token.patch(&format!("/chats/{rene}"), json!({ "name": decomposed })).await.expect(200);
+    assert_eq!(named["data"]["name"], composed);
+    for name in [composed, decomposed] {
+        let taken = bakery.token.patch(&format!("/chats/{bob}"), json!({ "name": name })).await.expect(400);
+        assert_eq!(taken["message"], format!("Chat name \"{composed}\" is taken by chat {rene}"));
+        let sending = json!({ "phone": "+15557770000", "text": "Hello", "chat_name": name });
+        bakery.token.post("/messages", sending).await.expect(400);
+        app.advance(5).await;
+        let sending = json!({ "chat_name": name, "text": "Hello" });
+        let uid = bakery.token.post("/messages/to_chat_name", sending).await.expect(200)["data"]["message_uid"].clone();
+        assert_eq!(app.message(uid.as_str().expect("a uid").parse().expect("a uuid")).await.chat_id, rene);
+        let listed = bakery.token.get(&format!("/chats?name={}", escaped(name))).await.expect(200);
+        assert_eq!(listed["data"]["chats"][0]["id"], rene.0);
+        app.advance(5).await;
+    }
+}
+
+#[tokio::test]
+async fn names_and_labels_have_one_rule_however_they_are_given() {
+    let app = TestApp::start().await;
+    let bakery = Conversations::start(&app, "acme", "+15550001111").await;
+    let chat = bakery.chat("Ann", plain).await;
+    let long = "x".repeat(257);
+    for name in ["a\nb", "a\u{2028}b", "a\u{0}", "\u{200b}\u{200b}", long.as_str()] {
+        let error = bakery.token.patch(&format!("/chats/{chat}"), json!({ "name": name })).await.expect(400);
+        let (fields, reason) = (&error["errors"][0]["fields"], error["errors"][0]["msg"].clone());
+        assert_eq!((fields, reason.is_string()), (&json!(["name"]), true), "{name:?}");
+        for (path, mut body) in [
+            ("/messages".to_owned(), json!({ "phone": "+15557770000" })),
+            ("/messages/to_jid".to_owned(), json!({ "jid": "15557770000@s.whatsapp.net" })),
+            ("/messages/to_chat_name".to_owned(), json!({})),
+            (format!("/chats/{chat}/messages"), json!({})),
+        ] {
+            body["text"] = json!("Hello");
+            body["chat_name"] = json!(name);
+            let error = bakery.token.post(&path, body).await.expect(400);
+            assert_eq!(error["errors"], json!([{ "fields": ["chat_name"], "msg": reason }]), "{path}");
+            app.advance(1).await;
+        }
+    }
+    for label in ["a\nb", "a\u{2028}b", "a\u{0}"] {
+        let body = json!({ "text": "Hello", "label": label });
+        let error = bakery.token.post(&format!("/chats/{chat}/messages"), body).await.expect(400);
+        assert_eq!(error["errors"][0]["fields"], json!(["label"]), "{label:?}");
+    }
 }
 
 #[tokio::test]
@@ -205,6 +262,7 @@ async fn labels_are_bounded() {
         (json!({ "labels": ["x".repeat(65)] }), "labels"),
         (json!({ "labels": [" "] }), "labels"),
         (json!({ "labels": ["a\u{0}"] }), "labels"),
+        (json!({ "labels": ["a\nb"] }), "labels"),
         (json!({ "labels": vec!["x"; 101] }), "labels"),
         (json!({ "labels": "x" }), "labels"),
         (json!({ "labels": [7] }), "labels[0]"),

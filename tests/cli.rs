@@ -268,3 +268,14 @@ fn a_served_process_stops_on_sigterm() {
     assert!(lines.any(|line| line.contains("\"message\":\"stopped\"")));
     assert!(std::net::TcpStream::connect(&address).is_err());
 }
+
+#[tokio::test]
+async fn only_an_adjustment_is_said_to_take_credits_away() {
+    let app = TestApp::start().await;
+    for (command, takes_away) in [("grant", false), ("adjust", true)] {
+        let shown = run(&app, &["credits", command, "--help"]);
+        let shown = String::from_utf8(shown.stdout).expect("text");
+        assert!(shown.contains("--credits") && shown.contains("--workspace") && shown.contains("--note"), "{shown}");
+        assert_eq!(shown.contains("negative"), takes_away, "{shown}");
+    }
+}

@@ -22,6 +22,7 @@ mod linking;
 mod own;
 mod sandbox;
 mod sending;
+mod times;
 mod unipile;
 mod unipile_answers;
 mod unipile_limits;

@@ -140,6 +140,30 @@ async fn what_the_form_says_counts_more_than_its_part() {
 }
 
 #[tokio::test]
+async fn a_damaged_file_is_told_from_one_of_another_type() {
+    let app = TestApp::start().await;
+    let sender = Sender::with_credits(&app, 10).await;
+    for (content_type, field, is_damaged) in [
+        ("image/png", None, true),
+        ("image/JPG; x=1", None, true),
+        ("application/octet-stream", None, false),
+        ("text/plain", None, false),
+        ("text/plain", Some("image/png"), true),
+    ] {
+        let form = field.into_iter().fold(Form::new(), |form, said| form.field("content_type", said));
+        let form = form.file("a.png", content_type, b"\x89PMG\r\n\x1a\n and so on");
+        let refused = sender.token.form("/files_upload", form).await.expect(400);
+        assert_eq!(refused["errors"][0]["fields"], json!(["content_type"]));
+        let reason = refused["errors"][0]["msg"].as_str().expect("a reason");
+        assert_eq!(
+            (reason.contains("damaged"), reason.starts_with("files are jpg")),
+            (is_damaged, !is_damaged),
+            "{content_type} {field:?}: {reason}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_file_of_ours_is_refused_and_leaves_nothing() {
     let app = TestApp::start().await;
     let sender = Sender::with_credits(&app, 10).await;

@@ -47,6 +47,7 @@ fn incoming(session: AttemptId, provider_ref: &str) -> Incoming {
         text: Some(Text::parse("Hello".to_owned()).expect("a text")),
         file: None,
         provider_ref: provider_ref.to_owned(),
+        told_at: None,
     }
 }
 
@@ -147,6 +148,25 @@ async fn a_phone_of_two_workspaces_receives_in_both() {
     assert_eq!(answer["message_uids"].as_array().map(Vec::len), Some(2));
     let accounts: Vec<_> = chats(&app).await.into_iter().map(|chat| chat.account_id).collect();
     assert_eq!(accounts, lines.map(|line| line.account));
+}
+
+#[tokio::test]
+async fn an_account_without_a_seat_sends_nothing_and_still_receives() {
+    let app = TestApp::start().await;
+    let bakery = Conversations::start(&app, "acme", "+15550001111").await;
+    let seats = async |count: i64| {
+        bakery.partner.patch("/workspaces/bakery", json!({ "seats_purchased": count })).await.expect(200);
+    };
+    seats(1).await;
+    let written = uid(&bakery.partner.post("/sandbox/inbound", hello()).await.expect(200));
+    assert_eq!(app.message(written).await.status, Status::Received);
+    let refused = bakery.token.send("+15557770000", "Hello").await.expect(409);
+    assert_eq!(refused["error_code"], "account_inactive");
+    let chat = bakery.token.get("/chats").await.expect(200)["data"]["chats"][0].clone();
+    assert_eq!((&chat["is_allowed_to_message"], &chat["read"]), (&json!(false), &json!(false)));
+    seats(3).await;
+    bakery.token.send("+15557770000", "Hello").await.expect(200);
+    app.run_jobs().await;
 }
 
 #[tokio::test]

@@ -207,6 +207,8 @@ async fn bad_questions_are_named() {
         let error = bakery.token.get(&format!("/chats/search?{query}")).await.expect(400);
         assert_eq!(error["errors"][0]["fields"], json!([field]), "{query}");
     }
+    let missing = bakery.token.get("/chats/search").await.expect(400);
+    assert_eq!(missing["errors"], json!([{ "fields": ["q"], "msg": "is required" }]));
     bakery.token.get(&format!("/chats/search?{repeated}")).await.expect(200);
     let words: Vec<String> = (0..17).map(|number| format!("w{number}")).collect();
     bakery.token.get(&format!("/chats/search?q={}", words.join("+"))).await.expect(400);

@@ -155,7 +155,7 @@ async fn what_does_not_fit_is_refused_by_name() {
         "example.com",
         "ftp://example.com/",
         "https://",
-        "https://user:password@example.com/",
+        "https://user:%ff@example.com/",
         "http://127.0.0.1/",
         "http://169.254.169.254/latest",
         "http://[::1]/",

@@ -3,6 +3,7 @@
 
 use quartermaster::{caller::Origin, config::Config, webhook::admin};
 use reqwest::Method;
+use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 use strum::IntoEnumIterator;
 
@@ -106,7 +107,7 @@ async fn addresses_that_lead_inside_are_refused_when_they_are_set() {
         "http://169.254.169.254/latest/meta-data",
         "http://[::1]/",
         "http://0x7f.1/",
-        "https://user:password@example.com/",
+        "https://user:%ff@example.com/",
         "ftp://example.com/",
         "example.com",
         "",
@@ -116,6 +117,30 @@ async fn addresses_that_lead_inside_are_refused_when_they_are_set() {
         assert!(refused["description"].as_str().is_some_and(|text| text.starts_with("url: ")), "{bad}: {refused}");
     }
     acme.get("/webhook").await.expect_error(404, "webhook_not_set");
+}
+
+/// What receivers know their caller by, who can send no header of their own.
+#[tokio::test]
+async fn a_user_and_a_password_in_an_address_are_sent_and_not_told() {
+    let app = start().await;
+    let receiver = Receiver::start().await;
+    let acme = app.partner("acme").await;
+    let address = receiver.url().replacen("://", "://ann:p%40ss@", 1);
+    assert_eq!(set(&acme, &address).await["url"], address);
+    try_out(&acme, ROTATED).await;
+    app.run_jobs().await;
+    let received = receiver.received();
+    assert_eq!(received.len(), 1);
+    assert_eq!(received[0].header("authorization"), "Basic YW5uOnBAc3M=");
+    assert!(!received[0].header("webhook-signature").is_empty(), "it is signed all the same");
+    set(&acme, "http://ann:p%40ss@127.0.0.1:1/").await;
+    try_out(&acme, ROTATED).await;
+    app.run_jobs().await;
+    let newest = &log(&acme, "").await[0];
+    assert!(newest["attempts"][0]["error"].as_str().is_some_and(|error| !error.is_empty()), "{newest}");
+    assert!(!newest.to_string().contains("p%40ss"), "{newest}");
+    let audited = entity::audit_entry::Entity::find().all(app.app.db.reader()).await.expect("entries");
+    assert!(audited.iter().all(|entry| !format!("{entry:?}").contains("p%40ss")), "{audited:?}");
 }
 
 #[tokio::test]

@@ -129,9 +129,9 @@ pub struct Model {
     pub session: AttemptId,
     /// Whether the session works.
     pub state: State,
-    /// Switched off because its user lost the seat.
+    /// Its user lost the seat: nothing is sent, and what comes is kept as ever.
     pub suspended: bool,
-    /// Switched off by the customer.
+    /// Switched off by the customer: nothing is sent, and what comes is not for us.
     pub deactivated: bool,
     /// Made over the Channels API: it stands beside the one account that a user links with a page.
     pub standalone: bool,
@@ -156,7 +156,8 @@ pub struct Model {
 }
 
 impl Model {
-    /// Whether something can be sent and received.
+    /// Whether something can be sent. What comes is received without a seat too, while it is connected and not switched
+    /// off.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.state == State::Connected && !self.suspended && !self.deactivated

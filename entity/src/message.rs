@@ -103,10 +103,20 @@ pub struct Model {
     pub failure: Option<String>,
     /// How often it was handed to the provider.
     pub tries: i32,
+    /// When it was written, as its network says; absent where that is not told, and with all that is sent from here.
+    pub told_at: Option<Timestamp>,
     /// When it was accepted or received.
     pub created_at: Timestamp,
     /// When its status last changed.
     pub updated_at: Timestamp,
+}
+
+impl Model {
+    /// When it was written: as its network says, else when it was accepted or received.
+    #[must_use]
+    pub fn written_at(&self) -> Timestamp {
+        self.told_at.unwrap_or(self.created_at)
+    }
 }
 
 /// Relations are followed by the stores, not by the ORM.

@@ -59,6 +59,7 @@ mod m0051_worked_at;
 mod m0052_deliveries_in_order;
 mod m0053_names_given;
 mod m0056_rest;
+mod m0057_told_at;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -112,6 +113,7 @@ impl MigratorTrait for Migrator {
             step("m0052_deliveries_in_order", m0052_deliveries_in_order::UP, m0052_deliveries_in_order::DOWN),
             step("m0053_names_given", m0053_names_given::UP, m0053_names_given::DOWN),
             step("m0056_rest", m0056_rest::UP, m0056_rest::DOWN),
+            step("m0057_told_at", m0057_told_at::UP, m0057_told_at::DOWN),
         ]
     }
 }

@@ -160,7 +160,8 @@ pub(crate) async fn by_session(db: &impl ConnectionTrait, session: AttemptId) ->
     Ok(Entity::find().filter(Column::Session.eq(session)).filter(Column::DeletedAt.is_null()).one(db).await?)
 }
 
-/// The connected one, unless it is switched off: what comes to it is not for us.
+/// The connected one, unless it is switched off: what comes to it is not for us. One whose user lost the seat receives:
+/// who writes to it knows nothing of seats, and what they write is there when the seat is back.
 pub(crate) async fn open_by_session(db: &impl ConnectionTrait, session: AttemptId) -> Result<Option<Model>> {
     Ok(connected_by_session(db, session).await?.filter(|channel| !channel.deactivated))
 }

@@ -9,7 +9,7 @@ use crate::{
     message::MAX_LABEL_CHARS,
     phone::Phone,
     timespan::TimeSpan,
-    workspace::fold,
+    workspace::{composed, fold},
 };
 
 const MAX_VALUES: usize = 100;
@@ -81,7 +81,7 @@ impl Filter {
         };
         let phones = values("whatsapp_phone", text.whatsapp_phone.as_deref())?;
         Ok(Self {
-            names: names.iter().map(|name| fold(name)).collect(),
+            names: names.iter().map(|name| fold(&composed(name))).collect(),
             phone: given(text.phone.as_deref()).map(PhoneFilter::parse).transpose()?,
             phones: phones.iter().map(|phone| whole_phone(phone)).collect::<Result<_>>()?,
             labels: labels(text.label.as_deref())?,

@@ -11,7 +11,7 @@ use crate::{
     chat::{parse_id, store},
     db,
     error::{Error, Result},
-    message::{MAX_LABEL_CHARS, optional},
+    message::optional_label,
 };
 
 /// Most labels of one chat.
@@ -22,7 +22,7 @@ pub const MAX_LABELS: usize = 100;
 pub struct Labels(BTreeSet<String>);
 
 impl Labels {
-    /// Reads labels of 1 to 64 characters, at most 100 of them.
+    /// Reads labels of 1 to 64 characters on one line each, at most 100 of them.
     ///
     /// # Errors
     /// `invalid_request` naming `labels`.
@@ -31,7 +31,7 @@ impl Labels {
             return Err(too_many());
         }
         let read = |label: String| {
-            let label = optional("labels", Some(label), MAX_LABEL_CHARS)?;
+            let label = optional_label("labels", Some(label))?;
             label.ok_or_else(|| Error::field("labels", "must not be empty texts"))
         };
         labels.into_iter().map(read).collect::<Result<_>>().map(Self)
@@ -114,6 +114,7 @@ fn too_many() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::MAX_LABEL_CHARS;
 
     #[test]
     fn labels_are_bounded_and_each_is_there_once() {
@@ -122,7 +123,7 @@ mod tests {
         assert_eq!(labels.into_iter().collect::<Vec<_>>(), ["VIP", "vip"]);
         assert!(parse(&[]).is_ok());
         assert!(parse(&["x".repeat(MAX_LABEL_CHARS).as_str()]).is_ok());
-        for bad in ["", " ", "a\0", &"x".repeat(MAX_LABEL_CHARS + 1)] {
+        for bad in ["", " ", "a\0", "a\nb", "a\u{2028}b", &"x".repeat(MAX_LABEL_CHARS + 1)] {
             assert!(parse(&[bad]).is_err(), "{bad:?}");
         }
         assert!(parse(&["x"; MAX_LABELS]).is_ok());

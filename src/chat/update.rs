@@ -21,16 +21,17 @@ use crate::{
     chat::{self, ChatDetails, parse_id, store},
     db,
     error::{Error, Result},
-    message::MAX_CHAT_NAME_CHARS,
+    message::{MAX_CHAT_NAME_CHARS, is_unprintable},
     user as users,
     webhook::tell,
-    workspace::{self, fold},
+    workspace::{self, composed, fold},
 };
 
 /// Most characters of a name from outside that are looked at.
 const MAX_OUTSIDE_CHARS: usize = 4 * MAX_CHAT_NAME_CHARS;
 
-/// A name that is given: 1 to 256 characters, no control characters, no white space around it.
+/// A name that is given: 1 to 256 characters on one line, no control characters, no white space around it, something to
+/// be seen; composed, so that what looks alike is alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(String);
 
@@ -40,14 +41,25 @@ impl Name {
     /// # Errors
     /// `invalid_request` naming `name`.
     pub fn parse(text: &str) -> Result<Self> {
-        let text = text.trim();
-        if !(1..=MAX_CHAT_NAME_CHARS).contains(&text.chars().count()) {
-            return Err(Error::field("name", format!("must be 1 to {MAX_CHAT_NAME_CHARS} characters")));
+        Self::parse_field("name", text)
+    }
+
+    /// Reads a name from a field that is called otherwise.
+    ///
+    /// # Errors
+    /// `invalid_request` naming the field.
+    pub fn parse_field(field: &'static str, text: &str) -> Result<Self> {
+        let name = composed(text.trim());
+        if !(1..=MAX_CHAT_NAME_CHARS).contains(&name.chars().count()) {
+            return Err(Error::field(field, format!("must be 1 to {MAX_CHAT_NAME_CHARS} characters")));
         }
-        if text.chars().any(char::is_control) {
-            return Err(Error::field("name", "must not contain control characters"));
+        if name.chars().any(is_unprintable) {
+            return Err(Error::field(field, "must not contain line breaks and control characters"));
         }
-        Ok(Self(text.to_owned()))
+        if name.chars().all(|char| is_unseen(char) || is_turning(char)) {
+            return Err(Error::field(field, "must have something in it that can be seen"));
+        }
+        Ok(Self(name))
     }
 
     /// Makes a name of what somebody outside calls themselves or their group: on one line, without what turns text
@@ -57,7 +69,7 @@ impl Name {
         let plain = text.chars().take(MAX_OUTSIDE_CHARS).filter(|char| !is_turning(*char));
         let plain: String = plain.map(|char| if char.is_control() { ' ' } else { char }).collect();
         let line = plain.split_whitespace().collect::<Vec<_>>().join(" ");
-        let name: String = line.chars().take(MAX_CHAT_NAME_CHARS).collect();
+        let name: String = composed(&line).chars().take(MAX_CHAT_NAME_CHARS).collect();
         let name = name.trim_end();
         name.chars().any(|char| !is_unseen(char)).then(|| Self(name.to_owned()))
     }
@@ -66,6 +78,12 @@ impl Name {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// As it was given.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.0
     }
 }
 
@@ -254,13 +272,18 @@ mod tests {
     fn names_and_addresses_are_read_once() {
         assert_eq!(Name::parse("  Ann Lee ").expect("a name"), Name("Ann Lee".to_owned()));
         assert!(Name::parse(&"ä".repeat(MAX_CHAT_NAME_CHARS)).is_ok());
-        for bad in ["", "  ", "a\nb", "a\0", &"x".repeat(MAX_CHAT_NAME_CHARS + 1)] {
+        assert_eq!(Name::parse("Rene\u{301}").expect("a name"), Name("Ren\u{e9}".to_owned()));
+        let long = "x".repeat(MAX_CHAT_NAME_CHARS + 1);
+        for bad in
+            ["", "  ", "a\nb", "a\0", "a\u{85}b", "a\u{2028}b", "\u{200b}\u{200b}", "\u{202e}\u{feff}", long.as_str()]
+        {
             assert!(Name::parse(bad).is_err(), "{bad:?}");
         }
         let outside = |text: &str| Name::from_outside(text).map(|name| name.0);
         for (text, expected) in [
             (" Ann\u{0}\n Lee\t", Some("Ann Lee")),
             ("\u{202e}eeL nnA\u{2069}", Some("eeL nnA")),
+            ("Rene\u{301}", Some("Ren\u{e9}")),
             ("\u{1f469}\u{200d}\u{1f373}", Some("\u{1f469}\u{200d}\u{1f373}")),
             ("", None),
             (" \u{0}\u{200b}\u{feff}\u{3164}", None),

@@ -14,9 +14,21 @@ use crate::{
 #[derive(clap::Subcommand)]
 pub(super) enum Credits {
     /// Give a workspace credits that do not expire.
-    Grant(Amount),
+    Grant {
+        #[command(flatten)]
+        of: Of,
+        /// How many, 1 to 1,000,000,000.
+        #[arg(long, allow_negative_numbers = true)]
+        credits: i64,
+    },
     /// Correct the balance up or down; it never falls below zero.
-    Adjust(Amount),
+    Adjust {
+        #[command(flatten)]
+        of: Of,
+        /// How many, at most 1,000,000,000; negative to take away.
+        #[arg(long, allow_negative_numbers = true)]
+        credits: i64,
+    },
     /// Show what a workspace may use and has used.
     Show {
         /// `partner/workspace`.
@@ -25,15 +37,12 @@ pub(super) enum Credits {
     },
 }
 
-/// How many for whom.
+/// Whose balance is changed, and why.
 #[derive(clap::Args)]
-pub(super) struct Amount {
+pub(super) struct Of {
     /// `partner/workspace`.
     #[arg(long)]
     workspace: String,
-    /// How many, at most 1,000,000,000; negative to take away in an adjustment.
-    #[arg(long, allow_negative_numbers = true)]
-    credits: i64,
     /// Why; it stays in the ledger.
     #[arg(long)]
     note: Option<String>,
@@ -41,13 +50,13 @@ pub(super) struct Amount {
 
 pub(super) async fn run(app: &App, command: &Credits, json: bool) -> Result<(), CommandError> {
     match command {
-        Credits::Grant(amount) => {
-            let command = ChangeBalance::grant(amount.credits, amount.note.as_deref())?;
-            change(app, &amount.workspace, &command, json).await
+        Credits::Grant { of, credits } => {
+            let command = ChangeBalance::grant(*credits, of.note.as_deref())?;
+            change(app, &of.workspace, &command, json).await
         }
-        Credits::Adjust(amount) => {
-            let command = ChangeBalance::adjust(amount.credits, amount.note.as_deref())?;
-            change(app, &amount.workspace, &command, json).await
+        Credits::Adjust { of, credits } => {
+            let command = ChangeBalance::adjust(*credits, of.note.as_deref())?;
+            change(app, &of.workspace, &command, json).await
         }
         Credits::Show { workspace } => {
             let (partner_id, slug) = address(workspace)?;

@@ -61,7 +61,8 @@ async fn take(app: &App, workspace_id: WorkspaceId, mut response: Response) -> R
     if declared.is_some_and(|length| length > DOCUMENT_LIMIT_BYTES) {
         return Err(Error::FileTooLarge { limit_bytes: DOCUMENT_LIMIT_BYTES });
     }
-    let mut upload = Upload::begin(app, workspace_id).await?;
+    let content_type = header_of(&response, header::CONTENT_TYPE);
+    let mut upload = Upload::begin(app, workspace_id).await?.said_to_be(content_type);
     match pass_on(app, &mut response, declared, &mut upload).await {
         Ok(()) => upload.finish().await.map_err(|error| match error {
             Error::InvalidField { field: "file", reason } => Error::field("download_url", reason),

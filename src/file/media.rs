@@ -189,9 +189,8 @@ impl Shape {
 /// What a content of no type of ours is called: as it is said to be, if that is a media type and none of ours.
 #[must_use]
 pub fn called(declared: Option<&str>) -> Cow<'static, str> {
-    use strum::IntoEnumIterator;
     let declared = declared.map(essence).filter(|declared| is_media_type(declared) && !is_vague(declared));
-    match declared.filter(|declared| !Media::iter().any(|media| media.is_called(declared))) {
+    match declared.filter(|declared| !is_ours(declared)) {
         Some(declared) => Cow::Owned(declared),
         None => Cow::Borrowed(UNKNOWN),
     }
@@ -212,6 +211,20 @@ pub fn refused() -> Error {
         "content_type",
         "files are jpg, png, gif, webp, pdf, doc, docx, xls, xlsx, mp3, ogg, oga, aac, mp4 or 3gp",
     )
+}
+
+/// What is said about a content that is said to be of a type of ours and begins like none.
+#[must_use]
+pub fn damaged() -> Error {
+    Error::field("content_type", "is not what the file is, which is damaged or of another type")
+}
+
+/// Whether a content is said to be of a type that is stored.
+#[must_use]
+pub fn is_ours(declared: &str) -> bool {
+    use strum::IntoEnumIterator;
+    let declared = essence(declared);
+    Media::iter().any(|media| media.is_called(&declared))
 }
 
 /// A media type without its parameters.

@@ -25,6 +25,8 @@ pub struct Upload<'a> {
     shape: Option<Shape>,
     /// Whether it may be of any type, and as long as a document.
     is_brought: bool,
+    /// Whether it is said to be of a type that is stored.
+    is_claimed: bool,
     size: u64,
     _place: Place,
 }
@@ -60,7 +62,14 @@ impl<'a> Upload<'a> {
             }
         };
         let (digest, head) = (Sha256::new(), Vec::new());
-        Ok(Self { app, key, draft, digest, head, shape: None, is_brought: false, size: 0, _place: place })
+        let (shape, is_brought, is_claimed) = (None, false, false);
+        Ok(Self { app, key, draft, digest, head, shape, is_brought, is_claimed, size: 0, _place: place })
+    }
+
+    /// The same with the type that the content is said to have, so that a refusal can say what is wrong.
+    #[must_use]
+    pub fn said_to_be(self, content_type: Option<&str>) -> Self {
+        Self { is_claimed: content_type.is_some_and(media::is_ours), ..self }
     }
 
     /// Begins the upload of what a customer of the workspace has sent: it may be of any type.
@@ -90,7 +99,8 @@ impl<'a> Upload<'a> {
     /// Finds out what the first bytes begin, and passes them on.
     async fn look(&mut self) -> Result<()> {
         let other = self.is_brought.then_some(Shape::OTHER);
-        let shape = Shape::of(&self.head).or(other).ok_or_else(media::refused)?;
+        let refused = if self.is_claimed { media::damaged } else { media::refused };
+        let shape = Shape::of(&self.head).or(other).ok_or_else(refused)?;
         self.shape = Some(shape);
         let head = std::mem::take(&mut self.head);
         self.pass_on(shape, &head).await

@@ -128,6 +128,9 @@ pub(super) fn respond_with<D: Dialect>(error: poem::Error, render: impl FnOnce(&
     response
 }
 
+/// How the framework ends what it says of a parameter that is not there.
+const MISSING: &str = "expects an input value.";
+
 /// The framework's errors in our words. Its own texts are not repeated: they name types of ours.
 pub(super) fn ours(error: poem::Error, without_credentials: impl Fn() -> Error) -> Error {
     let error = match error.downcast::<Error>() {
@@ -135,7 +138,8 @@ pub(super) fn ours(error: poem::Error, without_credentials: impl Fn() -> Error) 
         Err(error) => error,
     };
     if let Some(parameter) = error.downcast_ref::<ParseParamError>() {
-        return Error::field(parameter.name, "cannot be read");
+        let is_missing = parameter.reason.ends_with(MISSING);
+        return Error::field(parameter.name, if is_missing { "is required" } else { "cannot be read" });
     }
     if error.is::<ParsePathError>() {
         Error::InvalidParameter

@@ -178,6 +178,7 @@ mod tests {
                 name: Some(mark.clone()),
                 group_name: None,
                 answers: vec![mark.clone()],
+                told_at: None,
             };
             let at = Timestamp(0);
             for work in [

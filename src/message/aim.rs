@@ -42,8 +42,7 @@ pub async fn settle(app: &App, caller: &WorkspaceCaller, command: SendMessage, o
     let destination = match open {
         Open::Nothing => return Ok(command),
         Open::Chat { name, account } => {
-            let finding = chat::by_name(app, caller.workspace.id, name, account.as_ref());
-            Destination::Chat(Box::pin(finding).await?)
+            Destination::Chat(Box::pin(chat::by_name(app, caller.workspace.id, name, account.as_ref())).await?)
         }
         Open::Member => Box::pin(of_member(app, caller, command.destination)).await?,
     };

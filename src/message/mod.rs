@@ -123,14 +123,23 @@ impl Text {
     }
 }
 
-/// Reads an optional word for a chat: absent and empty are the same.
+/// Reads an optional label of a chat, on one line: absent and empty are the same.
 ///
 /// # Errors
 /// `invalid_request` naming the field.
-pub fn optional(field: &'static str, text: Option<String>, most_chars: usize) -> Result<Option<String>> {
+pub fn optional_label(field: &'static str, text: Option<String>) -> Result<Option<String>> {
     let Some(text) = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()) else { return Ok(None) };
-    check(field, &text, most_chars)?;
+    check(field, &text, MAX_LABEL_CHARS)?;
+    if text.chars().any(is_unprintable) {
+        return Err(Error::field(field, "must not contain line breaks and control characters"));
+    }
     Ok(Some(text))
+}
+
+/// Whether a character has no place in a name or a label, which are shown on one line.
+#[must_use]
+pub(crate) fn is_unprintable(char: char) -> bool {
+    char.is_control() || matches!(char, '\u{2028}' | '\u{2029}')
 }
 
 fn check(field: &'static str, text: &str, most_chars: usize) -> Result<()> {
@@ -306,7 +315,11 @@ mod tests {
         assert_eq!(outside("a\0b").as_deref(), Some("ab"));
         assert_eq!(outside(" \n\0"), None);
         assert_eq!(outside(&"x".repeat(MAX_OUTSIDE_CHARS + 1)).map(|text| text.len()), Some(MAX_OUTSIDE_CHARS));
-        assert_eq!(optional("label", Some("  ".to_owned()), 64).expect("none"), None);
-        assert!(optional("label", Some("x".repeat(65)), 64).is_err());
+        let label = |text: &str| optional_label("label", Some(text.to_owned()));
+        assert_eq!(label("  ").expect("none"), None);
+        assert_eq!(label(&"x".repeat(64)).expect("a label"), Some("x".repeat(64)));
+        for bad in ["a\0", "a\nb", "a\u{2029}b", &"x".repeat(65)] {
+            assert!(label(bad).is_err(), "{bad:?}");
+        }
     }
 }

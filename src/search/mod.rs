@@ -25,7 +25,7 @@ use crate::{
     message::read,
     page::{NumberedPage, PageNumber},
     user as users,
-    workspace::fold,
+    workspace::{composed, fold},
 };
 
 pub mod index;
@@ -71,7 +71,7 @@ impl Question {
         if words.len() > MAX_WORDS {
             return Err(Error::field("q", format!("must be at most {MAX_WORDS} words")));
         }
-        Ok(Self { name: fold(text), digits: digits(text), words })
+        Ok(Self { name: fold(&composed(text)), digits: digits(text), words })
     }
 }
 

@@ -11,6 +11,7 @@ use entity::{
 };
 use sea_orm::ConnectionTrait;
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::error::{Error, Result};
 
@@ -67,6 +68,12 @@ impl DisplayName {
 #[must_use]
 pub fn fold(text: &str) -> String {
     text.to_lowercase()
+}
+
+/// The canonical composition of text (Unicode's NFC): what looks alike in it is alike. Names are kept so.
+#[must_use]
+pub fn composed(text: &str) -> String {
+    text.nfc().collect()
 }
 
 /// A number of seats, 1 to 999.

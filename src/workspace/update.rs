@@ -1,7 +1,8 @@
 //! Renaming a workspace and changing its seats.
 //!
 //! A downgrade below the seats in use suspends users ([`crate::workspace::seats`] says which), their channels and
-//! their links; raising the seats restores them, the latest suspended first.
+//! their links; raising the seats restores them, the latest suspended first. A suspended channel sends nothing, keeps its
+//! session, and goes on receiving, so that nothing is lost that somebody writes meanwhile; only web chats are closed.
 
 use entity::{
     id::{LinkId, UserId},

@@ -175,6 +175,7 @@ impl<'a> Conversations<'a> {
             provider_ref: Set(Some(id.to_string())),
             failure: Set(None),
             tries: Set(0),
+            told_at: Set(None),
             created_at: Set(at),
             updated_at: Set(at),
         });

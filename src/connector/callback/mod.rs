@@ -113,7 +113,7 @@ pub struct Brought {
     pub media: Option<Media>,
     /// Our form of the provider's id of it.
     pub provider_ref: String,
-    // Work that was queued before has none of these three.
+    // Work that was queued before has none of these four.
     /// What who wrote calls themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -123,6 +123,9 @@ pub struct Brought {
     /// The ids under which we may know the message that it answers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<String>,
+    /// When it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_at: Option<Timestamp>,
 }
 
 /// A message of the account: one that we had sent, or one that was written on a phone or by another program.
@@ -144,6 +147,9 @@ pub struct Gone {
     /// The ids under which we may know the message that it answers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")] // work that was queued before has none
     pub answers: Vec<String>,
+    /// When it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")] // nor this
+    pub told_at: Option<Timestamp>,
 }
 
 /// A file that the provider keeps.

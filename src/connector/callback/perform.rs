@@ -131,6 +131,7 @@ impl Scene<'_> {
             text,
             file,
             provider_ref,
+            told_at: brought.told_at,
         };
         let received = receive::receive(self.app, &incoming).await;
         self.finish(file, received.map(Some)).await
@@ -181,7 +182,7 @@ impl Scene<'_> {
         }
         let (text, file) = self.content(&told.text, told.media.as_ref()).await?;
         let (session, since) = (self.session.id(), told.receipt.clone());
-        let own = Own { session, gone, to: &to, text, file, answers: &told.answers, since };
+        let own = Own { session, gone, to: &to, text, file, answers: &told.answers, told_at: told.told_at, since };
         let received = own::receive(self.app, &own).await;
         self.finish(file, received).await
     }

@@ -72,14 +72,18 @@ pub(super) fn read(session: AttemptId, body: &[u8], now: Timestamp) -> Result<He
         "messages.update" => receipt(data),
         _ => None,
     };
-    let happened_at =
-        seconds(&data["messageTimestamp"]).map_or(now, |at| Timestamp(at.saturating_mul(Timestamp::SECOND)));
+    let happened_at = told_at(data).unwrap_or(now);
     // Events have no ids: one is what it says, but for what the server adds on its way.
     let id = format!("{}:{}", envelope.event, envelope.data);
     let is_state = event == Some(Event::SessionChanged);
     // The same state may come again and mean something again.
     let id = if is_state { format!("{id}:{}", now.0) } else { id };
     Ok(Heard { id, happened_at, event })
+}
+
+/// When a message was written, which is told in seconds.
+fn told_at(data: &Value) -> Option<Timestamp> {
+    seconds(&data["messageTimestamp"]).map(|at| Timestamp(at.saturating_mul(Timestamp::SECOND)))
 }
 
 /// Numbers are also written as texts, or in two halves.
@@ -150,6 +154,7 @@ fn came(data: &Value) -> Option<Event> {
         name: text(&data["pushName"]),
         group_name: None,
         answers: answers(data),
+        told_at: told_at(data),
     }))
 }
 
@@ -192,8 +197,8 @@ fn gone_out(data: &Value) -> Option<Event> {
     let (text, media) = shown(key, &data["message"])?;
     let is_typed = data["source"].as_str().is_some_and(|source| PHONES.contains(&source));
     let receipt = data["status"].as_str().and_then(status);
-    let (provider_ref, answers) = (wire::reference(key)?, answers(data));
-    Some(Event::GoneOut(Gone { chat, text, media, provider_ref, is_typed, receipt, answers }))
+    let (provider_ref, answers, told_at) = (wire::reference(key)?, answers(data), told_at(data));
+    Some(Event::GoneOut(Gone { chat, text, media, provider_ref, is_typed, receipt, answers, told_at }))
 }
 
 fn receipt(data: &Value) -> Option<Event> {
@@ -268,6 +273,12 @@ mod tests {
         let came = |message: Value| event("messages.upsert", json!({ "key": key, "message": message }));
         let Some(Event::Message(brought)) = came(json!({ "conversation": "Hi" })) else { panic!("no message") };
         assert_eq!((brought.chat.as_str(), brought.text.as_str()), ("15557770000@s.whatsapp.net", "Hi"));
+        assert_eq!(brought.told_at, None);
+        for said in [json!(1_789_027_200), json!("1789027200"), json!({ "low": 1_789_027_200, "high": 0 })] {
+            let data = json!({ "key": key, "message": { "conversation": "Hi" }, "messageTimestamp": said });
+            let Some(Event::Message(brought)) = event("messages.upsert", data) else { panic!("no message") };
+            assert_eq!(brought.told_at, Some(NOW));
+        }
         let document = json!({ "documentWithCaptionMessage": { "message": { "documentMessage":
             { "caption": "Menu", "mimetype": "application/pdf", "fileName": "menu.pdf" } } } });
         let Some(Event::Message(brought)) = came(document) else { panic!("no message") };

@@ -42,9 +42,6 @@ pub(super) async fn hear(app: &App, channel: &channel::Model, body: &[u8]) -> Re
         error => error,
     })?;
     let text = Text::from_outside(&written.text).ok_or_else(|| Error::field("text", "must not be empty"))?;
-    if !channel.is_open() {
-        return Err(Error::ChannelNotConnected);
-    }
     let incoming = Incoming {
         session: channel.session,
         from,
@@ -55,6 +52,7 @@ pub(super) async fn hear(app: &App, channel: &channel::Model, body: &[u8]) -> Re
         text: Some(text),
         file: None,
         provider_ref: format!("sandbox-{}", written.id),
+        told_at: None,
     };
     receive::receive(app, &incoming).await?;
     app.signals.publish(Signal::Event);

@@ -116,6 +116,7 @@ async fn write_to_channel_once(
             text: Some(command.text.clone()),
             file: None,
             provider_ref: format!("sandbox-{}", app.clock.uuid()),
+            told_at: None,
         };
         let arrived = Arrived { messages: vec![receive::store_incoming(app, tx, &incoming).await?.message_id] };
         request.finish(app, tx, &arrived).await?;
@@ -161,5 +162,6 @@ pub(super) fn incoming(
         text: command.text.clone(),
         file,
         provider_ref: provider_ref.to_owned(),
+        told_at: None,
     }
 }

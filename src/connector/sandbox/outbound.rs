@@ -55,5 +55,5 @@ pub(super) fn own<'a>(
         heard_at,
     };
     let text = command.text.clone();
-    Own { session: channel.session, gone, to: &command.to, text, file, answers: &[], since: None }
+    Own { session: channel.session, gone, to: &command.to, text, file, answers: &[], told_at: None, since: None }
 }

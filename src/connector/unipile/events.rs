@@ -36,8 +36,7 @@ pub(super) fn account_of(body: &[u8]) -> Result<Option<String>> {
 /// Reads a genuine callback.
 pub(super) fn read(body: &[u8], now: Timestamp) -> Result<Heard> {
     let value = parse(body)?;
-    let said = text(&value["timestamp"]).and_then(|at| at.parse::<jiff::Timestamp>().ok());
-    let happened_at = said.map_or(now, |at| Timestamp(at.as_microsecond()));
+    let happened_at = told_at(&value).unwrap_or(now);
     // Events have no ids: one is what it says. The same state may come again and mean something again.
     let id = String::from_utf8_lossy(body).into_owned();
     if value["AccountStatus"].is_object() {
@@ -51,6 +50,12 @@ pub(super) fn read(body: &[u8], now: Timestamp) -> Result<Heard> {
         _ => None,
     };
     Ok(Heard { id, happened_at, event })
+}
+
+/// When it happened: of a message, when it was written.
+fn told_at(value: &Value) -> Option<Timestamp> {
+    let said = value["timestamp"].as_str()?.parse::<jiff::Timestamp>().ok()?;
+    Some(Timestamp(said.as_microsecond()))
 }
 
 fn text(value: &Value) -> Option<String> {
@@ -94,7 +99,8 @@ fn message(value: &Value) -> Option<Event> {
         };
         // Nothing says whether a program sent it.
         let answers = answers(&value["quoted"]);
-        let gone = Gone { chat, text: said, media, provider_ref, is_typed: false, receipt: None, answers };
+        let told_at = told_at(value);
+        let gone = Gone { chat, text: said, media, provider_ref, is_typed: false, receipt: None, answers, told_at };
         return Some(Event::GoneOut(gone));
     }
     if group.is_none() && !others.is_empty() {
@@ -112,6 +118,7 @@ fn message(value: &Value) -> Option<Event> {
         text: said,
         media,
         provider_ref,
+        told_at: told_at(value),
     }))
 }
 
@@ -177,12 +184,15 @@ mod tests {
     fn messages_go_to_their_chats() {
         let Some(Event::Message(brought)) = event(&wrote()) else { panic!("no message") };
         assert_eq!((brought.chat.as_str(), brought.author), ("2@s.whatsapp.net", None));
+        assert_eq!(brought.told_at, Some(Timestamp(NOW.0 + 1_000_000)));
         assert_eq!(brought.media.and_then(|media| media.url).as_deref(), Some("m/f"));
         let mut answer = wrote();
         answer["quoted"] = json!({ "id": "q", "text": "Hello" });
         answer["subject"] = json!("No group");
         answer["sender"]["attendee_name"] = json!("Ann");
+        answer["timestamp"] = json!("yesterday");
         let Some(Event::Message(brought)) = event(&answer) else { panic!("no message") };
+        assert_eq!(brought.told_at, None);
         assert_eq!(
             (brought.answers, brought.name.as_deref(), brought.group_name),
             (vec!["q".to_owned()], Some("Ann"), None)

@@ -92,7 +92,8 @@ fn message(payload: &Value) -> Option<Event> {
         let is_seen = !body.is_empty() || media.is_some() || is_place_or_card(payload);
         // What phones tell each other is no message of anybody's.
         let answers = answers(payload);
-        let gone = Gone { chat, text: body, media, provider_ref, is_typed, receipt, answers };
+        let told_at = told_at(payload);
+        let gone = Gone { chat, text: body, media, provider_ref, is_typed, receipt, answers, told_at };
         return is_seen.then_some(Event::GoneOut(gone));
     }
     let chat = text(&payload["from"]).filter(|from| is_conversation(from))?;
@@ -106,7 +107,13 @@ fn message(payload: &Value) -> Option<Event> {
         name: name(payload),
         group_name: None,
         answers: answers(payload),
+        told_at: told_at(payload),
     }))
+}
+
+/// When a message was written, which is told in seconds.
+fn told_at(payload: &Value) -> Option<Timestamp> {
+    payload["timestamp"].as_i64().map(|at| Timestamp(at.saturating_mul(Timestamp::SECOND)))
 }
 
 /// What who wrote calls themselves: each engine has its own place for it.
@@ -253,6 +260,13 @@ mod tests {
             (Value::Null, vec![]),
         ] {
             assert_eq!(brought("replyTo", said.clone()).answers, expected, "{said}");
+        }
+        for (said, expected) in [
+            (json!(1_789_027_200), Some(Timestamp(1_789_027_200_000_000))),
+            (json!("yesterday"), None),
+            (Value::Null, None),
+        ] {
+            assert_eq!(brought("timestamp", said.clone()).told_at, expected, "{said}");
         }
         let Some(Event::Message(brought)) = changed("hasMedia", json!(true)) else { panic!("no message") };
         assert_eq!(brought.media, Some(Media { url: None, content_type: None, filename: None }));

@@ -94,6 +94,7 @@ pub async fn write(app: &App, widget: &Widget, id: VisitorId, command: &Write) -
         text: command.text.clone(),
         file: command.file,
         provider_ref: format!("visitor-{id}-{key}"),
+        told_at: None,
     };
     let received = db::retried(|| write_once(app, widget, id, &incoming)).await;
     let received = received.map_err(|error| match error {

@@ -36,7 +36,8 @@ pub(super) struct WebhooksApi {
 /// An endpoint to be set.
 #[derive(Object, Deserialize)]
 struct SetWebhookRequest {
-    /// Address, `http` or `https`, at most 4096 bytes, without user and password, leading to a public address.
+    /// Address, `http` or `https`, at most 4096 bytes, leading to a public address. A user and a password in it are sent
+    /// as Basic authentication.
     url: String,
     /// Whether events are sent there; true where absent.
     enabled: Option<bool>,

@@ -259,9 +259,9 @@ pub(super) async fn write(
 ) -> Result<InboundView> {
     let phone = Phone::parse(&command.phone)?;
     let from = Phone::parse(&command.from).map_err(|_| Error::field("from", "must be + and 7 to 15 digits"))?;
-    let from_name = command.from_name.as_deref().map(|name| parse_person("from_name", name)).transpose()?;
+    let from_name = command.from_name.as_deref().map(|name| Name::parse_field("from_name", name)).transpose()?;
     let group = command.group.as_deref().map(parse_group).transpose()?;
-    let group_name = command.group_name.as_deref().map(|name| parse_person("group_name", name)).transpose()?;
+    let group_name = command.group_name.as_deref().map(|name| Name::parse_field("group_name", name)).transpose()?;
     let reply_to = command.reply_to.as_deref().map(parse_uid).transpose()?;
     let (text, file) = content(command.text.as_ref(), command.attachment.as_ref())?;
     let command = inbound::Write { phone, from, from_name, group, group_name, reply_to, text, file };
@@ -312,7 +312,7 @@ pub(super) async fn write_to_channel(
     // What is no id is nobody's.
     let channel_id = bare_channel(&command.channel_id).parse().map_err(|_| Error::PhoneNotLinked)?;
     let text = Text::parse(command.text.clone())?;
-    let from_name = command.from_name.as_deref().map(|name| parse_person("from_name", name)).transpose()?;
+    let from_name = command.from_name.as_deref().map(|name| Name::parse_field("from_name", name)).transpose()?;
     let write = inbound::WriteToChannel { channel_id, from: command.from.clone(), from_name, text };
     let Arrived { messages } = inbound::write_to_channel(app, scope, &write, request).await?;
     let message = messages.first().ok_or_else(|| Error::Internal("nothing arrived".to_owned()))?;
@@ -321,10 +321,6 @@ pub(super) async fn write_to_channel(
         from: command.from.clone(),
         message_uid: message.to_string(),
     })
-}
-
-fn parse_person(field: &'static str, name: &str) -> Result<Name> {
-    Name::parse(name).map_err(|_| Error::field(field, "must be 1 to 256 characters, without control characters"))
 }
 
 fn parse_group(text: &str) -> Result<Jid> {
@@ -371,7 +367,7 @@ pub(super) async fn react(
     let command = reactions::React {
         phone: Phone::parse(&command.phone)?,
         from: Phone::parse(&command.from).map_err(|_| Error::field("from", "must be + and 7 to 15 digits"))?,
-        from_name: command.from_name.as_deref().map(|name| parse_person("from_name", name)).transpose()?,
+        from_name: command.from_name.as_deref().map(|name| Name::parse_field("from_name", name)).transpose()?,
         message_id: parse_uid(&command.message_uid)?,
         emoji: Emoji::parse(&command.reaction)?,
     };

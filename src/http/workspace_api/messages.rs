@@ -74,9 +74,10 @@ pub(super) struct SummaryView {
     uid: String,
     /// Number of its chat.
     chat_id: i64,
-    /// When it was accepted or received.
+    /// When it was written, as its network says; where that is not told, and of what is sent, the same as
+    /// `received_timestamp`.
     timestamp: String,
-    /// The same.
+    /// When it was accepted or received. Lists are in this order, and `after` and `before` go by it.
     received_timestamp: String,
     /// Number of who wrote it, empty where it is not known.
     sender_phone: String,
@@ -138,7 +139,7 @@ impl SummaryView {
         Self {
             uid: message.id.to_string(),
             chat_id: message.chat_id.0,
-            timestamp: local_time(message.created_at, zone),
+            timestamp: local_time(message.written_at(), zone),
             received_timestamp: local_time(message.created_at, zone),
             sender_phone: sender.0,
             sender_name: sender.1,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     app::App,
-    chat,
+    chat::{self, update::Name},
     error::{Error, Result},
     file,
     http::{
@@ -19,9 +19,9 @@ use crate::{
     },
     idempotency::Repeatable,
     message::{
-        Destination, Jid, MAX_CHAT_NAME_CHARS, MAX_LABEL_CHARS, SendMessage, Text,
+        Destination, Jid, SendMessage, Text,
         aim::{self, Open},
-        optional,
+        optional_label,
         send::{self, Author, Sending},
     },
     phone::Phone,
@@ -162,12 +162,14 @@ impl Content {
             return Err(Error::field("text", "text or file_uid is required"));
         }
         let reply_to = given(reply_to).map(|uid| uid.parse::<MessageId>().map_err(|_| Error::MessageNotFound(uid)));
+        let chat_name = self.chat_name.filter(|name| !name.trim().is_empty());
+        let chat_name = chat_name.map(|name| Name::parse_field("chat_name", &name)).transpose()?;
         Ok(SendMessage {
             destination,
             text: text.map(Text::parse).transpose()?,
             file,
-            label: optional("label", self.label, MAX_LABEL_CHARS)?,
-            chat_name: optional("chat_name", self.chat_name, MAX_CHAT_NAME_CHARS)?,
+            label: optional_label("label", self.label)?,
+            chat_name: chat_name.map(Name::into_string),
             reply_to: reply_to.transpose()?,
         })
     }
@@ -200,8 +202,7 @@ impl SendToJidRequest {
 impl SendToChatNameRequest {
     /// What its chat is found by, and the message.
     fn into_command(self) -> Result<(Open, SendMessage)> {
-        let name = optional("chat_name", Some(self.chat_name), MAX_CHAT_NAME_CHARS)?;
-        let name = name.ok_or_else(|| Error::field("chat_name", "must not be empty"))?;
+        let name = Name::parse_field("chat_name", &self.chat_name)?.into_string();
         let open = Open::Chat { name, account: account(self.whatsapp_account_phone)? };
         let content = Content {
             text: self.text,

@@ -117,7 +117,8 @@ async fn read_all(app: &App, workspace_id: WorkspaceId, form: &mut Multipart, fi
             "file" => {
                 fields.own_filename = field.file_name().and_then(FileName::cleaned);
                 fields.own_content_type = field.content_type().map(str::to_owned);
-                fields.stored = Some(take(app, workspace_id, field).await?);
+                let said = fields.content_type.as_deref().or(fields.own_content_type.as_deref());
+                fields.stored = Some(take(app, workspace_id, field, said).await?);
             }
             "filename" => {
                 let text = text_of(field, "filename").await?;
@@ -132,8 +133,8 @@ async fn read_all(app: &App, workspace_id: WorkspaceId, form: &mut Multipart, fi
     Ok(())
 }
 
-async fn take(app: &App, workspace_id: WorkspaceId, field: Field) -> Result<Stored> {
-    let mut upload = Upload::begin(app, workspace_id).await?;
+async fn take(app: &App, workspace_id: WorkspaceId, field: Field, content_type: Option<&str>) -> Result<Stored> {
+    let mut upload = Upload::begin(app, workspace_id).await?.said_to_be(content_type);
     let reader = std::pin::pin!(field.into_async_read());
     match pass_on(reader, &mut upload).await {
         Ok(()) => upload.finish().await,

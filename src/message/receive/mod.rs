@@ -11,6 +11,7 @@ use entity::{
     channel,
     id::{AttemptId, ChatId, FileId, MessageId},
     message::{Direction, Status},
+    timestamp::Timestamp,
 };
 use sea_orm::DatabaseTransaction;
 
@@ -52,6 +53,8 @@ pub struct Incoming {
     pub file: Option<FileId>,
     /// The provider's own id of it, unique for the account.
     pub provider_ref: String,
+    /// When it was written, where the provider tells it, as it came.
+    pub told_at: Option<Timestamp>,
 }
 
 /// Who wrote in a group.
@@ -112,6 +115,7 @@ pub(crate) async fn store_incoming(app: &App, tx: &DatabaseTransaction, incoming
         sender,
         reply_to,
         provider_ref: &incoming.provider_ref,
+        told_at: incoming.told_at,
     };
     if !store::insert(app, tx, message_id, (&channel, &chat), new).await? {
         // Somebody brought the same at the same time; the repeated operation finds it.

@@ -9,6 +9,7 @@
 use entity::{
     id::{AttemptId, FileId, MessageId},
     message::{Direction, Status},
+    timestamp::Timestamp,
 };
 use sea_orm::DatabaseTransaction;
 
@@ -40,6 +41,8 @@ pub(crate) struct Own<'a> {
     pub(crate) file: Option<FileId>,
     /// The ids under which the provider may know the message that it answers; none where it answers nothing.
     pub(crate) answers: &'a [String],
+    /// When it was written, where the provider tells it, as it came.
+    pub(crate) told_at: Option<Timestamp>,
     /// What its provider says has become of it since.
     pub(crate) since: Option<ReceiptEvent>,
 }
@@ -75,6 +78,7 @@ pub(crate) async fn store_own(app: &App, tx: &DatabaseTransaction, own: &Own<'_>
         sender: Sender::default(),
         reply_to: store::answered(tx, &chat, own.answers).await?,
         provider_ref: own.gone.provider_ref,
+        told_at: own.told_at,
     };
     if !store::insert(app, tx, message_id, (&channel, &chat), new).await? {
         // The answer to a message of ours came at the same time; the repeated operation finds it.

@@ -5,6 +5,7 @@ use entity::{
     chat,
     id::{FileId, MessageId},
     message::{ActiveModel, Column, Direction, Entity, Model, Status},
+    timestamp::Timestamp,
 };
 use sea_orm::{
     ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, Set, UpdateMany,
@@ -31,6 +32,16 @@ pub(super) struct NewMessage<'a> {
     /// The message that it answers.
     pub(super) reply_to: Option<MessageId>,
     pub(super) provider_ref: &'a str,
+    /// When it was written, as its provider says.
+    pub(super) told_at: Option<Timestamp>,
+}
+
+/// How long ago a message may have been written that comes now, in seconds. Clocks of phones are often wrong.
+const OLDEST_SECONDS: i64 = 30 * 24 * 3600;
+
+/// When a message was written that comes now, if that can be true.
+fn plausible(told_at: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    told_at.filter(|at| (now.plus_seconds(-OLDEST_SECONDS)..=now).contains(at))
 }
 
 /// What the wire calls messages that a provider brought. By this word is known which of those that were sent cost
@@ -162,6 +173,7 @@ pub(super) async fn insert(
         origin: Set(origin(channel.network).to_owned()),
         provider_ref: Set(Some(new.provider_ref.to_owned())),
         tries: Set(0),
+        told_at: Set(plausible(new.told_at, now)),
         created_at: Set(now),
         updated_at: Set(now),
         ..Default::default()
@@ -202,4 +214,22 @@ fn newest(app: &App, chat: &chat::Model, id: MessageId) -> UpdateMany<chat::Enti
         .col_expr(chat::Column::UpdatedAt, Expr::value(now))
         .filter(chat::Column::Id.eq(chat.id))
         .filter(chat::Column::AccountId.eq(chat.account_id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_believed_that_can_be_true() {
+        let now = Timestamp(1_789_027_200_000_000);
+        for (seconds, is_believed) in
+            [(0, true), (-1, true), (-OLDEST_SECONDS, true), (1, false), (-OLDEST_SECONDS - 1, false)]
+        {
+            let told_at = Some(now.plus_seconds(seconds));
+            assert_eq!(plausible(told_at, now), told_at.filter(|_| is_believed), "{seconds}");
+        }
+        assert_eq!(plausible(None, now), None);
+        assert_eq!(plausible(Some(Timestamp(i64::MIN)), now), None);
+    }
 }

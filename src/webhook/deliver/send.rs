@@ -90,7 +90,7 @@ async fn post(app: &App, parcel: &Parcel, url: &str, dialect: &Dialect) -> Resul
         }
         Dialect::Hook { secrets, .. } => sign::for_hook(now, secrets, event, parcel.delivery_id)?,
     };
-    let mut request = app.outbound.request(Method::POST, url)?.header(CONTENT_TYPE, "application/json");
+    let mut request = app.outbound.webhook_request(Method::POST, url)?.header(CONTENT_TYPE, "application/json");
     if let Dialect::Hook { timeout: Some(timeout), .. } = dialect {
         request = request.timeout(*timeout);
     }

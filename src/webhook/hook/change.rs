@@ -54,7 +54,7 @@ impl ChangeHook {
         if self.timeout_seconds.is_some_and(|seconds| !(1..=LONGEST_ASKED_SECONDS).contains(&seconds)) {
             return Err(Error::field("config.timeout", format!("must be 1 to {LONGEST_ASKED_SECONDS}")));
         }
-        self.url.as_ref().map_or(Ok(()), |url| app.outbound.parse(url).map(|_| ()))
+        self.url.as_ref().map_or(Ok(()), |url| app.outbound.parse_webhook(url).map(|_| ()))
     }
 
     fn apply(&self, row: &mut Model) {

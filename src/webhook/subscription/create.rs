@@ -58,7 +58,7 @@ pub async fn create(
     command: &CreateSubscription,
     request: &Repeatable,
 ) -> Result<Subscription> {
-    app.outbound.parse(&command.url)?;
+    app.outbound.parse_webhook(&command.url)?;
     db::retried(|| create_once(app, caller, origin, command, request)).await
 }
 

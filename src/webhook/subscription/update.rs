@@ -47,7 +47,7 @@ pub async fn update(
     request: &Repeatable,
 ) -> Result<Subscription> {
     if let Some(url) = &command.url {
-        app.outbound.parse(url)?;
+        app.outbound.parse_webhook(url)?;
     }
     db::retried(|| update_once(app, caller, origin, id, command, request)).await
 }

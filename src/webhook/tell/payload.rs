@@ -368,7 +368,7 @@ fn message_facts<'a>(
         text: message.text.as_deref().unwrap_or_default(),
         direction: message.direction,
         origin: &message.origin,
-        timestamp: account.time(message.created_at),
+        timestamp: account.time(message.written_at()),
         received_timestamp: account.time(message.created_at),
         message_uid: message.id.to_string(),
         reply_to_uid: message.reply_to.map(|id| id.to_string()),

@@ -157,6 +157,7 @@ fn message(direction: Direction, at: Timestamp) -> Model {
         provider_ref: None,
         failure: None,
         tries: 0,
+        told_at: None,
         created_at: at,
         updated_at: at,
     }
