@@ -145,7 +145,7 @@
 //!
 //! # What is not here yet
 //!
-//! The channels and connect dialects, connectors but for WhatsApp by QR, partner pools of credits, and most of the
+//! Connectors but for WhatsApp by QR, Unipile's networks and the web chat, partner pools of credits, and most of the
 //! Operator API.
 
 pub mod app;

@@ -22,7 +22,6 @@ mod linking;
 mod own;
 mod sandbox;
 mod sending;
-mod times;
 mod unipile;
 mod unipile_answers;
 mod unipile_limits;

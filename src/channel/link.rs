@@ -68,6 +68,9 @@ impl Linked {
     pub fn into_error(self) -> Error {
         match self {
             Self::Refused(reason) => Error::AuthInvalid(reason),
+            Self::Ended(Failure::AuthInvalid) => {
+                Error::AuthInvalid("the provider does not accept the key that the operator has set for it".to_owned())
+            }
             Self::Ended(Failure::Banned) => Error::AccountRestricted("the network has banned the account"),
             Self::Ended(Failure::PaymentRequired) => Error::AccountRestricted("the network asks for a payment first"),
             Self::Ended(Failure::DuplicateAccount) => Error::ChannelExists("it is connected already".to_owned()),

@@ -149,7 +149,7 @@ codes! {
     VisitorTokenInvalid, Unauthenticated, "The visitor's token is not good", "Ask for another with POST …/session.";
     WidgetOffline, Conflict, "Nobody is there to chat with", "Show the offline message; the channel is switched off.";
     ChannelRefused, Conflict, "The channel cannot be connected so", "See the message; test the channel.";
-    AuthInvalid, Invalid, "The network does not accept what the channel signs in with", "Correct the settings that it signs in with.";
+    AuthInvalid, Invalid, "The network does not accept what the channel signs in with", "Correct the settings that it signs in with, or have the operator correct the provider's key, as the message says.";
     AccountRestricted, Conflict, "The network has restricted the account", "Lift the restriction with the network, or connect another account.";
     AlreadyConnected, Conflict, "The channel is connected already", "Disconnect it first, or send force.";
     CampaignRunning, Conflict, "A campaign runs on the channel", "End the campaign first.";

@@ -65,6 +65,8 @@ async fn find<P: Remote>(scene: &Scene<P>, text: &str) -> (Value, String) {
 }
 
 async fn answer<P: Remote>(scene: &Scene<P>, answered: &str, text: &str) {
+    // The channel rests after what was sent before.
+    scene.app.advance(3).await;
     let (uid, path) = find(scene, answered).await;
     scene.token().await.post(&path, json!({ "text": text, "reply_to": uid })).await.expect(200);
     scene.app.advance(3).await;

@@ -361,10 +361,11 @@ async fn instagram_that_trusts_a_password_asks_nothing() {
     let wrong = Shop::instagram(&[], "another password").await;
     let refused = wrong.activate().await.expect(422);
     assert_eq!(refused["error"]["code"], "CHANNEL_ERROR");
-    // A key that is not accepted is not the customer's mistake.
+    // A key that is not accepted is not the customer's mistake, and is told apart.
     wrong.scene.provider.refuse_key(true);
-    let refused = wrong.activate().await.expect(409);
-    assert!(refused["error"]["message"].as_str().is_some_and(|text| text.contains("auth_invalid")), "{refused}");
+    let refused = wrong.activate().await.expect(422);
+    assert_eq!(refused["error"]["code"], "CHANNEL_ERROR");
+    assert!(refused["error"]["message"].as_str().is_some_and(|text| text.contains("the operator")), "{refused}");
 }
 
 #[tokio::test]

@@ -23,6 +23,8 @@ use crate::{
     },
 };
 
+mod times;
+
 fn digits(phone: &str) -> &str {
     phone.trim_start_matches('+')
 }

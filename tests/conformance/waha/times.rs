@@ -18,8 +18,6 @@ async fn messages_say_when_they_were_written() {
     for event_type in ["message:received:new", "message:sent:new"] {
         token.post("/webhooks", json!({ "event_type": event_type, "url": receiver.url() })).await.expect(200);
     }
-    let now = scene.app.clock.now();
-    let received = local_time(now, "UTC");
     let [ours, theirs] = [OURS, THEIRS].map(|phone| format!("{}@c.us", phone.trim_start_matches('+')));
     for (number, (is_own, seconds, is_true)) in [
         (false, Some(-3600), true),
@@ -32,6 +30,8 @@ async fn messages_say_when_they_were_written() {
     .enumerate()
     {
         receiver.forget();
+        let now = scene.app.clock.now();
+        let received = local_time(now, "UTC");
         let at = seconds.map(|seconds| now.plus_seconds(seconds));
         let (from, to) = if is_own { (ours.clone(), theirs.clone()) } else { (theirs.clone(), ours.clone()) };
         let payload = json!({
@@ -40,6 +40,8 @@ async fn messages_say_when_they_were_written() {
         });
         scene.provider.tell(&scene.provider.newest(), "message.any", payload).await.expect(200);
         scene.app.run_jobs().await;
+        // What the account wrote itself is told a moment later.
+        scene.app.advance(1).await;
         let events = receiver.received();
         assert_eq!(events.len(), 1, "{seconds:?}");
         let told = events[0].json()["message"].clone();
