@@ -46,6 +46,12 @@ impl<P: Remote + Send + Sync + 'static> Client<P> {
         called(&self.0, method, path, body).await
     }
 
+    /// Makes a WhatsApp channel; its path.
+    async fn channel(&self) -> String {
+        let made = self.call(Method::POST, "/v1/channels", json!({ "name": "Support", "type": "whatsapp" })).await;
+        format!("/v1/channels/{}", made.expect(201)["id"].as_str().expect("an id"))
+    }
+
     /// Calls without waiting for the answer.
     fn begin(&self, path: &str, body: Value) -> JoinHandle<Answer> {
         let (scene, path) = (Arc::clone(&self.0), path.to_owned());
@@ -59,18 +65,26 @@ async fn called<P: Remote>(scene: &Scene<P>, method: Method, path: &str, body: V
     Answer::of(if body.is_null() { request } else { request.json(&body) }).await
 }
 
+/// A customer who connects a channel whose session the provider is making; where it is, and the answer to come.
+async fn connecting<P: Played>() -> (Client<Fake<P>>, String, JoinHandle<Answer>)
+where
+    Fake<P>: Remote,
+{
+    let client = Client::<Fake<P>>::new().await;
+    let path = client.channel().await;
+    client.0.provider.gate.close(Asked::POST, P::CREATES);
+    let connecting = client.begin(&format!("{path}/connect"), json!({}));
+    client.0.provider.gate.until_reached().await;
+    (client, path, connecting)
+}
+
 /// Whoever looks meanwhile sees one that is on its way.
 async fn a_session_may_take_its_time<P: Played>()
 where
     Fake<P>: Remote,
 {
-    let client = Client::<Fake<P>>::new().await;
+    let (client, path, connecting) = connecting::<P>().await;
     let gate = &client.0.provider.gate;
-    let made = client.call(Method::POST, "/v1/channels", json!({ "name": "Support", "type": "whatsapp" })).await;
-    let path = format!("/v1/channels/{}", made.expect(201)["id"].as_str().expect("an id"));
-    gate.close(Asked::POST, P::CREATES);
-    let connecting = client.begin(&format!("{path}/connect"), json!({}));
-    gate.until_reached().await;
     for seconds in [0, 11, 11] {
         client.0.app.advance(seconds).await;
         let code = client.call(Method::GET, &format!("{path}/qr-code"), json!(null)).await.expect(409);
@@ -93,13 +107,8 @@ async fn a_session_may_come_too_late<P: Played>()
 where
     Fake<P>: Remote,
 {
-    let client = Client::<Fake<P>>::new().await;
+    let (client, path, connecting) = connecting::<P>().await;
     let gate = &client.0.provider.gate;
-    let made = client.call(Method::POST, "/v1/channels", json!({ "name": "Support", "type": "whatsapp" })).await;
-    let path = format!("/v1/channels/{}", made.expect(201)["id"].as_str().expect("an id"));
-    gate.close(Asked::POST, P::CREATES);
-    let connecting = client.begin(&format!("{path}/connect"), json!({}));
-    gate.until_reached().await;
     let session = client.0.channel().await.session;
     client.call(Method::DELETE, &path, json!(null)).await;
     client.0.app.run_jobs().await;
@@ -252,8 +261,7 @@ async fn a_session_is_ended_once_it_is_known() {
 async fn an_account_is_connected_through_one_session() {
     let client = Client::<Unipile>::new().await;
     let Scene { app, provider, .. } = &*client.0;
-    let made = client.call(Method::POST, "/v1/channels", json!({ "name": "Support", "type": "whatsapp" })).await;
-    let path = format!("/v1/channels/{}", made.expect(201)["id"].as_str().expect("an id"));
+    let path = client.channel().await;
     client.call(Method::POST, &format!("{path}/connect"), json!({})).await.expect(200);
     let id = provider.newest();
     provider.gate.close(Asked::GET, &format!("accounts/{id}"));
