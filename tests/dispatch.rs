@@ -17,8 +17,10 @@ use quartermaster::{
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
+use serde_json::json;
+
 use crate::support::{
-    TestApp,
+    Answer, TestApp,
     messages::{Fate, Line},
 };
 
@@ -86,7 +88,17 @@ async fn messages_that_come_one_by_one_are_two_seconds_apart_too() {
         assert_eq!(line.waiting().await, (0, None));
         app.clock.advance(Duration::from_secs(1));
     }
+    // Nor does one that is switched off and on again meanwhile.
+    token.send("+15557770000", "Hello").await.expect(200);
+    let path = format!("{}/v1/channels/{}", app.base, line.channel().await.id);
+    for switch in ["deactivate", "activate"] {
+        let request = app.http.post(format!("{path}/{switch}")).bearer_auth(token.token());
+        Answer::of(request.json(&json!({}))).await.expect(200);
+    }
+    assert_eq!(dispatch_due(&app).await, 0);
     // A channel that has rested sends at once.
+    app.clock.advance(Duration::from_secs(10));
+    assert_eq!(dispatch_due(&app).await, 1);
     app.clock.advance(Duration::from_secs(10));
     token.send("+15557770000", "Hello").await.expect(200);
     assert_eq!(dispatch_due(&app).await, 1);

@@ -311,11 +311,8 @@ async fn names_of_the_release_before_count_as_given_unless_they_are_numbers() {
     };
     let ann = |row: chat::ActiveModel| called(row, Some("Ann".to_owned()));
     let chats = [bakery.chat("x", ann).await, bakery.chat("x", phone).await, bakery.group_with("x", jid).await];
-    let steps = Migrator::migrations();
-    let before = steps.iter().position(|step| step.name() == "m0053_names_given").expect("the step");
-    let after = u32::try_from(steps.len() - before).expect("few");
     let stepping = db::write(&app.app.db, "test", async |tx| {
-        Migrator::down(tx, Some(after)).await?;
+        Migrator::down(tx, Some(steps_from("m0053_names_given"))).await?;
         Ok(Migrator::up(tx, None).await?)
     });
     stepping.await.expect("down and up");
@@ -325,6 +322,45 @@ async fn names_of_the_release_before_count_as_given_unless_they_are_numbers() {
         given.push(found.expect("the chat").name_given);
     }
     assert_eq!(given, [true, false, false]);
+}
+
+#[tokio::test]
+async fn names_of_the_release_before_are_composed() {
+    let app = TestApp::start().await;
+    let bakery = Conversations::start(&app, "acme", "+15550001111").await;
+    let called = |name: &'static str| {
+        move |row: chat::ActiveModel| chat::ActiveModel {
+            name: Set(name.to_owned()),
+            name_folded: Set(name.to_lowercase()),
+            name_given: Set(true),
+            ..row
+        }
+    };
+    let [rene, zoe] = [bakery.chat("x", called("Rene\u{301}")).await, bakery.chat("x", called("Zo\u{eb}")).await];
+    let stepping = db::write(&app.app.db, "test", async |tx| {
+        Migrator::down(tx, Some(steps_from("m0058_names_composed"))).await?;
+        Ok(Migrator::up(tx, None).await?)
+    });
+    stepping.await.expect("down and up");
+    for (sought, id, name) in
+        [("rene\u{301}", rene, "Ren\u{e9}"), ("REN\u{c9}", rene, "Ren\u{e9}"), ("zoe\u{308}", zoe, "Zo\u{eb}")]
+    {
+        let body = json!({ "chat_name": sought, "text": "Hello" });
+        let sent = bakery.token.post("/messages/to_chat_name", body).await;
+        // Their accounts have no number of their own to send to; that they are found is what is asked.
+        assert!(sent.status.is_success() || !sent.text.contains("chat_not_found"), "{sought}: {}", sent.text);
+        let found = bakery.token.get(&format!("/chats?name={sought}")).await.expect(200)["data"]["chats"].clone();
+        assert_eq!((&found[0]["id"], &found[0]["name"]), (&json!(id), &json!(name)), "{sought}");
+    }
+    let taken = bakery.token.patch(&format!("/chats/{zoe}"), json!({ "name": "Rene\u{301}" })).await.expect(400);
+    assert!(taken["message"].as_str().is_some_and(|text| text.contains("is taken")), "{taken}");
+}
+
+/// How many steps there are from this one on.
+fn steps_from(name: &str) -> u32 {
+    let steps = Migrator::migrations();
+    let before = steps.iter().position(|step| step.name() == name).expect("the step");
+    u32::try_from(steps.len() - before).expect("few")
 }
 
 #[tokio::test]

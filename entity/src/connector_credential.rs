@@ -25,8 +25,6 @@ pub struct Model {
     pub api_key: Vec<u8>,
     /// What the provider proves its callbacks with, where it has one secret for all of them; sealed.
     pub callback_secret: Vec<u8>,
-    /// Where the provider has been told to call back about all accounts of the key.
-    pub callback_url: Option<String>,
     /// When it was first set.
     pub created_at: Timestamp,
     /// When it was last set.

@@ -3,7 +3,8 @@
 //! Steps are SQL text and not builder calls: named CHECK constraints and partial unique indices are the guards that
 //! the invariants stand on, and they read best as what they are. The few words in which the databases differ are
 //! spelled `{serial}`, `{uuid}`, `{bytes}` and `{text}` and filled in by `apply`. Text is compared and ordered by
-//! bytes on both. What only one of them has, such as its index of words, begins with `sqlite: ` or `postgres: `.
+//! bytes on both. What only one of them has, such as its index of words, begins with `sqlite: ` or `postgres: `. A step
+//! that neither has words for reads rows and writes them (`m0058_names_composed`).
 //!
 //! A step is never edited once released, loses nothing while the previous release still runs, and has a way down. What
 //! an older process cannot do any more after a step stands in `helm/README.md`.
@@ -60,6 +61,7 @@ mod m0052_deliveries_in_order;
 mod m0053_names_given;
 mod m0056_rest;
 mod m0057_told_at;
+mod m0058_names_composed;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -114,6 +116,7 @@ impl MigratorTrait for Migrator {
             step("m0053_names_given", m0053_names_given::UP, m0053_names_given::DOWN),
             step("m0056_rest", m0056_rest::UP, m0056_rest::DOWN),
             step("m0057_told_at", m0057_told_at::UP, m0057_told_at::DOWN),
+            Box::new(m0058_names_composed::Step),
         ]
     }
 }

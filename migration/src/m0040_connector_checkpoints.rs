@@ -1,5 +1,7 @@
 //! Connectors: providers that call back at one address for all accounts of a key, and networks that ask before they let
 //! an account in.
+//!
+//! `callback_url` is not read any more: it is asked at the provider where it calls back. It stays for replicas from before.
 
 pub(crate) const UP: &[&str] = &[
     "ALTER TABLE connector_credentials ADD COLUMN callback_url {text}",

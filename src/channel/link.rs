@@ -43,7 +43,9 @@ use crate::{
 pub const WINDOW_SECONDS: i64 = 300;
 /// How long whoever looks at a session has it for itself, in seconds.
 const LEASE_SECONDS: i64 = 10;
-const DUE_AT_ONCE: u64 = 100;
+const DUE_AT_ONCE: usize = 100;
+/// How many are looked through for them: more than may be waited for at once.
+const LOOKED_THROUGH: u64 = 600;
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,32 +181,31 @@ pub(crate) async fn session_changed(app: &App, connector: ConnectorKind, session
 /// # Errors
 /// What the database says; a connector's failure is logged and its session looked at again after the lease.
 pub async fn advance_due(app: &App) -> Result<usize> {
-    let taken = take_due(app, |_, _| true).await?;
+    let taken = take_due(app, &[], |_, _| true).await?;
     for (connector, session) in &taken {
         look(app, *connector, *session).await;
     }
     Ok(taken.len())
 }
 
-/// Takes the sessions that are due and wanted, to be looked at within the lease.
+/// Takes the sessions that are due and wanted, but for those of some connectors, to be looked at within the lease.
 ///
 /// # Errors
 /// What the database says.
 pub(crate) async fn take_due(
     app: &App,
+    without: &[ConnectorKind],
     is_wanted: impl Fn(ConnectorKind, AttemptId) -> bool,
 ) -> Result<Vec<(ConnectorKind, AttemptId)>> {
     let now = app.clock.now();
+    let mut due = settings::due(app.db.reader(), now, LOOKED_THROUGH, without).await?;
+    due.retain(|one| is_wanted(one.connector, one.session));
+    due.truncate(DUE_AT_ONCE);
     let mut taken = Vec::new();
-    for row in settings::due(app.db.reader(), now, DUE_AT_ONCE).await? {
-        let found = store::by_ids(app.db.reader(), row.workspace_id, [row.account_id]).await?;
-        let session = found.get(&row.account_id).map(|channel| (channel.connector, channel.session));
-        if session.is_some_and(|(connector, session)| !is_wanted(connector, session)) {
-            continue;
-        }
+    for one in due {
         let lease = now.plus_seconds(LEASE_SECONDS);
-        if db::write(&app.db, "channel.lease", async |tx| settings::lease(tx, &row, lease).await).await? {
-            taken.extend(session);
+        if db::write(&app.db, "channel.lease", async |tx| settings::lease(tx, &one, lease).await).await? {
+            taken.push((one.connector, one.session));
         }
     }
     Ok(taken)

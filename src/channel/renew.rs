@@ -11,11 +11,9 @@ use crate::{
     app::App,
     caller::{Origin, WorkspaceCaller},
     channel::{
-        config::Config,
         named::{self, Named},
         sealed,
         show::Shown,
-        store::settings,
         switch,
         test::{self, Tested},
         update::{self, UpdateChannel},
@@ -54,15 +52,11 @@ async fn try_out(
     named: &Named,
     given: &Map<String, Value>,
 ) -> Result<Option<(Model, Tested)>> {
-    let db = app.db.reader();
-    let channel = named::find(db, caller.workspace.id, named).await?;
+    let channel = named::find(app.db.reader(), caller.workspace.id, named).await?;
     if channel.state != State::Connected || app.connectors.keeps_sessions(channel.connector) {
         return Ok(None);
     }
-    let old = match settings::find(db, caller.workspace.id, channel.account_id).await? {
-        Some(row) => sealed::open(app, channel.id, &row)?,
-        None => Config::default(),
-    };
+    let old = sealed::of_channel(app, &channel).await?;
     let new = update::changed_config(&channel, &old, given.clone())?;
     if new == old {
         return Ok(None);

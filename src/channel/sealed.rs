@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     app::App,
-    channel::config::Config,
+    channel::{config::Config, store::settings},
     error::{Error, Result},
 };
 
@@ -77,6 +77,17 @@ pub(super) fn put(app: &App, channel: &Model, row: &mut channel_settings::Model,
         }
     };
     Ok(())
+}
+
+/// The settings of a channel, opened; none where it has none.
+///
+/// # Errors
+/// What the database says, or `Sealed`.
+pub(super) async fn of_channel(app: &App, channel: &Model) -> Result<Config> {
+    match settings::find(app.db.reader(), channel.workspace_id, channel.account_id).await? {
+        Some(row) => open(app, channel.id, &row),
+        None => Ok(Config::default()),
+    }
 }
 
 /// The settings of a channel.

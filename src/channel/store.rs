@@ -11,7 +11,7 @@ use entity::{
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter,
-    QueryOrder, Set, Unchanged,
+    QueryOrder, QueryTrait, Set, Unchanged,
     sea_query::{CaseStatement, Expr},
 };
 
@@ -95,8 +95,7 @@ pub(super) async fn connected_of_user(
         .filter(Column::UserId.eq(user_id))
         .filter(Column::Standalone.eq(false))
         .filter(Column::State.eq(State::Connected));
-    let connected = network.into_iter().fold(connected, |query, network| query.filter(Column::Network.eq(network)));
-    Ok(connected.one(tx).await?)
+    Ok(connected.apply_if(network, |query, network| query.filter(Column::Network.eq(network))).one(tx).await?)
 }
 
 /// Whether the channel's user has linked another account of its network, which is connected.
@@ -195,17 +194,23 @@ pub(super) async fn insert(app: &App, tx: &DatabaseTransaction, new: &Connection
         Entity::insert(row).on_conflict_do_nothing_on([Column::WorkspaceId, Column::Network, Column::ExternalId]);
     let inserted = db::insert_or_none(insert, tx).await?;
     if let Some(channel) = &inserted {
-        let queue = send_queue::ActiveModel {
-            account_id: Set(channel.account_id),
-            workspace_id: Set(channel.workspace_id),
-            queued: Set(0),
-            due_at: Set(None),
-            rest_until: Set(Timestamp(0)),
-            lease: Set(None),
-        };
-        send_queue::Entity::insert(queue).exec_without_returning(tx).await?;
+        open_queue(tx, channel).await?;
     }
     Ok(inserted)
+}
+
+/// Makes the queue of a channel that has just been made.
+async fn open_queue(tx: &DatabaseTransaction, channel: &Model) -> Result<()> {
+    let queue = send_queue::ActiveModel {
+        account_id: Set(channel.account_id),
+        workspace_id: Set(channel.workspace_id),
+        queued: Set(0),
+        due_at: Set(None),
+        rest_until: Set(Timestamp(0)),
+        lease: Set(None),
+    };
+    send_queue::Entity::insert(queue).exec_without_returning(tx).await?;
+    Ok(())
 }
 
 /// Gives a disconnected channel its new session; `None` if another attempt was faster with the same account.
@@ -233,12 +238,17 @@ pub(super) async fn revive(
     Ok(Entity::find_by_id(known.account_id).one(tx).await?)
 }
 
-/// Makes a channel that can send again due at once, if anything waits on it. A worker that is looking at it just now
-/// holds its row: it either sees the change, or puts the channel aside before we wake it.
+/// Makes a channel that can send again due, if anything waits on it: at once, or when it has rested. A worker that is
+/// looking at it just now holds its row: it either sees the change, or puts the channel aside before we wake it.
 pub(super) async fn wake(app: &App, tx: &DatabaseTransaction, id: AccountId) -> Result<()> {
     use send_queue::Column;
     let is_free = Expr::col(Column::Lease).is_null();
-    let due_at = CaseStatement::new().case(is_free, Expr::value(app.clock.now())).finally(Expr::col(Column::DueAt));
+    let now = app.clock.now();
+    let rests = is_free.clone().and(Expr::col(Column::RestUntil).gt(now));
+    let due_at = CaseStatement::new()
+        .case(rests, Expr::col(Column::RestUntil))
+        .case(is_free, Expr::value(now))
+        .finally(Expr::col(Column::DueAt));
     send_queue::Entity::update_many()
         .col_expr(Column::DueAt, due_at.into())
         .filter(Column::AccountId.eq(id))

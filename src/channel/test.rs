@@ -11,7 +11,6 @@ use crate::{
         link,
         named::{self, Named},
         sealed,
-        store::settings,
     },
     connector::{
         refusal::Class,
@@ -85,11 +84,7 @@ pub(super) async fn keep(app: &App, channel: &Model, tested: &Tested) -> Result<
 
 /// Tests a channel and leaves its health as it is.
 pub(super) async fn look(app: &App, workspace: &workspace::Model, channel: &Model) -> Result<Tested> {
-    let config = match settings::find(app.db.reader(), workspace.id, channel.account_id).await? {
-        Some(row) => sealed::open(app, channel.id, &row)?,
-        None => Config::default(),
-    };
-    look_with(app, workspace, channel, &config).await
+    look_with(app, workspace, channel, &sealed::of_channel(app, channel).await?).await
 }
 
 /// The same with settings that it may not have.

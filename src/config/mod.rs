@@ -25,7 +25,8 @@ pub use flags::Flags;
 pub struct Config {
     /// Address to listen on.
     pub listen: SocketAddr,
-    /// Address under which the world reaches us, without a trailing slash; links begin with it.
+    /// Address under which the world reaches us, without a trailing slash; links begin with it. The same on all replicas:
+    /// with two, they would have providers call back at theirs in turn.
     pub public_url: String,
     /// Where the embedded store and its master key live.
     pub data_dir: PathBuf,

@@ -39,7 +39,7 @@ use sea_orm::ConnectionTrait;
 use crate::{
     app::App,
     connector::{
-        bridge::{Bridge, Bridged},
+        bridge::{Bridge, Bridged, Kept},
         call::Patience,
         checkpoint::Asked,
         target::{Check, Login, SignIn, Target},
@@ -332,6 +332,8 @@ pub struct Connectors {
     evolution: Bridged<evolution::Evolution>,
     unipile: Bridged<unipile::Unipile>,
     webchat: webchat::Webchat,
+    /// Where providers call back.
+    kept: Kept,
     /// Dials addresses that the operator set.
     dialer: Outbound,
     timeout_ms: AtomicU64,
@@ -344,8 +346,9 @@ impl Default for Connectors {
             sandbox: sandbox::Sandbox,
             waha: Bridged(waha::Waha),
             evolution: Bridged(evolution::Evolution),
-            unipile: Bridged(unipile::Unipile::default()),
+            unipile: Bridged(unipile::Unipile),
             webchat: webchat::Webchat,
+            kept: Kept::default(),
             dialer: Outbound::new(true),
             timeout_ms: AtomicU64::new(timeout_ms),
         }

@@ -112,7 +112,7 @@ async fn begin_due(app: &Arc<App>, turns: &mut Turns) -> Result<usize> {
     }
     let has_room =
         |connector, session| turns.has_room(Place { lane: Lane::Session(session), connector: Some(connector) });
-    for (connector, session) in link::take_due(app, has_room).await? {
+    for (connector, session) in link::take_due(app, &turns.full(), has_room).await? {
         let app = Arc::clone(app);
         begun += begin(turns, Some(connector), session, async move { link::look(&app, connector, session).await });
     }

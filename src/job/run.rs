@@ -27,6 +27,9 @@ const LOOKED_THROUGH: u64 = 1000;
 const LEASE_SECONDS: i64 = 30;
 const LONGEST_BACKOFF_SECONDS: i64 = 300;
 const MOST_TRIES: i32 = 300;
+/// How often a session is asked to be removed at most: for a month. What stays at a provider rings and bills on, and nobody
+/// else looks for it.
+const MOST_TRIES_TO_END: i32 = 30 * 24 * 3600 / 300;
 
 /// Does what is due, one after the other; returns how much that was.
 pub(super) async fn run_due(app: &App) -> Result<usize> {
@@ -132,7 +135,7 @@ async fn settle(app: &App, job: &job::Model, outcome: Result<()>) -> Result<()> 
     let tries = job.tries + 1;
     db::write(&app.db, "job.settle", async |tx| match outcome {
         Ok(()) => store::remove(tx, job.id).await,
-        Err(error) if tries >= MOST_TRIES => {
+        Err(error) if tries >= most_tries(job) => {
             tracing::error!(%error, job.id = %job.id, tries, "a job is given up");
             store::remove(tx, job.id).await
         }
@@ -143,6 +146,13 @@ async fn settle(app: &App, job: &job::Model, outcome: Result<()>) -> Result<()> 
         }
     })
     .await
+}
+
+fn most_tries(job: &job::Model) -> i32 {
+    match serde_json::from_str(&job.work) {
+        Ok(Work::EndSession { .. }) => MOST_TRIES_TO_END,
+        _ => MOST_TRIES,
+    }
 }
 
 fn backoff_seconds(tries: i32) -> i64 {
@@ -195,8 +205,10 @@ mod tests {
                 let work = serde_json::to_string(&work).expect("JSON");
                 assert_eq!(work.contains(&mark), kind == ConnectorKind::Waha, "{work}");
                 let (id, last_error) = (JobId(Uuid::from_u128(2)), None);
+                let is_end = work.contains("end_session");
                 let job = job::Model { id, work, due_at: at, tries: 0, last_error, created_at: at };
                 assert_eq!(place_of(&job).connector, Some(kind));
+                assert_eq!(most_tries(&job), if is_end { MOST_TRIES_TO_END } else { MOST_TRIES });
             }
         }
     }

@@ -37,6 +37,7 @@ pub(crate) struct Accounts {
     accounts: HashMap<String, Account>,
     begun: u32,
     webhooks: Vec<Value>,
+    webhooks_made: u32,
     files: HashMap<String, Vec<u8>>,
     /// What the next accounts are asked.
     questions: VecDeque<String>,
@@ -80,6 +81,11 @@ impl Unipile {
     /// What it was told to call.
     pub(crate) fn webhooks(&self) -> Vec<Value> {
         self.kept().own.webhooks.clone()
+    }
+
+    /// Was told to call all this.
+    pub(crate) fn set_webhooks(&self, webhooks: Vec<Value>) {
+        self.kept().own.webhooks = webhooks;
     }
 
     /// Forgets what it was told to call.
@@ -181,9 +187,21 @@ fn answer(kept: &mut Kept<Accounts>, asked: &Asked) -> Response {
         ("GET", ["webhooks"]) => {
             answered(200, &json!({ "object": "WebhookList", "items": kept.own.webhooks, "cursor": null }))
         }
+        ("DELETE", ["webhooks", id]) => {
+            let before = kept.own.webhooks.len();
+            kept.own.webhooks.retain(|webhook| webhook["id"] != *id);
+            if kept.own.webhooks.len() < before {
+                answered(200, &json!({ "object": "WebhookDeleted" }))
+            } else {
+                missing()
+            }
+        }
         ("POST", ["webhooks"]) => {
-            kept.own.webhooks.push(body.clone());
-            let id = format!("w{}", kept.own.webhooks.len());
+            kept.own.webhooks_made += 1;
+            let id = format!("w{}", kept.own.webhooks_made);
+            let mut webhook = body.clone();
+            webhook["id"] = id.clone().into();
+            kept.own.webhooks.push(webhook);
             answered(201, &json!({ "object": "WebhookCreated", "webhook_id": id }))
         }
         ("POST", ["accounts"]) => begin(kept, body),

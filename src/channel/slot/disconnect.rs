@@ -8,10 +8,10 @@ use crate::{
     channel::{
         delete::{self, Conversations},
         named::Named,
-        slot::{campaign, find_own},
+        slot::{campaign, find_named, own},
     },
     db,
-    error::Result,
+    error::{Error, Result},
     workspace as workspaces,
 };
 
@@ -27,10 +27,14 @@ pub async fn disconnect(
     network: Network,
     named: Option<ChannelId>,
 ) -> Result<()> {
+    let nothing_here = || Error::NoChannelOn(network, "was connected here; name another by its account_id");
     let channel = db::retried(|| async {
         db::write(&app.db, "slot.disconnect", async |tx| {
             let workspace = workspaces::lock(tx, caller.workspace.id).await?;
-            let channel = find_own(tx, workspace.id, network, named).await?;
+            let channel = match named {
+                Some(id) => find_named(tx, workspace.id, network, id).await?,
+                None => own(tx, workspace.id, network).await?.ok_or_else(nothing_here)?,
+            };
             campaign::require_none(tx, workspace.id, network).await?;
             Ok(channel.id)
         })

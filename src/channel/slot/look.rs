@@ -52,10 +52,11 @@ pub async fn refresh(
     if channel.state == State::Connected {
         return look(app, channel).await;
     }
-    let is_connected = reconnect::look(app, &channel).await?;
+    if reconnect::look(app, &channel).await? {
+        return again(app, channel).await;
+    }
     // What was seen may have been written down.
-    let channel = named::find(app.db.reader(), workspace_id, &Named::Id(channel.id)).await?;
-    if is_connected { again(app, channel).await } else { standing(app, channel).await }
+    standing(app, named::find(app.db.reader(), workspace_id, &Named::Id(channel.id)).await?).await
 }
 
 pub(super) async fn standing(app: &App, channel: Model) -> Result<Standing> {

@@ -157,25 +157,10 @@ async fn find(
     }
 }
 
-/// The channel of a network that is to be changed: the slot's own where none is named, and never one that stands in.
+/// A channel of a network by its id.
 ///
 /// # Errors
 /// As [`find`].
-async fn find_own(
-    db: &impl ConnectionTrait,
-    workspace_id: WorkspaceId,
-    network: Network,
-    id: Option<ChannelId>,
-) -> Result<Model> {
-    match id {
-        Some(id) => find_named(db, workspace_id, network, id).await,
-        None => {
-            let found = own(db, workspace_id, network).await?;
-            found.ok_or(Error::NoChannelOn(network, "was connected here; name another by its account_id"))
-        }
-    }
-}
-
 async fn find_named(
     db: &impl ConnectionTrait,
     workspace_id: WorkspaceId,

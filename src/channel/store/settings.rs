@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use entity::{
     channel::{self, ConnectorKind},
     channel_settings::{ActiveModel, Column, Entity, Model},
-    id::{AccountId, WorkspaceId},
+    id::{AccountId, AttemptId, WorkspaceId},
     timestamp::Timestamp,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, JoinType, QueryFilter,
-    QueryOrder, QuerySelect, Unchanged, sea_query::Expr,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, FromQueryResult,
+    JoinType, QueryFilter, QueryOrder, QuerySelect, Select, Unchanged, sea_query::Expr,
 };
 
 use crate::error::Result;
@@ -70,10 +70,35 @@ pub(in crate::channel) async fn delete(
     Ok(())
 }
 
-/// Channels whose session is to be looked at.
-pub(in crate::channel) async fn due(db: &impl ConnectionTrait, now: Timestamp, most: u64) -> Result<Vec<Model>> {
-    let due = Entity::find().filter(Column::LookAt.is_not_null()).filter(Column::LookAt.lte(now));
-    Ok(due.order_by_asc(Column::LookAt).limit(most).all(db).await?)
+/// A channel whose session is to be looked at.
+#[derive(FromQueryResult)]
+pub(in crate::channel) struct Due {
+    account_id: AccountId,
+    look_at: Timestamp,
+    pub(in crate::channel) connector: ConnectorKind,
+    pub(in crate::channel) session: AttemptId,
+}
+
+/// Channels whose session is to be looked at, the longest due first, but for those of these connectors.
+pub(in crate::channel) async fn due(
+    db: &impl ConnectionTrait,
+    now: Timestamp,
+    most: u64,
+    without: &[ConnectorKind],
+) -> Result<Vec<Due>> {
+    let due = with_channel(channel::Entity::find().select_only())
+        .columns([channel::Column::AccountId, channel::Column::Connector, channel::Column::Session])
+        .column(Column::LookAt)
+        .filter(Column::LookAt.is_not_null())
+        .filter(Column::LookAt.lte(now))
+        .filter(channel::Column::Connector.is_not_in(without.iter().copied()));
+    Ok(due.order_by_asc(Column::LookAt).limit(most).into_model().all(db).await?)
+}
+
+/// Channels with their settings.
+fn with_channel(channels: Select<channel::Entity>) -> Select<channel::Entity> {
+    let settings = channel::Entity::belongs_to(Entity).from(channel::Column::AccountId).to(Column::AccountId).into();
+    channels.join(JoinType::InnerJoin, settings)
 }
 
 /// Connected channels of these connectors that have settings and that nobody has looked at since `before`.
@@ -84,11 +109,7 @@ pub(in crate::channel) async fn unchecked_since(
     most: u64,
 ) -> Result<Vec<channel::Model>> {
     let is_due = Column::CheckedAt.is_null().or(Column::CheckedAt.lt(before));
-    Ok(channel::Entity::find()
-        .join(
-            JoinType::InnerJoin,
-            channel::Entity::belongs_to(Entity).from(channel::Column::AccountId).to(Column::AccountId).into(),
-        )
+    Ok(with_channel(channel::Entity::find())
         .filter(channel::Column::State.eq(channel::State::Connected))
         .filter(channel::Column::DeletedAt.is_null())
         .filter(channel::Column::Connector.is_in(connectors.iter().copied()))
@@ -106,7 +127,7 @@ pub(in crate::channel) async fn next_due(db: &impl ConnectionTrait) -> Result<Op
 }
 
 /// Takes one of them for a while; tells whether nobody else has.
-pub(in crate::channel) async fn lease(tx: &DatabaseTransaction, seen: &Model, until: Timestamp) -> Result<bool> {
+pub(in crate::channel) async fn lease(tx: &DatabaseTransaction, seen: &Due, until: Timestamp) -> Result<bool> {
     let taken = Entity::update_many()
         .col_expr(Column::LookAt, Expr::value(until))
         .filter(Column::AccountId.eq(seen.account_id))

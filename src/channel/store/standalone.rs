@@ -7,7 +7,6 @@ use entity::{
     channel::{ActiveModel, Column, ConnectorKind, DisconnectReason, Entity, Model, Network, State},
     chat,
     id::{AccountId, AttemptId, ChannelId, UserId, WorkspaceId},
-    send_queue,
     timestamp::Timestamp,
     user, workspace,
 };
@@ -56,15 +55,7 @@ pub(in crate::channel) async fn insert(app: &App, tx: &DatabaseTransaction, new:
         ..Default::default()
     };
     let channel = Entity::insert(row).exec_with_returning(tx).await?;
-    let queue = send_queue::ActiveModel {
-        account_id: Set(channel.account_id),
-        workspace_id: Set(channel.workspace_id),
-        queued: Set(0),
-        due_at: Set(None),
-        rest_until: Set(Timestamp(0)),
-        lease: Set(None),
-    };
-    send_queue::Entity::insert(queue).exec_without_returning(tx).await?;
+    store::open_queue(tx, &channel).await?;
     Ok(channel)
 }
 

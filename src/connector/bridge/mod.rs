@@ -36,9 +36,11 @@ use crate::{
     phone::Phone,
 };
 
+mod keeping;
 mod observe;
 mod test;
 
+pub(super) use keeping::Kept;
 pub use observe::{CODE_SECONDS, FIRST_CODE_SECONDS, REPAIR_PAUSES_SECONDS};
 
 /// How long a pairing code is shown, in seconds: no longer than the row of codes that it lives with.
@@ -173,6 +175,7 @@ pub(super) trait Bridge: Send + Sync {
     async fn look(&self, app: &App, session: &Session) -> Result<Look, Refusal>;
 
     /// Has the server tell us of a session that works, where it does not any more, or tells somebody who was us before.
+    /// It is asked for from time to time ([`Kept`]).
     async fn keep_callbacks(&self, app: &App, session: &Session) -> Result<(), Refusal>;
 
     /// Asks for a pairing code; without separators.

@@ -52,7 +52,9 @@ pub(super) async fn observe(bridge: &impl Bridge, app: &App, session: &Session) 
     session::note(app, session, matches!(look, Look::Working(_))).await?;
     match look {
         Look::Working(account) => {
-            if let Err(Refusal { class, .. }) = bridge.keep_callbacks(app, session).await {
+            if app.connectors.kept.is_due(bridge, session, app.clock.now())
+                && let Err(Refusal { class, .. }) = bridge.keep_callbacks(app, session).await
+            {
                 tracing::warn!(%class, session.id = %session.id(), "where a session is told of is looked at later");
             }
             Ok(Observation::Connected(account))

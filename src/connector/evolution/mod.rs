@@ -49,7 +49,7 @@ const EVENTS: [&str; 8] = [
     "SEND_MESSAGE",
 ];
 const SERVER: Server = Server { key: "apikey", root: "", refusal };
-/// Where it is asked for what an instance may not have.
+/// Where it is asked for what an instance may not have, messages that are reacted to included.
 const LOOKUP: Server = Server { refusal: refusal_of_lookup, ..SERVER };
 
 /// The bridge.
@@ -160,7 +160,7 @@ impl Bridge for Evolution {
     async fn react(&self, app: &App, session: &Session, outgoing: &OutgoingReaction) -> Result<(), Refusal> {
         let Some(body) = sending::reaction(outgoing) else { return Ok(()) };
         let path = format!("message/sendReaction/{}", session.id());
-        SERVER.call(app, session, Method::POST, &path, Some(body), Patience::Long).await?;
+        LOOKUP.call(app, session, Method::POST, &path, Some(body), Patience::Long).await?;
         Ok(())
     }
 

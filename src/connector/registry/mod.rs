@@ -20,7 +20,6 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::{
     app::App,
     connector::target::Means,
-    db,
     error::{Error, Result},
 };
 
@@ -172,20 +171,13 @@ fn opened(app: &App, row: &connector_credential::Model) -> Result<Access> {
 pub(super) struct Callbacks {
     pub(super) connector: ConnectorKind,
     pub(super) secret: SecretString,
-    /// Where it has been told to call back.
-    pub(super) registered_at: Option<String>,
 }
 
 /// How the provider of these credentials proves its callbacks.
 pub(super) async fn callbacks(app: &App, id: CredentialId) -> Result<Callbacks> {
     let row = store::by_id(app.db.reader(), id).await?.ok_or(Error::RouteNotFound)?;
     let secret = app.vault.open_text(&callback_purpose(row.id), &row.callback_secret)?;
-    Ok(Callbacks { connector: row.connector, secret, registered_at: row.callback_url })
-}
-
-/// Notes where the provider of these credentials has been told to call back.
-pub(super) async fn set_registered(app: &App, id: CredentialId, url: &str) -> Result<()> {
-    db::write(&app.db, "connector.registered", async |tx| store::set_callback_url(tx, id, url).await).await
+    Ok(Callbacks { connector: row.connector, secret })
 }
 
 /// All that is set, the platform's first.

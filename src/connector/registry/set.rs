@@ -126,8 +126,6 @@ async fn set_credentials_once(app: &App, origin: &Origin, command: &SetCredentia
                     id: Unchanged(known.id),
                     base_url: Set(base_url),
                     api_key: Set(key),
-                    // Another key has other accounts.
-                    callback_url: Set(None),
                     updated_at: Set(now),
                     ..Default::default()
                 };
@@ -142,7 +140,6 @@ async fn set_credentials_once(app: &App, origin: &Origin, command: &SetCredentia
                     base_url: Set(base_url),
                     api_key: Set(key),
                     callback_secret: Set(app.vault.seal(&callback_purpose(id), proof.expose_secret().as_bytes())?),
-                    callback_url: Set(None),
                     created_at: Set(now),
                     updated_at: Set(now),
                 };

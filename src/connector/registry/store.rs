@@ -42,14 +42,6 @@ pub(super) async fn by_id(db: &impl ConnectionTrait, id: CredentialId) -> Result
     Ok(connector_credential::Entity::find_by_id(id).one(db).await?)
 }
 
-/// Notes where a provider has been told to call back.
-pub(super) async fn set_callback_url(tx: &DatabaseTransaction, id: CredentialId, url: &str) -> Result<()> {
-    use connector_credential::{Column, Entity};
-    let update = Entity::update_many().col_expr(Column::CallbackUrl, Expr::value(url)).filter(Column::Id.eq(id));
-    update.exec(tx).await?;
-    Ok(())
-}
-
 /// Everybody's, for the operator.
 pub(super) async fn all_credentials(db: &impl ConnectionTrait) -> Result<Vec<connector_credential::Model>> {
     Ok(connector_credential::Entity::find().all(db).await?)

@@ -244,8 +244,9 @@ pub(super) async fn note(app: &App, session: &Session, is_working: bool) -> Resu
         if is_working {
             mend(app, tx, session.id()).await?;
         }
-        if session.is_unseen() {
-            store::forget_turn(tx, session.id()).await?;
+        // Whoever had the turn to make it is done.
+        if let Some(until) = session.row.repair_at.filter(|_| session.is_unseen()) {
+            store::end_turn(tx, session.id(), until).await?;
         }
         store::set_checked(tx, &[session.id()], app.clock.now()).await
     })

@@ -253,17 +253,6 @@ pub(crate) async fn end(app: &App, tx: &DatabaseTransaction, id: AttemptId) -> R
     Ok(())
 }
 
-/// Notes that there is nobody any more whose turn it was to make a session.
-pub(super) async fn forget_turn(tx: &DatabaseTransaction, id: AttemptId) -> Result<()> {
-    Entity::update_many()
-        .col_expr(Column::RepairAt, Expr::value(Option::<Timestamp>::None))
-        .filter(Column::Id.eq(id))
-        .filter(Column::CheckedAt.is_null())
-        .exec(tx)
-        .await?;
-    Ok(())
-}
-
 pub(super) async fn set_checked(tx: &DatabaseTransaction, ids: &[AttemptId], now: Timestamp) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::CheckedAt, Expr::value(now))

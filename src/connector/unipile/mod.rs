@@ -55,8 +55,7 @@ const SERVER: Server = Server { key: "X-API-KEY", root: "api/v1/", refusal };
 const CHECKPOINTS: Server = Server { refusal: checkpoint_refusal, ..SERVER };
 
 /// The bridge.
-#[derive(Default)]
-pub(super) struct Unipile(webhooks::Seen);
+pub(super) struct Unipile;
 
 /// What kind of refusal it is stands in its body (`contracts/channels.md` A1.3).
 fn refusal(answer: &Answer) -> Refusal {
@@ -193,10 +192,7 @@ impl Bridge for Unipile {
     }
 
     async fn keep_callbacks(&self, app: &App, session: &Session) -> Result<(), Refusal> {
-        if self.0.is_due(session.access.credential_id, app.clock.now()) {
-            webhooks::register(app, session).await?;
-        }
-        Ok(())
+        webhooks::register(app, session).await
     }
 
     async fn pairing_code(&self, app: &App, session: &Session, phone: &Phone) -> Result<String, Refusal> {

@@ -1,11 +1,5 @@
 //! Where Unipile calls back: at one address for all accounts of a key.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
-
-use entity::{id::CredentialId, timestamp::Timestamp};
 use reqwest::{Method, Url};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -17,8 +11,8 @@ use crate::{
         callback,
         refusal::{Class, Refusal},
         registry,
-        session::{PROBE_SECONDS, Session},
-        unipile::{PROOF, SERVER},
+        session::Session,
+        unipile::{PROOF, SERVER, wire},
     },
 };
 
@@ -29,36 +23,19 @@ const PAGE: &str = "250";
 /// How many times that is asked for.
 const MOST_PAGES: usize = 20;
 
-/// When this process has looked last at the webhooks of each key, of which there are few.
-#[derive(Default)]
-pub(super) struct Seen(Mutex<HashMap<CredentialId, Timestamp>>);
-
-impl Seen {
-    /// Whether it is time to look again; nobody else is told so before it is time anew.
-    pub(super) fn is_due(&self, key: CredentialId, now: Timestamp) -> bool {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_due = seen.get(&key).is_none_or(|at| at.plus_seconds(PROBE_SECONDS) <= now);
-        if is_due {
-            seen.insert(key, now);
-        }
-        is_due
-    }
-}
-
-/// Has the server tell us of the accounts of its key, unless it does.
+/// Has the server tell us of the accounts of its key, unless it does. Of two that do so at once both make webhooks, and
+/// then leave the same ones.
 pub(super) async fn register(app: &App, session: &Session) -> Result<(), Refusal> {
     let id = session.access.credential_id;
     let url = callback::key_address(app, session.row.connector, id);
-    let unread = |_| Refusal::of(Class::ProviderUnavailable);
-    let standing = registry::callbacks(app, id).await.map_err(unread)?;
-    let known = all(app, session).await?;
-    let is_there = |source: &str| {
-        let mut ours = known.iter().filter(|one| one["request_url"] == url.as_str() && one["source"] == source);
-        ours.any(|one| one["enabled"] != false)
-    };
-    for source in SOURCES.into_iter().filter(|source| !is_there(source)) {
+    let missing = missing(&all(app, session).await?, &url);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let secret = registry::callbacks(app, id).await.map_err(|_| Refusal::of(Class::ProviderUnavailable))?.secret;
+    for source in missing {
         tracing::info!(source, "a provider is told where to call back");
-        let proof = json!({ "key": PROOF, "value": standing.secret.expose_secret() });
+        let proof = json!({ "key": PROOF, "value": secret.expose_secret() });
         let json_type = json!({ "key": "Content-Type", "value": "application/json" });
         let body = json!({
             "request_url": url,
@@ -70,10 +47,39 @@ pub(super) async fn register(app: &App, session: &Session) -> Result<(), Refusal
         });
         SERVER.call(app, session, Method::POST, "webhooks", Some(body), Patience::Usual).await?;
     }
-    if standing.registered_at.as_deref() == Some(&*url) {
-        return Ok(());
+    for webhook in superfluous(&all(app, session).await?, &url) {
+        let path = format!("webhooks/{webhook}");
+        match SERVER.call(app, session, Method::DELETE, &path, None, Patience::Usual).await {
+            Ok(_) | Err(Refusal { class: Class::NotFound, .. }) => {}
+            Err(refusal) => return Err(refusal),
+        }
     }
-    registry::set_registered(app, id, &url).await.map_err(unread)
+    Ok(())
+}
+
+fn is_ours(webhook: &Value, url: &str, source: &str) -> bool {
+    webhook["request_url"] == url && webhook["source"] == source
+}
+
+fn is_enabled(webhook: &Value) -> bool {
+    webhook["enabled"] != false
+}
+
+/// What the server does not tell of at this address.
+fn missing(known: &[Value], url: &str) -> Vec<&'static str> {
+    let is_told = |source: &str| known.iter().any(|one| is_ours(one, url, source) && is_enabled(one));
+    SOURCES.into_iter().filter(|source| !is_told(source)).collect()
+}
+
+/// The ids of all webhooks at this address but one that works of each source: whoever looks leaves the same.
+fn superfluous(known: &[Value], url: &str) -> Vec<String> {
+    let of_source = |source: &'static str| {
+        let mut ours: Vec<&Value> = known.iter().filter(|one| is_ours(one, url, source)).collect();
+        ours.sort_by_key(|one| (!is_enabled(one), one["id"].as_str()));
+        ours.into_iter().skip(1)
+    };
+    let ids = SOURCES.into_iter().flat_map(of_source).filter_map(|one| one["id"].as_str());
+    ids.filter(|id| wire::is_id(id)).map(str::to_owned).collect()
 }
 
 /// Shows that the server is there, knows its paths and takes our key.
@@ -105,17 +111,23 @@ async fn page(app: &App, session: &Session, cursor: Option<&str>) -> Result<Valu
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
 
     #[test]
-    fn each_key_is_looked_at_from_time_to_time() {
-        let seen = Seen::default();
-        let (one, other) = (CredentialId(Uuid::from_u128(1)), CredentialId(Uuid::from_u128(2)));
-        let at = |seconds: i64| Timestamp(0).plus_seconds(seconds);
-        let due = [(one, 0), (one, 1), (other, 1), (one, 299), (one, 300), (one, 301), (other, 300), (other, 301)];
-        let due = due.map(|(key, seconds)| seen.is_due(key, at(seconds)));
-        assert_eq!(due, [true, false, true, false, true, false, false, true]);
+    fn one_of_each_that_works_is_left() {
+        let hook = |id: &str, source: &str, enabled: bool| json!({ "id": id, "source": source, "enabled": enabled, "request_url": "https://us" });
+        let another = json!({ "id": "z", "source": "messaging", "enabled": true, "request_url": "https://them" });
+        let known = [
+            hook("a", "messaging", false),
+            hook("c", "messaging", true),
+            another,
+            hook("b", "messaging", true),
+            hook("../x", "messaging", true),
+            hook("d", "account_status", true),
+        ];
+        assert!(missing(&known, "https://us").is_empty());
+        assert_eq!(missing(&known[..1], "https://us"), SOURCES, "one that is switched off tells nothing");
+        assert_eq!(superfluous(&known, "https://us"), ["b", "c", "a"]);
+        assert_eq!(superfluous(&known[1..], "https://them"), [""; 0]);
     }
 }

@@ -7,8 +7,8 @@
 //! Its engines write ids of messages in different ways; ours is the last part of them, see [`wire::reference`]. People
 //! whose number WhatsApp hides (`@lid`) are asked for by [`Waha::resolve`] and keep that id if it does not tell.
 //!
-//! A webhook that is lost, or calls where we were before, is set again whenever its session is found working; the server
-//! restarts the session for it.
+//! A webhook that is lost, or calls where we were before, is set again while its session works; the server restarts the
+//! session for it.
 //!
 //! A message that timed out on its way in is told of by the `message.any` event of what went out, and recognised there.
 //! Reactions that the account itself makes on its phone are not brought: the server tells of ours in the same way, late.
@@ -47,8 +47,8 @@ const CALLBACK_PAUSE_SECONDS: u32 = 2;
 /// Under which it serves files that came with messages.
 const FILES: &str = "/api/files/";
 const SERVER: Server = Server { key: "X-Api-Key", root: "api/", refusal };
-/// Where it is asked who somebody is.
-const PEOPLE: Server = Server { refusal: refusal_of_people, ..SERVER };
+/// Where it is asked for what it may not have: people, and messages that are reacted to.
+const LOOKUP: Server = Server { refusal: refusal_of_lookup, ..SERVER };
 
 /// The bridge.
 pub(super) struct Waha;
@@ -63,7 +63,7 @@ fn refusal(answer: &Answer) -> Refusal {
 }
 
 /// Older servers do not know the question, and nobody knows all people.
-fn refusal_of_people(answer: &Answer) -> Refusal {
+fn refusal_of_lookup(answer: &Answer) -> Refusal {
     match answer.status {
         404 if wire::is_own_not_found(&answer.value()) => Refusal::of(Class::NotFound),
         _ => refusal(answer),
@@ -136,7 +136,7 @@ impl Bridge for Waha {
 
     async fn react(&self, app: &App, session: &Session, outgoing: &OutgoingReaction) -> Result<(), Refusal> {
         let Some(body) = sending::reaction(session, outgoing) else { return Ok(()) };
-        SERVER.call(app, session, Method::PUT, "reaction", Some(body), Patience::Long).await?;
+        LOOKUP.call(app, session, Method::PUT, "reaction", Some(body), Patience::Long).await?;
         Ok(())
     }
 
@@ -159,7 +159,7 @@ impl Bridge for Waha {
             return Ok(None);
         }
         let path = format!("{}/lids/{id}", session.id());
-        let known: wire::Lid = match PEOPLE.call(app, session, Method::GET, &path, None, Patience::Usual).await {
+        let known: wire::Lid = match LOOKUP.call(app, session, Method::GET, &path, None, Patience::Usual).await {
             Ok(answer) => answer.json()?,
             Err(Refusal { class: Class::NotFound | Class::ContentRejected, .. }) => wire::Lid::default(),
             Err(refusal) => return Err(refusal),

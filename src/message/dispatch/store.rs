@@ -89,7 +89,7 @@ pub(super) async fn set_sending(tx: &DatabaseTransaction, ids: &[MessageId], now
 }
 
 /// Gives a channel back, `leaving` messages shorter: the next goes at `due_at` or later, after a message that left also if
-/// none waits yet. Tells whether the lease still was ours.
+/// none waits yet, and never before the channel has rested. Tells whether the lease still was ours.
 pub(super) async fn release(
     tx: &DatabaseTransaction,
     account_id: AccountId,
@@ -98,8 +98,9 @@ pub(super) async fn release(
     due_at: Timestamp,
 ) -> Result<bool> {
     let sql = "UPDATE send_queues
-        SET queued = queued - $1, due_at = CASE WHEN queued > $1 THEN $2 ELSE NULL END, lease = NULL,
-            rest_until = CASE WHEN $1 > 0 THEN $2 ELSE rest_until END
+        SET queued = queued - $1, lease = NULL,
+            due_at = CASE WHEN queued <= $1 THEN NULL WHEN rest_until > $2 THEN rest_until ELSE $2 END,
+            rest_until = CASE WHEN $1 > 0 AND rest_until < $2 THEN $2 ELSE rest_until END
         WHERE account_id = $3 AND lease = $4";
     let values: [Value; 4] = [leaving.into(), due_at.into(), account_id.into(), lease.into()];
     let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, values);

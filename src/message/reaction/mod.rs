@@ -278,7 +278,7 @@ pub(crate) async fn send_own(app: &App, workspace_id: WorkspaceId, id: MessageId
     let db = app.db.reader();
     let Some(message) = read::find(db, workspace_id, id).await? else { return Ok(()) };
     let channel = channel(db, workspace_id, message.account_id).await?;
-    let is_gone = channel.state != channel::State::Connected || message.status == Status::Failed;
+    let is_gone = !channel.is_open() || message.status == Status::Failed;
     let Some(chat) = chat::find(db, workspace_id, message.chat_id).await?.filter(|_| !is_gone) else { return Ok(()) };
     if matches!(message.status, Status::Queued | Status::Sending | Status::Unknown) {
         return Err(Error::Busy { retry_after: NOT_YET });

@@ -14,7 +14,12 @@ use serde_json::json;
 
 use crate::{
     conformance::{Provider, Remote, Scene, THEIRS},
-    support::{evolution::Evolution, provider::Trouble, unipile::Unipile, waha::Waha},
+    support::{
+        evolution::Evolution,
+        provider::{Fake, Played, Trouble},
+        unipile::Unipile,
+        waha::Waha,
+    },
 };
 
 /// What others answer in a provider's place, and a provider at a path that it does not know.
@@ -27,11 +32,8 @@ const OTHERS: [(u16, &str); 6] = [
     (404, r#"{"status":404,"type":"errors/resource_not_found","title":"Resource not found."}"#),
 ];
 
-/// A provider that may lose a session, or be away.
-trait Forgetful: Remote {
-    /// The session that was started last is removed without us, and nothing is said.
-    fn lose(&self);
-
+/// A provider that may be away.
+trait Replaced {
     /// Something else answers this to everything in its place, or nothing does any more.
     fn replace_by(&self, by: Option<(u16, &'static str)>);
 
@@ -39,17 +41,25 @@ trait Forgetful: Remote {
     fn troubles_left(&self) -> usize;
 }
 
-impl Forgetful for Waha {
-    fn lose(&self) {
-        self.forget(&self.newest());
-    }
-
+impl<P: Played> Replaced for Fake<P> {
     fn replace_by(&self, by: Option<(u16, &'static str)>) {
         self.replace(by);
     }
 
     fn troubles_left(&self) -> usize {
         self.asking.left()
+    }
+}
+
+/// A provider that may lose a session, or be away.
+trait Forgetful: Remote + Replaced {
+    /// The session that was started last is removed without us, and nothing is said.
+    fn lose(&self);
+}
+
+impl Forgetful for Waha {
+    fn lose(&self) {
+        self.forget(&self.newest());
     }
 }
 
@@ -57,27 +67,11 @@ impl Forgetful for Evolution {
     fn lose(&self) {
         self.forget(&self.newest());
     }
-
-    fn replace_by(&self, by: Option<(u16, &'static str)>) {
-        self.replace(by);
-    }
-
-    fn troubles_left(&self) -> usize {
-        self.asking.left()
-    }
 }
 
 impl Forgetful for Unipile {
     fn lose(&self) {
         self.forget(&self.newest());
-    }
-
-    fn replace_by(&self, by: Option<(u16, &'static str)>) {
-        self.replace(by);
-    }
-
-    fn troubles_left(&self) -> usize {
-        self.asking.left()
     }
 }
 
@@ -94,8 +88,13 @@ impl<P: Provider> Scene<P> {
 
     /// How many looks at sessions are stored.
     async fn looks(&self) -> usize {
+        self.stored("session_changed").await
+    }
+
+    /// How much work of a kind is stored.
+    async fn stored(&self, kind: &str) -> usize {
         let stored = job::Entity::find().all(self.app.app.db.reader()).await.expect("jobs");
-        stored.iter().filter(|job| job.work.contains("session_changed")).count()
+        stored.iter().filter(|job| job.work.contains(kind)).count()
     }
 }
 
@@ -273,3 +272,23 @@ macro_rules! every_forgetful {
 every_forgetful!(waha, crate::support::waha::Waha);
 every_forgetful!(evolution, crate::support::evolution::Evolution);
 every_forgetful!(unipile, crate::support::unipile::Unipile);
+
+/// What says so is the provider itself; anything else may have the message again tomorrow.
+#[tokio::test]
+async fn a_reaction_to_what_the_provider_does_not_have_is_left() {
+    reaction_is_left::<Waha>(r#"{"statusCode":404,"message":"Message not found"}"#).await;
+    reaction_is_left::<Evolution>(r#"{"status":404,"error":"Not Found","response":{"message":["Message not found"]}}"#)
+        .await;
+}
+
+async fn reaction_is_left<P: Forgetful>(said: &'static str) {
+    let scene = linked::<P>().await;
+    let id = scene.send(THEIRS, "Hello").await;
+    let token = scene.token().await;
+    for (said, emoji, stored) in [(said, "❤️", 0), ("404 page not found", "🎉", 1)] {
+        scene.provider.replace_by(Some((404, said)));
+        token.patch(&format!("/messages/{id}/reactions"), json!({ "reaction": emoji })).await.expect(200);
+        scene.app.run_jobs().await;
+        assert_eq!(scene.stored("send_reaction").await, stored, "{said}");
+    }
+}

@@ -173,6 +173,7 @@ fn login() -> Value {
 }
 
 const INSTAGRAM: &str = "/api/v1/channels/instagram";
+const SOLVE: &str = "/api/v1/channels/instagram/2fa";
 
 /// A customer whose Instagram accounts Unipile links, which asks this first.
 async fn instagram(questions: &[&str]) -> Client<Unipile> {
@@ -182,6 +183,14 @@ async fn instagram(questions: &[&str]) -> Client<Unipile> {
     registry::set_default(&client.0.app.app, &Origin::operator(), &choice).await.expect("a choice");
     client.0.provider.will_ask(questions);
     client
+}
+
+/// The same, who is asked for a code; and the right answer.
+async fn asked() -> (Client<Unipile>, Value) {
+    let client = instagram(&["2FA"]).await;
+    let asked = client.call(Method::POST, &format!("{INSTAGRAM}/connect"), login()).await.expect(200);
+    assert_eq!(asked["data"]["requires_2fa"], true);
+    (client, json!({ "account_id": asked["data"]["account_id"], "code": CODE }))
 }
 
 #[tokio::test]
@@ -204,16 +213,12 @@ async fn an_account_that_signs_in_slowly_is_let_in() {
 
 #[tokio::test]
 async fn of_two_answers_at_once_one_is_given() {
-    let client = instagram(&["2FA"]).await;
+    let (client, answer) = asked().await;
     let provider = &client.0.provider;
-    let asked = client.call(Method::POST, &format!("{INSTAGRAM}/connect"), login()).await.expect(200);
-    assert_eq!(asked["data"]["requires_2fa"], true);
-    let answer = json!({ "account_id": asked["data"]["account_id"], "code": CODE });
-    let solve = format!("{INSTAGRAM}/2fa");
     provider.gate.close(Asked::POST, "accounts/checkpoint");
-    let first = client.begin(&solve, answer.clone());
+    let first = client.begin(SOLVE, answer.clone());
     provider.gate.until_reached().await;
-    let second = client.call(Method::POST, &solve, answer).await;
+    let second = client.call(Method::POST, SOLVE, answer).await;
     assert_eq!((second.status.as_u16(), second.header("retry-after")), (503, "1"), "{}", second.text);
     provider.gate.open();
     assert_eq!(first.await.expect("an answer").expect(200)["data"]["is_connected"], true);
@@ -224,17 +229,14 @@ async fn of_two_answers_at_once_one_is_given() {
 /// The same code again is the right one.
 #[tokio::test]
 async fn an_answer_whose_outcome_was_lost_may_be_repeated() {
-    let client = instagram(&["2FA"]).await;
+    let (client, answer) = asked().await;
     let provider = &client.0.provider;
-    let asked = client.call(Method::POST, &format!("{INSTAGRAM}/connect"), login()).await.expect(200);
-    let answer = json!({ "account_id": asked["data"]["account_id"], "code": CODE });
-    let solve = format!("{INSTAGRAM}/2fa");
     provider.asking.add(Trouble::CutOff);
-    let lost = client.call(Method::POST, &solve, answer.clone()).await;
+    let lost = client.call(Method::POST, SOLVE, answer.clone()).await;
     assert_eq!(lost.status.as_u16(), 503, "{}", lost.text);
     // The account is there, and has no parts yet.
     provider.is_slow(true);
-    let again = client.call(Method::POST, &solve, answer).await.expect(200);
+    let again = client.call(Method::POST, SOLVE, answer).await.expect(200);
     assert_eq!(
         (&again["data"]["is_connected"], &again["data"]["in_progress"]),
         (&json!(false), &json!(true)),

@@ -84,3 +84,26 @@ impl Scene<Unipile> {
         self.provider.show_code(&self.app, &page).await;
     }
 }
+
+/// Two that told it to at once, and one that is switched off.
+#[tokio::test]
+async fn of_webhooks_at_one_address_one_that_works_is_left() {
+    let scene = Scene::<Unipile>::linked().await;
+    let [messaging, status] = <[Value; 2]>::try_from(scene.provider.webhooks()).expect("two");
+    let with = |webhook: &Value, id: &str, enabled: bool| {
+        let mut webhook = webhook.clone();
+        (webhook["id"], webhook["enabled"]) = (id.into(), enabled.into());
+        webhook
+    };
+    let mut theirs = with(&messaging, "b", true);
+    theirs["request_url"] = "https://crm.example/unipile".into();
+    let known = [with(&messaging, "c", true), with(&messaging, "a", true), with(&status, "d", false), theirs.clone()];
+    scene.provider.set_webhooks(known.into());
+    scene.app.clock.advance(Duration::from_secs(301));
+    session::probe(&scene.app.app).await.expect("a probe");
+    scene.app.run_jobs().await;
+    let left = scene.provider.webhooks();
+    let [kept, other, made] = left.as_slice() else { panic!("{left:?}") };
+    assert_eq!((kept, other), (&with(&messaging, "a", true), &theirs));
+    assert_eq!((&made["source"], &made["enabled"]), (&json!("account_status"), &json!(true)));
+}
