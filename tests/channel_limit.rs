@@ -203,3 +203,61 @@ async fn without_a_figure_of_the_plan_seats_are_places() {
     shop.partner.patch(&path, json!({ "seats_purchased": 3 })).await.expect(200);
     shop.post("/channels", body).await.expect(201);
 }
+
+#[tokio::test]
+async fn who_is_restored_gets_no_place_that_somebody_else_has() {
+    let app = TestApp::start().await;
+    let shop = shop(&app, 2).await;
+    let users = shop.partner.users(&shop.workspace, 2).await;
+    shop.partner.connect(&shop.workspace, users[0], "+15550001111").await;
+    shop.partner.connect(&shop.workspace, users[1], "+15550002222").await;
+    let path = format!("/workspaces/{}", shop.workspace);
+    let seats = async |count: i64| shop.partner.patch(&path, json!({ "seats_purchased": count })).await.expect(200);
+    let lowered = seats(2).await;
+    let suspended = lowered["suspended_members"][0]["user_id"].as_i64().expect("somebody with an account");
+    let sms = json!({ "provider": "twilio", "accountSid": "AC1", "authToken": "t", "phoneNumber": "+15551234567" });
+    let id = shop.channel("sms", sms).await;
+    let standing = async || {
+        let overview = shop.partner.overview(&shop.workspace).await;
+        let of = |list: &str, field: &str| {
+            let rows = overview[list].as_array().expect("rows").iter();
+            let of_user = rows.filter(|row| row["user_id"] == suspended).map(|row| row[field].clone());
+            of_user.collect::<Vec<_>>()
+        };
+        (of("users", "status")[0].clone(), of("whatsapp_accounts", "connection_status")[0].clone())
+    };
+    assert_eq!(standing().await, (json!("suspended"), json!("suspended")));
+    for _ in 0..2 {
+        seats(8).await;
+        assert_eq!(standing().await, (json!("activated"), json!("suspended")), "there are two channels already");
+        shop.ask_for_link(suspended).await.expect_error(403, "channel_limit_reached");
+    }
+    let path = format!("/channels/{id}");
+    assert_eq!(shop.linktor(Method::DELETE, &path, json!(null)).await.status.as_u16(), 204);
+    seats(8).await;
+    assert_eq!(standing().await, (json!("activated"), json!("connected")));
+    let sms = json!({ "provider": "twilio", "accountSid": "AC1", "authToken": "t", "phoneNumber": "+15551234567" });
+    let body = json!({ "name": "x", "type": "sms", "config": sms });
+    assert_eq!(word(&shop.post("/channels", body).await, 403), "CHANNEL_LIMIT_REACHED", "it has its place again");
+}
+
+#[tokio::test]
+async fn an_account_that_was_lost_meanwhile_needs_a_place_too() {
+    let app = TestApp::start().await;
+    let shop = shop(&app, 1).await;
+    let user = shop.partner.users(&shop.workspace, 1).await[0];
+    shop.partner.connect(&shop.workspace, user, "+15550001111").await;
+    shop.partner.post("/sandbox/logout", json!({ "phone": "+15550001111" })).await.expect(200);
+    app.run_jobs().await;
+    let path = format!("/workspaces/{}", shop.workspace);
+    let lowered = shop.partner.patch(&path, json!({ "seats_purchased": 1 })).await.expect(200);
+    assert_eq!(lowered["suspended_members"][0]["user_id"], user);
+    let sms = json!({ "provider": "twilio", "accountSid": "AC1", "authToken": "t", "phoneNumber": "+15551234567" });
+    let id = shop.channel("sms", sms).await;
+    shop.partner.patch(&path, json!({ "seats_purchased": 2 })).await.expect(200);
+    shop.ask_for_link(user).await.expect_error(403, "channel_limit_reached");
+    let path = format!("/channels/{id}");
+    assert_eq!(shop.linktor(Method::DELETE, &path, json!(null)).await.status.as_u16(), 204);
+    shop.partner.connect(&shop.workspace, user, "+15550001111").await;
+    assert_eq!(shop.connected().await, ["+15550001111"]);
+}

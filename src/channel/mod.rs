@@ -42,8 +42,8 @@ pub mod update;
 pub mod widget;
 
 pub(crate) use store::{
-    all, by_ids, by_session, connected_by_session, last_of_user, open_by_id, open_by_session, resume_of_user,
-    suspend_of_user,
+    all, by_ids, by_session, connected_by_session, kept_off, last_of_user, open_by_id, open_by_session, resume_of_user,
+    set_suspended_of_user, suspend_of_user,
 };
 
 /// Channels of a workspace, by id.

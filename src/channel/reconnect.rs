@@ -5,7 +5,7 @@ use entity::{
     channel::{DisconnectReason, Model, State},
     channel_settings::Health,
     id::AttemptId,
-    user,
+    user, workspace,
 };
 use sea_orm::DatabaseTransaction;
 use serde_json::json;
@@ -14,7 +14,7 @@ use crate::{
     app::App,
     audit,
     caller::Origin,
-    channel::{connect, disconnect, store, store::settings},
+    channel::{connect, disconnect, limit, store, store::settings},
     connector::{Account, Observation, session},
     db,
     error::Result,
@@ -71,7 +71,7 @@ pub(crate) async fn works_again(app: &App, session: AttemptId, account: &Account
 async fn reconnect_once(app: &App, seen: &Model) -> Result<bool> {
     db::write(&app.db, "channel.reconnect", async |tx| {
         let workspace = workspaces::lock(tx, seen.workspace_id).await?;
-        let Some(suspended) = is_to_be_suspended(tx, seen).await? else { return Ok(false) };
+        let Some(suspended) = is_to_be_suspended(tx, &workspace, seen).await? else { return Ok(false) };
         if !session::hold(app, tx, seen.connector, seen.session).await? {
             return Ok(false);
         }
@@ -93,15 +93,23 @@ async fn reconnect_once(app: &App, seen: &Model) -> Result<bool> {
     .await
 }
 
-/// Whether a channel that comes back is switched off because its user has lost the seat meanwhile; `None` if it may not
-/// come back, because its user has linked another account.
-async fn is_to_be_suspended(tx: &DatabaseTransaction, channel: &Model) -> Result<Option<bool>> {
+/// Whether a channel that comes back is switched off because its user has lost the seat or the place meanwhile; `None` if
+/// it may not come back, because its user has linked another account.
+async fn is_to_be_suspended(
+    tx: &DatabaseTransaction,
+    workspace: &workspace::Model,
+    channel: &Model,
+) -> Result<Option<bool>> {
     if channel.standalone {
         return Ok(Some(channel.suspended));
     }
     if store::has_another(tx, channel).await? {
         return Ok(None);
     }
-    let user = users::find(tx, channel.workspace_id, channel.user_id).await?;
-    Ok(user.map(|user| user.status == user::Status::Suspended))
+    let Some(user) = users::find(tx, channel.workspace_id, channel.user_id).await? else { return Ok(None) };
+    let is_off = match user.status {
+        user::Status::Suspended => true,
+        _ => channel.suspended && !limit::Places::of(tx, workspace).await?.has_one_for(user.id),
+    };
+    Ok(Some(is_off))
 }

@@ -8,10 +8,11 @@ use entity::{
     id::{AccountId, AttemptId, ChannelId, UserId, WorkspaceId},
     link, send_queue,
     timestamp::Timestamp,
+    user,
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter,
-    QueryOrder, QueryTrait, Set, Unchanged,
+    QueryOrder, QuerySelect, QueryTrait, Set, Unchanged,
     sea_query::{CaseStatement, Expr},
 };
 
@@ -350,19 +351,25 @@ pub(super) async fn set_reconnected(
     Ok(Entity::find_by_id(channel.account_id).one(tx).await?)
 }
 
-/// Switches the user's connected account off; tells which.
+/// Switches the user's connected account off; tells which, and whether it was on.
 pub(crate) async fn suspend_of_user(
     app: &App,
     tx: &DatabaseTransaction,
     workspace_id: WorkspaceId,
     user_id: UserId,
-) -> Result<Option<Model>> {
+) -> Result<Option<(Model, bool)>> {
     let Some(channel) = connected_of_user(tx, workspace_id, user_id, None).await? else { return Ok(None) };
-    set_suspended(app, tx, channel.account_id, true).await?;
-    Ok(Some(Model { suspended: true, ..channel }))
+    let was_on = !channel.suspended;
+    let row = ActiveModel {
+        account_id: Unchanged(channel.account_id),
+        suspended: Set(true),
+        updated_at: Set(app.clock.now()),
+        ..Default::default()
+    };
+    Ok(Some((row.update(tx).await?, was_on)))
 }
 
-/// Switches the user's account on again; tells which.
+/// Wakes the account of a user that works again, if there is one; tells which.
 pub(crate) async fn resume_of_user(
     app: &App,
     tx: &DatabaseTransaction,
@@ -370,18 +377,49 @@ pub(crate) async fn resume_of_user(
     user_id: UserId,
 ) -> Result<Option<Model>> {
     let Some(channel) = connected_of_user(tx, workspace_id, user_id, None).await? else { return Ok(None) };
-    set_suspended(app, tx, channel.account_id, false).await?;
     wake(app, tx, channel.account_id).await?;
-    Ok(Some(Model { suspended: false, ..channel }))
+    Ok(Some(channel))
 }
 
-async fn set_suspended(app: &App, tx: &DatabaseTransaction, id: AccountId, suspended: bool) -> Result<()> {
-    let row = ActiveModel {
-        account_id: Unchanged(id),
-        suspended: Set(suspended),
-        updated_at: Set(app.clock.now()),
-        ..Default::default()
-    };
-    row.update(tx).await?;
-    Ok(())
+/// Switches all that a user's pages have linked on or off; tells whether there is anything.
+pub(crate) async fn set_suspended_of_user(
+    app: &App,
+    tx: &DatabaseTransaction,
+    workspace_id: WorkspaceId,
+    user_id: UserId,
+    suspended: bool,
+) -> Result<bool> {
+    let written = Entity::update_many()
+        .col_expr(Column::Suspended, Expr::value(suspended))
+        .col_expr(Column::UpdatedAt, Expr::value(app.clock.now()))
+        .filter(Column::WorkspaceId.eq(workspace_id))
+        .filter(Column::UserId.eq(user_id))
+        .filter(Column::Standalone.eq(false))
+        .filter(Column::DeletedAt.is_null())
+        .exec(tx)
+        .await?;
+    Ok(written.rows_affected > 0)
+}
+
+/// Users who hold a seat and whose connected accounts are switched off, because there was no place for them; the
+/// accounts that were connected first come first.
+pub(crate) async fn kept_off(tx: &DatabaseTransaction, workspace_id: WorkspaceId) -> Result<Vec<UserId>> {
+    let seated = user::Entity::find()
+        .select_only()
+        .column(user::Column::Id)
+        .filter(user::Column::WorkspaceId.eq(workspace_id))
+        .filter(user::Column::Status.eq(user::Status::Activated));
+    Ok(Entity::find()
+        .select_only()
+        .column(Column::UserId)
+        .filter(Column::WorkspaceId.eq(workspace_id))
+        .filter(Column::Standalone.eq(false))
+        .filter(Column::State.eq(State::Connected))
+        .filter(Column::Suspended.eq(true))
+        .filter(Column::UserId.in_subquery(seated.into_query()))
+        .order_by_asc(Column::ConnectedAt)
+        .order_by_asc(Column::AccountId)
+        .into_tuple()
+        .all(tx)
+        .await?)
 }

@@ -2,7 +2,8 @@
 //!
 //! A downgrade below the seats in use suspends users ([`crate::workspace::seats`] says which), their channels and
 //! their links; raising the seats restores them, the latest suspended first. A suspended channel sends nothing, keeps its
-//! session, and goes on receiving, so that nothing is lost that somebody writes meanwhile; only web chats are closed.
+//! session, and goes on receiving, so that nothing is lost that somebody writes meanwhile; only web chats are closed. An
+//! account whose place somebody else has taken meanwhile stays off until the seats are set again when there is one.
 
 use entity::{
     id::{LinkId, UserId},
@@ -16,7 +17,8 @@ use crate::{
     app::App,
     audit,
     caller::{Origin, PartnerCaller},
-    channel, db,
+    channel::{self, limit::Places},
+    db,
     error::Result,
     onboarding, quota,
     signal::Signal,
@@ -131,11 +133,11 @@ async fn downgrade(
         // Links before accounts: a phone that is connecting holds the link's row and may add an account.
         links.extend(onboarding::revoke_of_user(app, tx, origin, before, user_id).await?);
         let account = channel::suspend_of_user(app, tx, before.id, user_id).await?;
-        if let Some(account) = &account {
+        if let Some((account, true)) = &account {
             tell::account(app, tx, Topic::AccountSuspended, account).await?;
             tell_hooks(app, tx, HookEvent::Deactivated, account).await?;
         }
-        suspended.push(SuspendedMember { user_id, account: account.map(|found| (found.account_id, found.phone)) });
+        suspended.push(SuspendedMember { user_id, account: account.map(|(found, _)| (found.account_id, found.phone)) });
     }
     Ok((suspended, links))
 }
@@ -145,14 +147,36 @@ async fn upgrade(app: &App, tx: &DatabaseTransaction, before: &Model, total: Sea
     quota::grant_seats(app, tx, before, total.get()).await?;
     let free = u64::try_from(total.get() - before.seats_used).unwrap_or(0);
     let restored: Vec<user::Model> = users::latest_suspended(tx, before.id, free).await?;
+    let after = Model { seats_total: total.get(), ..before.clone() };
+    let mut places = Places::of(tx, &after).await?;
+    for user_id in channel::kept_off(tx, before.id).await? {
+        come_back(app, tx, &mut places, before, user_id).await?;
+    }
     for user in &restored {
         users::restore(app, tx, before.id, user.id).await?;
-        if let Some(account) = channel::resume_of_user(app, tx, before.id, user.id).await? {
-            tell::account(app, tx, Topic::AccountResumed, &account).await?;
-            tell_hooks(app, tx, HookEvent::Activated, &account).await?;
-        }
+        come_back(app, tx, &mut places, before, user.id).await?;
     }
     Ok(restored.into_iter().map(|user| user.id).collect())
+}
+
+/// Switches on again what the user's pages have linked, if there is a place for it.
+async fn come_back(
+    app: &App,
+    tx: &DatabaseTransaction,
+    places: &mut Places,
+    workspace: &Model,
+    user_id: UserId,
+) -> Result<()> {
+    let is_on = places.has_one_for(user_id);
+    if !channel::set_suspended_of_user(app, tx, workspace.id, user_id, !is_on).await? || !is_on {
+        return Ok(());
+    }
+    places.give(user_id);
+    if let Some(account) = channel::resume_of_user(app, tx, workspace.id, user_id).await? {
+        tell::account(app, tx, Topic::AccountResumed, &account).await?;
+        tell_hooks(app, tx, HookEvent::Activated, &account).await?;
+    }
+    Ok(())
 }
 
 /// Tells webhooks of the Channels API that seats have switched an account off or on, unless its customer has.

@@ -59,8 +59,8 @@ pub(in crate::channel) async fn insert(app: &App, tx: &DatabaseTransaction, new:
     Ok(channel)
 }
 
-/// The channels of a workspace that take a place, and which. Those that pages have linked for users who hold no seat
-/// are left out.
+/// The channels of a workspace that take a place, and which. Those that pages have linked for users who hold no seat,
+/// or who have found no place since they were given one again, are left out.
 pub(in crate::channel) async fn places(
     db: &impl ConnectionTrait,
     workspace_id: WorkspaceId,
@@ -75,7 +75,11 @@ pub(in crate::channel) async fn places(
         .columns([Column::AccountId, Column::UserId, Column::Standalone])
         .filter(Column::WorkspaceId.eq(workspace_id))
         .filter(Column::DeletedAt.is_null())
-        .filter(Column::Standalone.eq(true).or(Column::UserId.in_subquery(seated.into_query())))
+        .filter(
+            Column::Standalone
+                .eq(true)
+                .or(Column::UserId.in_subquery(seated.into_query()).and(Column::Suspended.eq(false))),
+        )
         .into_tuple()
         .all(db)
         .await?;

@@ -158,7 +158,8 @@ struct AccountView {
     phone_number_e164: String,
     /// Whether it sends and receives now.
     connected: bool,
-    /// `connected`, `disconnected`, `suspended` while its user holds no seat, or `deactivated` by the customer.
+    /// `connected`, `disconnected`, `suspended` while its user holds no seat or the plan allows no more channels, or
+    /// `deactivated` by the customer.
     connection_status: String,
     /// When it was last connected.
     connected_at: IsoTime,

@@ -64,7 +64,8 @@ impl TryFrom<CreateWorkspaceRequest> for CreateWorkspace {
 struct UpdateWorkspaceRequest {
     /// Name for people, 1 to 100 characters; the id stays.
     display_name: Option<String>,
-    /// Seats, 1 to 999. Fewer than are held suspends users; more restores the latest suspended first.
+    /// Seats, 1 to 999. Fewer than are held suspends users; more restores the latest suspended first. Their accounts
+    /// stay suspended where the plan allows no more channels by now; the same number again resumes those that it does.
     seats_purchased: Option<i64>,
     /// IANA zone of the Public API's times (extension).
     time_zone: Option<String>,
