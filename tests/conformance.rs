@@ -175,9 +175,9 @@ pub(crate) async fn choose(app: &TestApp, partner: &PartnerId, connector: Connec
         connector,
         base_url: BaseUrl::parse(url).expect("an address"),
         api_key: ApiKey::parse(&key.into()).expect("a key"),
+        timeout: None,
     };
-    let origin = Origin::operator();
-    registry::set_credentials(&app.app, &origin, &credentials).await.expect("credentials");
+    registry::set_credentials(&app.app, &Origin::operator(), &credentials).await.expect("credentials");
     choose_again(app, partner, connector).await;
 }
 

@@ -1,13 +1,16 @@
 //! Which connector serves whom, what opens it, and that nobody else learns of it.
 
+use std::time::Duration;
+
 use entity::{
     channel::{ConnectorKind, Network},
     connector_credential,
     id::PartnerId,
+    message::Status,
 };
 use quartermaster::{
     caller::Origin,
-    connector::registry::{self, SetDefault},
+    connector::registry::{self, ApiKey, BaseUrl, SetCredentials, SetDefault, Timeout},
 };
 use sea_orm::EntityTrait;
 use serde_json::{Value, json};
@@ -17,6 +20,7 @@ use crate::{
     conformance::{Provider, Scene, choose},
     support::{
         Setup, TestApp,
+        provider::Trouble,
         waha::{KEY, Waha},
     },
 };
@@ -44,12 +48,13 @@ async fn the_command_line_sets_lists_and_masks() {
     let mut platform = set_credentials("http://10.0.0.5:3000/", &file);
     let listed = printed(&run(&app, &platform));
     assert_eq!((&listed[0]["base_url"], &listed[0]["api_key"]), (&json!("http://10.0.0.5:3000"), &json!("***form")));
-    assert_eq!(listed[0]["partner_id"], Value::Null);
+    assert_eq!((&listed[0]["partner_id"], &listed[0]["timeout_ms"]), (&Value::Null, &Value::Null));
     assert_eq!(printed(&run(&app, &choose))[0]["default_for"], json!(["whatsapp"]));
-    platform.extend(["--partner", "acme"]);
+    platform.extend(["--partner", "acme", "--timeout-ms", "20000"]);
     platform[5] = "https://waha.acme.example";
     let own = printed(&run(&app, &platform));
     assert_eq!((own.as_array().map(Vec::len), &own[0]["partner_id"]), (Some(1), &json!("acme")));
+    assert_eq!(own[0]["timeout_ms"], 20_000);
     let sandbox = ["connector", "set-default", "--connector", "sandbox", "--partner", "acme"];
     printed(&run(&app, &sandbox));
     let all = printed(&run(&app, &["connector", "list"]));
@@ -80,6 +85,11 @@ async fn what_cannot_be_is_refused() {
     nobody.extend(["--partner", "nobody"]);
     refused(&run(&app, &nobody), "partner_not_found");
     refused(&run(&app, &set_credentials("waha", &file)), "invalid_request");
+    for ms in ["0", "499", "30001"] {
+        let mut impatient = set_credentials("http://a.b", &file);
+        impatient.extend(["--timeout-ms", ms]);
+        refused(&run(&app, &impatient), "invalid_request");
+    }
     refused(&run(&app, &set_credentials("http://a.b", &empty)), "invalid_request");
     let mut sandbox = set_credentials("http://a.b", &file);
     sandbox[3] = "sandbox";
@@ -90,6 +100,23 @@ async fn what_cannot_be_is_refused() {
         &run(&app, &["connector", "set-default", "--connector", "waha", "--network", "semaphore"]),
         "invalid_request",
     );
+}
+
+#[tokio::test]
+async fn a_provider_is_waited_for_as_long_as_the_operator_says() {
+    let scene = Scene::<Waha>::linked().await;
+    scene.app.app.connectors.limit_to(Duration::from_secs(3600));
+    let credentials = SetCredentials {
+        partner_id: Some(PartnerId::parse(&scene.acme.id).expect("an id")),
+        connector: ConnectorKind::Waha,
+        base_url: BaseUrl::parse(&scene.provider.url()).expect("an address"),
+        api_key: ApiKey::parse(&KEY.into()).expect("a key"),
+        timeout: Some(Timeout::parse(500).expect("a time")),
+    };
+    registry::set_credentials(&scene.app.app, &Origin::operator(), &credentials).await.expect("credentials");
+    let to = Provider::trouble(&scene.provider, Trouble::AnswerLost);
+    let id = scene.send(&to, "Hello").await;
+    assert_eq!(scene.app.message(id).await.status, Status::Unknown);
 }
 
 async fn choice(app: &TestApp, partner: Option<&str>, connector: Option<ConnectorKind>) {

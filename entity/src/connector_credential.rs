@@ -21,6 +21,8 @@ pub struct Model {
     pub partner_id: Option<PartnerId>,
     /// Where the provider is, `http(s)://…` without a slash at its end.
     pub base_url: String,
+    /// How long it may take to answer, in milliseconds; absent for the usual time.
+    pub timeout_ms: Option<i64>,
     /// What opens it; sealed.
     pub api_key: Vec<u8>,
     /// What the provider proves its callbacks with, where it has one secret for all of them; sealed.

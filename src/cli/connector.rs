@@ -18,7 +18,7 @@ use crate::{
     app::App,
     caller::Origin,
     cli::{CommandError, output},
-    connector::registry::{self, ApiKey, BaseUrl, Listed, SetCredentials, SetDefault},
+    connector::registry::{self, ApiKey, BaseUrl, Listed, SetCredentials, SetDefault, Timeout},
     error::{Error, Result},
     partner,
 };
@@ -57,6 +57,10 @@ pub(super) enum Connector {
         /// File with the provider's API key; `-` reads it from standard input.
         #[arg(long)]
         api_key_file: PathBuf,
+        /// How long the provider may take to answer, 500 to 30000; 5000 where absent. What it does before it answers,
+        /// such as handing a message on, may take three times as long.
+        #[arg(long)]
+        timeout_ms: Option<i64>,
     },
 }
 
@@ -71,13 +75,14 @@ pub(super) async fn run(app: &App, command: Connector, json: bool) -> Result<(),
             registry::set_default(app, &origin, &command).await?;
             Some(partner_id)
         }
-        Connector::SetCredentials { partner, connector, base_url, api_key_file } => {
+        Connector::SetCredentials { partner, connector, base_url, api_key_file, timeout_ms } => {
             let partner_id = owner(partner.as_deref())?;
             let command = SetCredentials {
                 partner_id: partner_id.clone(),
                 connector: kind(&connector)?,
                 base_url: BaseUrl::parse(&base_url)?,
                 api_key: ApiKey::parse(&read(&api_key_file)?)?,
+                timeout: timeout_ms.map(Timeout::parse).transpose()?,
             };
             registry::set_credentials(app, &origin, &command).await?;
             Some(partner_id)
@@ -123,6 +128,7 @@ fn view(listed: &Listed) -> Value {
         "default_for": listed.default_for,
         "base_url": credentials.map(|credentials| &credentials.base_url),
         "api_key": credentials.map(|credentials| &credentials.api_key),
+        "timeout_ms": credentials.and_then(|credentials| credentials.timeout).map(|timeout| timeout.as_millis()),
         "updated_at": credentials.map(|credentials| output::instant(credentials.updated_at)),
     })
 }

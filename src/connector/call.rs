@@ -130,7 +130,7 @@ impl Server {
         url: &str,
         patience: Patience,
     ) -> Result<RequestBuilder> {
-        let request = app.connectors.request(method, url, patience)?;
+        let request = app.connectors.request(method, url, session.access.timeout, patience)?;
         Ok(request.header(self.key, session.access.api_key.expose_secret()))
     }
 }

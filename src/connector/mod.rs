@@ -408,9 +408,15 @@ impl Connectors {
         self.timeout_ms.store(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// A request to an address that the operator set.
-    fn request(&self, method: Method, url: &str, patience: Patience) -> Result<RequestBuilder> {
-        let usual = Duration::from_millis(self.timeout_ms.load(Ordering::Relaxed));
+    /// A request to an address that the operator set, answered within the time that the operator set for it, if any.
+    fn request(
+        &self,
+        method: Method,
+        url: &str,
+        timeout: Option<Duration>,
+        patience: Patience,
+    ) -> Result<RequestBuilder> {
+        let usual = timeout.unwrap_or_else(|| Duration::from_millis(self.timeout_ms.load(Ordering::Relaxed)));
         let timeout = match patience {
             Patience::Usual => usual,
             Patience::Long => usual * 3,

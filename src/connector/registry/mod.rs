@@ -7,6 +7,8 @@
 //! Everything is read from the database when it is needed, so a change counts everywhere from its commit on. Sessions
 //! keep the credentials that they were started with; setting these again changes what they hold, not which they are.
 
+use std::time::Duration;
+
 use entity::{
     channel::{ConnectorKind, Network},
     connector_credential,
@@ -26,7 +28,7 @@ use crate::{
 mod set;
 mod store;
 
-pub use set::{ApiKey, BaseUrl, SetCredentials, SetDefault, set_credentials, set_default};
+pub use set::{ApiKey, BaseUrl, SetCredentials, SetDefault, Timeout, set_credentials, set_default};
 
 /// How many characters of a secret are shown, if it has at least four times as many.
 const SHOWN_CHARS: usize = 4;
@@ -37,6 +39,8 @@ pub(super) struct Access {
     /// Without a slash at its end.
     pub(super) base_url: String,
     pub(super) api_key: SecretString,
+    /// How long an answer may take; the usual time where absent.
+    pub(super) timeout: Option<Duration>,
 }
 
 /// A connector as somebody has it, with nothing that opens anything.
@@ -59,6 +63,8 @@ pub struct Masked {
     pub base_url: String,
     /// The end of the key.
     pub api_key: String,
+    /// How long the provider may take to answer; the usual time where absent.
+    pub timeout: Option<Duration>,
     /// When they were last set.
     pub updated_at: Timestamp,
 }
@@ -164,7 +170,11 @@ pub(super) async fn access(app: &App, id: CredentialId) -> Result<Access> {
 
 fn opened(app: &App, row: &connector_credential::Model) -> Result<Access> {
     let api_key = app.vault.open_text(&key_purpose(row.id), &row.api_key)?;
-    Ok(Access { credential_id: row.id, base_url: row.base_url.clone(), api_key })
+    Ok(Access { credential_id: row.id, base_url: row.base_url.clone(), api_key, timeout: timeout_of(row) })
+}
+
+fn timeout_of(row: &connector_credential::Model) -> Option<Duration> {
+    row.timeout_ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis)
 }
 
 /// How a provider proves callbacks about all accounts of a key.
@@ -189,7 +199,12 @@ pub async fn list(app: &App) -> Result<Vec<Listed>> {
     let mut listed: Vec<Listed> = Vec::new();
     for row in store::all_credentials(db).await? {
         let key = app.vault.open_text(&key_purpose(row.id), &row.api_key)?;
-        let credentials = Masked { base_url: row.base_url.clone(), api_key: masked(&key), updated_at: row.updated_at };
+        let credentials = Masked {
+            timeout: timeout_of(&row),
+            base_url: row.base_url,
+            api_key: masked(&key),
+            updated_at: row.updated_at,
+        };
         listed.push(Listed {
             partner_id: row.partner_id,
             connector: row.connector,

@@ -24,6 +24,8 @@ use crate::{
 const MAX_URL_BYTES: usize = 2048;
 /// Longest key, in bytes.
 const MAX_KEY_BYTES: usize = 4096;
+const SHORTEST_TIMEOUT_MS: i64 = 500;
+const LONGEST_TIMEOUT_MS: i64 = 30_000;
 
 /// Where a provider is. It is the operator's word and trusted: it may be a private address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +79,25 @@ impl ApiKey {
     }
 }
 
+/// How long a provider may take to answer: 0.5 to 30 seconds. What it does before it answers, such as handing a message
+/// on, may take three times as long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeout(i64);
+
+impl Timeout {
+    /// Reads a time in milliseconds.
+    ///
+    /// # Errors
+    /// `invalid_request` naming `timeout_ms`.
+    pub fn parse(ms: i64) -> Result<Self> {
+        if !(SHORTEST_TIMEOUT_MS..=LONGEST_TIMEOUT_MS).contains(&ms) {
+            let reason = format!("must be {SHORTEST_TIMEOUT_MS} to {LONGEST_TIMEOUT_MS}");
+            return Err(Error::field("timeout_ms", reason));
+        }
+        Ok(Self(ms))
+    }
+}
+
 /// What opens a connector, to be set.
 pub struct SetCredentials {
     /// For whom; the whole platform where absent.
@@ -87,6 +108,8 @@ pub struct SetCredentials {
     pub base_url: BaseUrl,
     /// What opens it.
     pub api_key: ApiKey,
+    /// How long it may take to answer; the usual time where absent.
+    pub timeout: Option<Timeout>,
 }
 
 /// Whom a connector serves, to be set.
@@ -120,11 +143,13 @@ async fn set_credentials_once(app: &App, origin: &Origin, command: &SetCredentia
         let now = app.clock.now();
         let key = app.vault.seal(&key_purpose(id), command.api_key.0.expose_secret().as_bytes())?;
         let base_url = command.base_url.as_str().to_owned();
+        let timeout_ms = command.timeout.map(|timeout| timeout.0);
         match &known {
             Some(known) => {
                 let row = connector_credential::ActiveModel {
                     id: Unchanged(known.id),
                     base_url: Set(base_url),
+                    timeout_ms: Set(timeout_ms),
                     api_key: Set(key),
                     updated_at: Set(now),
                     ..Default::default()
@@ -138,6 +163,7 @@ async fn set_credentials_once(app: &App, origin: &Origin, command: &SetCredentia
                     connector: Set(command.connector),
                     partner_id: Set(command.partner_id.clone()),
                     base_url: Set(base_url),
+                    timeout_ms: Set(timeout_ms),
                     api_key: Set(key),
                     callback_secret: Set(app.vault.seal(&callback_purpose(id), proof.expose_secret().as_bytes())?),
                     created_at: Set(now),
@@ -146,8 +172,12 @@ async fn set_credentials_once(app: &App, origin: &Origin, command: &SetCredentia
                 store::insert_credentials(tx, row).await?;
             }
         }
-        let before = known.map(|known| json!({ "connector": known.connector, "base_url": known.base_url }));
-        let after = json!({ "connector": command.connector, "base_url": command.base_url.as_str() });
+        let before = known.map(
+            |known| json!({ "connector": known.connector, "base_url": known.base_url, "timeout_ms": known.timeout_ms }),
+        );
+        let after = json!({
+            "connector": command.connector, "base_url": command.base_url.as_str(), "timeout_ms": timeout_ms,
+        });
         let entry = entry("connector.set_credentials", owner, command.connector).before(before).after(after);
         audit::record(app, tx, origin, entry).await
     })
