@@ -97,6 +97,25 @@ async fn who_calls_too_often_is_told_to_wait() {
 }
 
 #[tokio::test]
+async fn a_website_may_read_that_its_address_has_to_wait() {
+    let app = TestApp::start().await;
+    let shop = Shop::open(&app).await;
+    let chat = shop.web_chat(json!({})).await;
+    let visitor = Visitor::come(&app, &chat.token).await;
+    let mut refused = None;
+    for _ in 0..10_000 {
+        let answer = visitor.get("/config").await;
+        if answer.status.as_u16() != 200 {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.expect("ten thousand calls at once are too many");
+    assert_eq!((refused.expect(429)["code"].clone(), refused.header("retry-after")), (json!("too_many_requests"), "1"));
+    assert_eq!(refused.header("access-control-allow-origin"), visitor.origin);
+}
+
+#[tokio::test]
 async fn what_is_too_large_or_unreadable_is_refused_by_name() {
     let app = TestApp::start().await;
     let shop = Shop::open(&app).await;
