@@ -23,7 +23,7 @@ use crate::{
         named::{self, Named},
         reconnect, sealed, store,
         store::{settings, standalone},
-        update,
+        update, wait,
     },
     connector::{
         Account, Qr, callback,
@@ -73,10 +73,14 @@ impl Linked {
             Self::Ended(Failure::AuthInvalid) => {
                 Error::AuthInvalid("the provider does not accept the key that the operator has set for it".to_owned())
             }
+            Self::Ended(Failure::LoginRefused) => {
+                Error::AuthInvalid("the network does not accept the user name and the password".to_owned())
+            }
             Self::Ended(Failure::Banned) => Error::AccountRestricted("the network has banned the account"),
             Self::Ended(Failure::PaymentRequired) => Error::AccountRestricted("the network asks for a payment first"),
             Self::Ended(Failure::DuplicateAccount) => Error::ChannelExists("it is connected already".to_owned()),
             Self::Ended(Failure::ChallengeExpired) => Error::ChallengeExpired,
+            Self::Ended(Failure::QrUnavailable) => Error::QrCodeNotAvailable("the provider shows none"),
             Self::Ended(failure) => Error::ChannelRefused(format!("the session ended: {failure}")),
             Self::Connected | Self::Waiting | Self::Asking(_) | Self::Overtaken => Error::Contention,
         }
@@ -121,10 +125,11 @@ pub async fn connect(app: &App, caller: &WorkspaceCaller, origin: &Origin, named
     }
 }
 
-/// The code that the channel's session shows now.
+/// The code that the channel's session shows now; the first one is waited for.
 ///
 /// # Errors
-/// `channel_not_found`; `qr_code_not_available` while no window is open; `provider_unavailable`.
+/// `channel_not_found`; `qr_code_not_available` while no window is open, and where no code comes in time;
+/// `provider_unavailable`, `provider_limited`.
 pub async fn code(app: &App, workspace_id: entity::id::WorkspaceId, named: &Named) -> Result<Code> {
     let db = app.db.reader();
     let channel = named::find(db, workspace_id, named).await?;
@@ -135,8 +140,7 @@ pub async fn code(app: &App, workspace_id: entity::id::WorkspaceId, named: &Name
         let why = if is_connected { "the channel is connected" } else { "nothing waits for a phone" };
         return Err(Error::QrCodeNotAvailable(why));
     };
-    let observation = app.connectors.get(channel.connector).observe(app, channel.session).await?;
-    match SignIn::from(observation) {
+    match SignIn::from(wait::first_code(app, &channel).await?) {
         SignIn::Waiting { qr: Some(qr), .. } => Ok(Code { qr, window_ends_at }),
         SignIn::Waiting { qr: None, .. } => Err(Error::QrCodeNotAvailable("there is no code just now")),
         SignIn::Asking(_) => Err(Error::QrCodeNotAvailable("the network asks for something else")),

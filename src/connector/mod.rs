@@ -68,6 +68,8 @@ pub mod webchat;
 /// How long whoever signs an account in, or answers for it, has its session for itself, in seconds: longer than any
 /// provider is waited for.
 pub const SIGN_IN_SECONDS: i64 = 60;
+/// How long the first code of a session is waited for: most sessions start sooner.
+const CODE_PATIENCE: Duration = Duration::from_secs(15);
 
 /// A QR code to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -337,11 +339,11 @@ pub struct Connectors {
     /// Dials addresses that the operator set.
     dialer: Outbound,
     timeout_ms: AtomicU64,
+    code_patience_ms: AtomicU64,
 }
 
 impl Default for Connectors {
     fn default() -> Self {
-        let timeout_ms = u64::try_from(outbound::TIMEOUT.as_millis()).unwrap_or(u64::MAX);
         Self {
             sandbox: sandbox::Sandbox,
             waha: Bridged(waha::Waha),
@@ -350,7 +352,8 @@ impl Default for Connectors {
             webchat: webchat::Webchat,
             kept: Kept::default(),
             dialer: Outbound::new(true),
-            timeout_ms: AtomicU64::new(timeout_ms),
+            timeout_ms: AtomicU64::new(millis(outbound::TIMEOUT)),
+            code_patience_ms: AtomicU64::new(millis(CODE_PATIENCE)),
         }
     }
 }
@@ -405,7 +408,17 @@ impl Connectors {
     /// Changes how long an answer of a provider may take; a message's may take three times as long. Tests that wait for
     /// it use this.
     pub fn limit_to(&self, timeout: Duration) {
-        self.timeout_ms.store(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.timeout_ms.store(millis(timeout), Ordering::Relaxed);
+    }
+
+    /// Changes how long the first code of a session is waited for. Tests whose sessions show none use this.
+    pub fn wait_for_codes(&self, most: Duration) {
+        self.code_patience_ms.store(millis(most), Ordering::Relaxed);
+    }
+
+    /// How long the first code of a session is waited for.
+    pub(crate) fn patience_for_codes(&self) -> Duration {
+        Duration::from_millis(self.code_patience_ms.load(Ordering::Relaxed))
     }
 
     /// A request to an address that the operator set.
@@ -417,4 +430,8 @@ impl Connectors {
         };
         Ok(self.dialer.request(method, url)?.timeout(timeout))
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,6 +1,7 @@
 //! Connecting a slot: its channel is made where there is none, set up with what the account signs in with, and linked.
 
 use entity::{
+    attempt::Failure,
     channel::{DisconnectReason, Model, Network, State},
     channel_settings::Health,
     id::ChannelId,
@@ -17,14 +18,19 @@ use crate::{
         answer::{self as answers, Answer},
         config::Config,
         create::{self, ChannelName, CreateChannel},
-        disconnect, link,
+        disconnect,
+        link::{self, Linked},
         named::{self, Named},
         sealed,
-        slot::{Standing, campaign, current, find_named, look, own, store_slots},
+        slot::{
+            Standing, Step, campaign, current, find_named,
+            look::{self, Code},
+            own, store_slots,
+        },
         store::settings,
-        switch, update,
+        switch, update, wait,
     },
-    connector::target::Login,
+    connector::{Observation, target::Login},
     db,
     error::{Error, Result},
     partner as partners,
@@ -73,23 +79,46 @@ struct Ready {
 ///
 /// # Errors
 /// `already_connected` unless it is forced, `campaign_running` if it is; `channel_not_found` for the one that is to be
-/// disconnected first; `no_connector`, `channel_limit_reached`;
-/// `invalid_request` naming a setting; `auth_invalid` if the network does not accept user name and password,
-/// `account_restricted`; `provider_unavailable`; `pairing_refused`.
+/// disconnected first; `no_connector`, `channel_limit_reached`; `invalid_request` naming a setting; `auth_invalid` if the
+/// network does not accept user name and password, `account_restricted`, `channel_refused`; `provider_unavailable`,
+/// `provider_limited`; `pairing_refused`; `qr_code_not_available` if the provider shows no code, or is not ready for a
+/// pairing code in time.
 pub async fn connect(app: &App, caller: &WorkspaceCaller, origin: &Origin, command: &Connect) -> Result<Connected> {
     let ready = db::retried(|| ready_once(app, caller, origin, command)).await?;
     app.signals.publish(Signal::Work);
     let named = Named::Id(ready.channel);
     switch::activate(app, caller, origin, &named).await?;
     let channel = named::find(app.db.reader(), caller.workspace.id, &named).await?;
-    let pairing = match &command.pairing {
-        Some(phone) if channel.state != State::Connected => {
+    let standing = match &command.pairing {
+        Some(phone) if channel.state != State::Connected => paired(app, channel, phone).await?,
+        _ => look::standing(app, channel, Code::First).await?,
+    };
+    match (standing.failure, &standing.step) {
+        (Some(failure), Step::None) if standing.channel.state != State::Connected => Err(failed(failure)),
+        _ => Ok(Connected { standing, previous_attempt_revoked: ready.has_revoked }),
+    }
+}
+
+/// How a channel stands, with a code for this phone, which is asked for once its session waits for a phone.
+async fn paired(app: &App, channel: Model, phone: &Phone) -> Result<Standing> {
+    let pairing = match wait::first_code(app, &channel).await? {
+        Observation::Waiting { .. } => {
             Some(app.connectors.get(channel.connector).pairing_code(app, channel.session, phone).await?)
+        }
+        Observation::Starting { .. } => {
+            return Err(Error::QrCodeNotAvailable("the session has not started yet; ask for a pairing code again"));
         }
         _ => None,
     };
-    let standing = Standing { pairing, ..look::standing(app, channel).await? };
-    Ok(Connected { standing, previous_attempt_revoked: ready.has_revoked })
+    Ok(Standing { pairing, ..look::standing(app, channel, Code::Present).await? })
+}
+
+/// Why an attempt is over that has just begun.
+fn failed(failure: Failure) -> Error {
+    match failure {
+        Failure::ProviderUnavailable => Error::ProviderUnavailable,
+        failure => Linked::Ended(failure).into_error(),
+    }
 }
 
 /// Answers what the network asks before it lets the account of a slot's channel in.
@@ -108,11 +137,11 @@ pub async fn answer(
     let channel = find_named(app.db.reader(), caller.workspace.id, network, id).await?;
     let named = Named::Id(channel.id);
     match answers::answer(app, caller, origin, &named, answer).await? {
-        link::Linked::Asking(_) | link::Linked::Waiting => {
+        Linked::Asking(_) | Linked::Waiting => {
             let channel = named::find(app.db.reader(), caller.workspace.id, &named).await?;
-            look::standing(app, channel).await
+            look::standing(app, channel, Code::Present).await
         }
-        link::Linked::Connected => {
+        Linked::Connected => {
             db::retried(|| forget_look_once(app, &channel)).await?;
             look::known(app, caller.workspace.id, &named).await
         }

@@ -59,7 +59,8 @@ impl AnyApi {
 
     /// Refresh the status of a channel
     ///
-    /// Asks the provider how the account is. 503 `provider_unavailable` if that does not answer.
+    /// Asks the provider how the account is; where a phone is waited for and no code is there yet, waits some seconds for
+    /// one. 503 `provider_unavailable` if the provider does not answer, 429 `provider_limited` if it takes no more requests.
     #[oai(path = "/channels/:channel/refresh", method = "post", operation_id = "refresh_status")]
     async fn refresh(
         &self,

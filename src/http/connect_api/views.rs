@@ -117,7 +117,7 @@ pub(super) struct ChannelView {
 pub(super) struct QrView {
     /// What to ask for the status with.
     account_id: String,
-    /// What the code says, to be drawn as it is; absent while there is none yet: the status has it a moment later.
+    /// What the code says, to be drawn as it is; absent if none came in time: the status has it later.
     qr_code: Option<String>,
     /// Its place in the row of codes, from 1.
     qr_seq: Option<i32>,
@@ -336,7 +336,14 @@ fn scan_hint(standing: &Standing) -> String {
     if standing.pairing.is_some() {
         return "Type the pairing code into WhatsApp: Linked devices, Link with phone number.".to_owned();
     }
-    match prefix(standing.channel.network) {
+    let network = standing.channel.network;
+    if matches!(standing.step, Step::Phone { qr: None, .. }) {
+        return match prefix(network) {
+            "ig_" => "Instagram has not answered yet: ask for the status.".to_owned(),
+            _ => "The code is not there yet: ask for the status, which shows it.".to_owned(),
+        };
+    }
+    match prefix(network) {
         "tg_" => "Draw the code and scan it in Telegram: Settings, Devices, Link Desktop Device.".to_owned(),
         _ => "Draw the code and scan it in WhatsApp: Linked devices.".to_owned(),
     }

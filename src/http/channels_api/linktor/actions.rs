@@ -103,8 +103,9 @@ impl ActionsApi {
 
     /// Get the QR code of a channel
     ///
-    /// For a phone to scan, within five minutes after the channel was activated; 409 `QR_CODE_NOT_AVAILABLE` otherwise,
-    /// and once all codes have been shown.
+    /// For a phone to scan, within five minutes after the channel was activated. The first one is waited for, for some
+    /// seconds; 409 `QR_CODE_NOT_AVAILABLE` if it does not come in time, in no such five minutes, and once all codes have
+    /// been shown.
     #[oai(path = "/channels/:channel_id/qr-code", method = "get", operation_id = "get_channel_qr_code")]
     async fn qr_code(
         &self,

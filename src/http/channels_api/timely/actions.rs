@@ -96,7 +96,8 @@ impl ActionsApi {
 
     /// Get the QR code of a channel
     ///
-    /// While its window is open; 409 `QR_CODE_NOT_AVAILABLE` otherwise, and once all codes have been shown.
+    /// While its window is open. The first one is waited for, for some seconds; 409 `QR_CODE_NOT_AVAILABLE` if it does not
+    /// come in time, without a window, and once all codes have been shown.
     #[oai(path = "/channels/:channel_id/qr-code", method = "get", operation_id = "get_channel_qr_code")]
     async fn qr_code(
         &self,
