@@ -100,7 +100,7 @@ pub struct Code {
 ///
 /// # Errors
 /// `channel_not_found`; `invalid_request` naming a setting that is missing; `channel_refused` for a channel that was
-/// linked with a page; `provider_unavailable`.
+/// linked with a page; `provider_unavailable`, `provider_limited`.
 pub async fn connect(app: &App, caller: &WorkspaceCaller, origin: &Origin, named: &Named) -> Result<Linked> {
     let channel = named::find(app.db.reader(), caller.workspace.id, named).await?;
     if reconnect::look(app, &channel).await? {
@@ -110,17 +110,21 @@ pub async fn connect(app: &App, caller: &WorkspaceCaller, origin: &Origin, named
         Begun::Already(linked) => return Ok(linked),
         Begun::New(target, connector) => (target, connector),
     };
+    let mut refusal = Error::ProviderUnavailable;
     let signed_in = match app.connectors.get(connector).sign_in(app, &target).await {
         Ok(signed_in) => signed_in,
         Err(error) => {
             tracing::warn!(%error, channel.id = %target.channel_id, "a channel could not be connected");
+            if matches!(error, Error::ProviderLimited { .. }) {
+                refusal = error;
+            }
             SignIn::Ended(Failure::ProviderUnavailable)
         }
     };
     let linked = db::retried(|| apply_once(app, origin, target.session, &signed_in)).await?;
     app.signals.publish(Signal::Work);
     match linked {
-        Linked::Ended(Failure::ProviderUnavailable) => Err(Error::ProviderUnavailable),
+        Linked::Ended(Failure::ProviderUnavailable) => Err(refusal),
         linked => Ok(linked),
     }
 }

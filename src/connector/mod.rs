@@ -239,7 +239,7 @@ pub trait Connector: Send + Sync {
     /// Starts a session, or finds it started already.
     ///
     /// # Errors
-    /// `provider_unavailable`, or what the database says.
+    /// `provider_unavailable`, `provider_limited`, or what the database says.
     async fn start(&self, app: &App, start: &Start<'_>) -> Result<Observation>;
 
     /// Looks at a session.
@@ -251,7 +251,7 @@ pub trait Connector: Send + Sync {
     /// Asks for a code to type into the phone of this number. It does not rotate with the QR code.
     ///
     /// # Errors
-    /// `pairing_refused`, `provider_unavailable`.
+    /// `pairing_refused`, `provider_unavailable`, `provider_limited`.
     async fn pairing_code(&self, app: &App, session: AttemptId, phone: &Phone) -> Result<PairingCode>;
 
     /// Signs a channel in with what its settings say; where they name no account, starts a session that waits for a
@@ -298,7 +298,7 @@ pub trait Connector: Send + Sync {
     /// Answers what the network asks of a session.
     ///
     /// # Errors
-    /// `nothing_asked`, `challenge_wrong`, `provider_unavailable`.
+    /// `nothing_asked`, `challenge_wrong`, `provider_unavailable`, `provider_limited`.
     async fn answer(&self, _app: &App, _session: AttemptId, _answer: &str) -> Result<Observation> {
         Err(Error::NothingAsked)
     }
@@ -323,7 +323,7 @@ pub trait Connector: Send + Sync {
     /// Ends a session; one that has ended stays so.
     ///
     /// # Errors
-    /// `provider_unavailable`.
+    /// `provider_unavailable`, `provider_limited`.
     async fn end(&self, app: &App, session: AttemptId) -> Result<()>;
 }
 

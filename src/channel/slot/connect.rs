@@ -125,7 +125,7 @@ fn failed(failure: Failure) -> Error {
 ///
 /// # Errors
 /// `channel_not_found`; `nothing_asked`, `challenge_wrong`, `challenge_expired`; `busy` while another answer is on its
-/// way; `provider_unavailable`.
+/// way; `provider_unavailable`, `provider_limited`.
 pub async fn answer(
     app: &App,
     caller: &WorkspaceCaller,

@@ -52,7 +52,7 @@ pub async fn status(
 /// first code of one that waits for a phone is waited for.
 ///
 /// # Errors
-/// `channel_not_found`; `provider_unavailable`.
+/// `channel_not_found`; `provider_unavailable`, `provider_limited`.
 pub async fn refresh(
     app: &App,
     workspace_id: WorkspaceId,
@@ -77,7 +77,9 @@ pub(super) async fn standing(app: &App, channel: Model, code: Code) -> Result<St
         let is_new = row.as_ref().is_some_and(|row| row.health == Health::Unknown && row.checked_at.is_none());
         return if is_new {
             match look(app, channel.clone()).await {
-                Err(Error::ProviderUnavailable) => Ok(Standing::of(channel, row.as_ref(), Step::None)),
+                Err(Error::ProviderUnavailable | Error::ProviderLimited { .. }) => {
+                    Ok(Standing::of(channel, row.as_ref(), Step::None))
+                }
                 seen => seen,
             }
         } else {
@@ -92,7 +94,7 @@ pub(super) async fn standing(app: &App, channel: Model, code: Code) -> Result<St
     };
     let seen = match observed {
         Ok(observation) => SignIn::from(observation),
-        Err(Error::ProviderUnavailable) => {
+        Err(Error::ProviderUnavailable | Error::ProviderLimited { .. }) => {
             return Ok(Standing::of(channel, row.as_ref(), Step::Phone { qr: None, until }));
         }
         Err(error) => return Err(error),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     conformance::{OURS, Provider, Remote, Scene},
-    support::{Answer, channels::word, evolution::Evolution, waha::Waha},
+    support::{Answer, channels::word, evolution::Evolution, provider::Trouble, waha::Waha},
 };
 
 const CONNECT: &str = "/api/v1/channels/whatsapp/connect";
@@ -94,6 +94,29 @@ async fn a_first_code_that_is_late_is_asked_for_again<P: Slow>() {
     assert_eq!((&refreshed["data"]["qr_seq"], &refreshed["data"]["in_progress"]), (&json!(1), &json!(true)));
 }
 
+/// A provider that takes no more requests is not one that does not answer.
+async fn a_limit_of_the_provider_is_told<P: Slow>() {
+    let scene = patient::<P>().await;
+    scene.provider.start_slowly(0);
+    let path = channel(&scene).await;
+    let limited = async |path: &str, asked: Option<u64>| {
+        scene.provider.trouble_asking(Trouble::Limited(asked));
+        call(&scene, Method::POST, path, json!({})).await
+    };
+    let portal = limited(CONNECT, Some(7)).await;
+    assert_eq!(portal.expect(429)["code"], "provider_limited");
+    assert_eq!(portal.header("retry-after"), "7");
+    let timely = limited(&format!("{path}/connect"), None).await;
+    assert_eq!((word(&timely, 429).as_str(), timely.header("retry-after")), ("RATE_LIMIT_EXCEEDED", "5"));
+    scene.provider.trouble_asking(Trouble::Limited(Some(9)));
+    let request = scene.app.http.post(format!("{}{path}/activate", scene.app.base));
+    let linktor = Answer::of(request.bearer_auth(scene.token().await.token())).await;
+    assert_eq!((word(&linktor, 429).as_str(), linktor.header("retry-after")), ("RATE_LIMIT_EXCEEDED", "9"));
+    assert_eq!(linktor.json()["error"]["retryAfter"], 9);
+    let begun = call(&scene, Method::POST, CONNECT, json!({})).await.expect(200);
+    assert_eq!(begun["data"]["qr_seq"], 1, "{begun}");
+}
+
 macro_rules! every_slow_server {
     ($($name:ident: $server:ty),*) => {$(
         mod $name {
@@ -105,6 +128,11 @@ macro_rules! every_slow_server {
             #[tokio::test]
             async fn a_first_code_that_is_late_is_asked_for_again() {
                 super::a_first_code_that_is_late_is_asked_for_again::<$server>().await;
+            }
+
+            #[tokio::test]
+            async fn a_limit_of_the_provider_is_told() {
+                super::a_limit_of_the_provider_is_told::<$server>().await;
             }
         }
     )*};
