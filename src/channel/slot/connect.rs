@@ -251,11 +251,11 @@ async fn set_up(
     let has_revoked = link::give_up_in(app, tx, channel, &mut row).await?;
     let old = sealed::open(app, channel.id, &row)?;
     let changed = old.changed(channel.network, config)?;
-    let identity = changed.identity(channel.network);
-    if identity != old.identity(channel.network) {
-        // The account that it had is not the one that is wanted.
+    if changed.signs_in_otherwise(&old, channel.network) {
+        // What its provider has kept goes on with what it began with.
         disconnect::let_go(app, tx, channel, DisconnectReason::NewLink).await?;
     }
+    let identity = changed.identity(channel.network);
     create::require_new(tx, workspace, identity.as_deref(), Some(channel.account_id)).await?;
     sealed::put(app, channel, &mut row, &changed)?;
     settings::save(tx, &row).await?;
