@@ -41,8 +41,8 @@ enum Disconnected {
 impl AnyApi {
     /// Get the status of a channel
     ///
-    /// While a phone is waited for, with the code that is good now; while the network asks something, with what. 404
-    /// where there is no such channel.
+    /// While a phone is waited for, with the code that is good now, for tokens with the scope `channels:write`: whoever
+    /// sees it can connect the account. While the network asks something, with what. 404 where there is no such channel.
     #[oai(path = "/channels/:channel/status", method = "get", operation_id = "get_status")]
     async fn status(
         &self,
@@ -54,9 +54,9 @@ impl AnyApi {
     ) -> Result<Json<ChannelAnswer>, ConnectFailure> {
         let parsed = parse(&channel.0, account_id.0, Ok(AccountRequest::default()));
         let (network, id) = caller.understand(Scope::ChannelsRead, parsed).await?;
-        let workspace_id = caller.admit(Scope::ChannelsRead).await?.workspace.id;
-        let standing = slot::status(&self.app, workspace_id, network, id).await?;
-        Ok(Json(ChannelAnswer::of(&standing, self.app.clock.now())))
+        let admitted = caller.admit(Scope::ChannelsRead).await?;
+        let standing = slot::status(&self.app, admitted.workspace.id, network, id).await?;
+        Ok(Json(ChannelAnswer::to(&admitted.scopes, &standing, self.app.clock.now())))
     }
 
     /// Refresh the status of a channel
@@ -75,9 +75,9 @@ impl AnyApi {
     ) -> Result<Json<ChannelAnswer>, ConnectFailure> {
         let parsed = parse(&channel.0, account_id.0, body.read());
         let (network, id) = caller.understand(Scope::ChannelsWrite, parsed).await?;
-        let workspace_id = caller.admit(Scope::ChannelsWrite).await?.workspace.id;
-        let standing = slot::refresh(&self.app, workspace_id, network, id).await?;
-        Ok(Json(ChannelAnswer::of(&standing, self.app.clock.now())))
+        let admitted = caller.admit(Scope::ChannelsWrite).await?;
+        let standing = slot::refresh(&self.app, admitted.workspace.id, network, id).await?;
+        Ok(Json(ChannelAnswer::to(&admitted.scopes, &standing, self.app.clock.now())))
     }
 
     /// Disconnect a channel

@@ -11,6 +11,7 @@ use crate::{
         connect_api::{account_id, prefix, title},
         formats::IsoTime,
     },
+    token::{Scope, Scopes},
 };
 
 /// How often to ask while nothing says when something changes, in milliseconds.
@@ -88,7 +89,7 @@ pub(super) struct ChannelView {
     /// Why the last attempt failed.
     #[oai(skip_serializing_if_is_none)]
     error_code: Option<String>,
-    /// The code to show now, to be drawn as it is.
+    /// The code to show now, to be drawn as it is; for tokens with the scope `channels:write` only.
     #[oai(skip_serializing_if_is_none)]
     qr_code: Option<String>,
     /// Its place in the row of codes, from 1.
@@ -350,8 +351,13 @@ fn scan_hint(standing: &Standing) -> String {
 }
 
 impl ChannelAnswer {
-    pub(super) fn of(standing: &Standing, now: Timestamp) -> Self {
-        Self { success: true, data: ChannelView::of(standing, now) }
+    /// How a channel stands, for a token with these scopes: whoever sees a code can connect the account.
+    pub(super) fn to(scopes: &Scopes, standing: &Standing, now: Timestamp) -> Self {
+        let mut data = ChannelView::of(standing, now);
+        if scopes.require(Scope::ChannelsWrite).is_err() {
+            (data.qr_code, data.qr_seq) = (None, None);
+        }
+        Self { success: true, data }
     }
 }
 
