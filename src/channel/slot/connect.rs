@@ -5,7 +5,7 @@ use entity::{
     channel::{DisconnectReason, Model, Network, State},
     channel_settings::Health,
     id::ChannelId,
-    workspace,
+    user, workspace,
 };
 use sea_orm::DatabaseTransaction;
 use secrecy::ExposeSecret;
@@ -36,7 +36,7 @@ use crate::{
     partner as partners,
     phone::Phone,
     signal::Signal,
-    workspace as workspaces,
+    user as users, workspace as workspaces,
 };
 
 /// What becomes of a channel that is connected.
@@ -207,7 +207,7 @@ async fn make_way(
     let own = own(tx, workspace.id, network).await?.filter(is_connected);
     let connected = current(tx, workspace.id, network).await?.filter(is_connected);
     let other = match (command.force, &connected) {
-        (Force::No, Some(channel)) => return Err(already_connected(channel, own.as_ref())),
+        (Force::No, Some(channel)) => return Err(already_connected(tx, channel, own.as_ref()).await?),
         (Force::No, None) => return Ok(()),
         (Force::Yes(None), _) => None,
         (Force::Yes(Some(id)), _) => Some(find_named(tx, workspace.id, network, id).await?),
@@ -223,10 +223,18 @@ async fn make_way(
 }
 
 /// That a channel is connected, and what somebody can do who wants it, or another.
-fn already_connected(channel: &Model, own: Option<&Model>) -> Error {
+async fn already_connected(tx: &DatabaseTransaction, channel: &Model, own: Option<&Model>) -> Result<Error> {
     let id = channel.id;
     let next = if channel.suspended {
-        "it is switched off because its user holds no seat; give the user one, or disconnect it first".to_owned()
+        let user = users::find(tx, channel.workspace_id, channel.user_id).await?;
+        match user.is_some_and(|user| user.status == user::Status::Activated) {
+            true => {
+                "it is switched off because the workspace has as many channels as it can: delete one, or ask the \
+                 partner for more, and have the seats set again"
+            }
+            false => "it is switched off because its user holds no seat: have the partner raise the seats",
+        }
+        .to_owned()
     } else if channel.deactivated {
         format!("it is switched off: activate channel {id} over the Channels API, or disconnect it first")
     } else if own.is_none() {
@@ -236,7 +244,7 @@ fn already_connected(channel: &Model, own: Option<&Model>) -> Error {
     } else {
         "disconnect it first".to_owned()
     };
-    Error::AlreadyConnected(channel.network, next)
+    Ok(Error::AlreadyConnected(channel.network, next))
 }
 
 /// Sets a channel up anew; whether an attempt that was under way is given up for it.
