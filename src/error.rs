@@ -123,6 +123,8 @@ pub enum Error {
     PairingRefused,
     #[error("the provider does not answer")]
     ProviderUnavailable,
+    #[error("the provider takes no more requests for a while")]
+    ProviderLimited { retry_after: Duration },
 
     // Sandbox.
     #[error("simulated phones exist for sandbox partners only")]
@@ -348,6 +350,7 @@ impl Error {
             Self::NoLiveAttempt => ErrorCode::NoLiveAttempt,
             Self::PairingRefused => ErrorCode::PairingRefused,
             Self::ProviderUnavailable => ErrorCode::ProviderUnavailable,
+            Self::ProviderLimited { .. } => ErrorCode::ProviderLimited,
             Self::SandboxOnly => ErrorCode::SandboxOnly,
             Self::CodeNotFound => ErrorCode::CodeNotFound,
             Self::CodeExpired => ErrorCode::CodeExpired,
@@ -414,6 +417,7 @@ impl Error {
         match self {
             Self::TooManyRequests { retry_after }
             | Self::ApiCallsExhausted { retry_after }
+            | Self::ProviderLimited { retry_after }
             | Self::Busy { retry_after } => Some(*retry_after),
             Self::ResendTooSoon => Some(Duration::from_secs(30)),
             Self::Contention | Self::RequestTimeout { .. } | Self::ProviderUnavailable => Some(Duration::from_secs(1)),

@@ -1,5 +1,7 @@
 //! A plan's most channels hold for pages too, which link accounts of their own, whatever happens at the same time.
 
+use std::time::Duration;
+
 use entity::{channel, credits::Credits, sandbox_session};
 use futures_util::future::join_all;
 use quartermaster::{
@@ -7,11 +9,11 @@ use quartermaster::{
     plan::{self, SetPlan},
 };
 use reqwest::Method;
-use sea_orm::{EntityTrait, PaginatorTrait};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
 
 use crate::support::{
-    TestApp,
+    Answer, TestApp,
     channels::{Shop, word},
     page::Page,
     sender::unlimited,
@@ -31,8 +33,13 @@ async fn shop(app: &TestApp, most: i32) -> Shop<'_> {
 }
 
 impl Shop<'_> {
-    async fn ask_for_link(&self, user: i64) -> crate::support::Answer {
+    async fn ask_for_link(&self, user: i64) -> Answer {
         self.partner.post(&format!("/workspaces/{}/users/{user}/qr", self.workspace), json!({})).await
+    }
+
+    async fn set_seats(&self, count: i64) {
+        let path = format!("/workspaces/{}", self.workspace);
+        self.partner.patch(&path, json!({ "seats_purchased": count })).await.expect(200);
     }
 
     async fn page(&self, user: i64) -> Page {
@@ -239,6 +246,52 @@ async fn who_is_restored_gets_no_place_that_somebody_else_has() {
     let sms = json!({ "provider": "twilio", "accountSid": "AC1", "authToken": "t", "phoneNumber": "+15551234567" });
     let body = json!({ "name": "x", "type": "sms", "config": sms });
     assert_eq!(word(&shop.post("/channels", body).await, 403), "CHANNEL_LIMIT_REACHED", "it has its place again");
+}
+
+/// A workspace with one place, which a channel has taken while the user with an account held no seat.
+async fn kept_off(app: &TestApp) -> Shop<'_> {
+    let shop = shop(app, 1).await;
+    let user = shop.partner.users(&shop.workspace, 1).await[0];
+    shop.partner.connect(&shop.workspace, user, "+15550001111").await;
+    shop.set_seats(1).await;
+    let sms = json!({ "provider": "twilio", "accountSid": "AC1", "authToken": "t", "phoneNumber": "+15551234567" });
+    shop.channel("sms", sms).await;
+    shop
+}
+
+#[tokio::test]
+async fn an_account_that_is_kept_off_says_what_it_lacks() {
+    let app = TestApp::start().await;
+    let shop = kept_off(&app).await;
+    let connect = async || {
+        let request = app.http.post(format!("{}/api/v1/channels/whatsapp/connect", app.base));
+        let taken = Answer::of(request.header("X-Api-Key", shop.token.token())).await.expect(409);
+        assert_eq!(taken["code"], "already_connected");
+        taken["message"].as_str().expect("a message").to_owned()
+    };
+    let without_seat = connect().await;
+    assert!(without_seat.contains("holds no seat") && !without_seat.contains("disconnect"), "{without_seat}");
+    shop.set_seats(8).await;
+    let without_place = connect().await;
+    assert!(without_place.contains("as many channels as it can"), "{without_place}");
+    assert!(!without_place.contains("disconnect") && !without_place.contains("no seat"), "{without_place}");
+}
+
+#[tokio::test]
+async fn an_account_that_is_kept_off_is_left_as_it_is() {
+    let app = TestApp::start().await;
+    let shop = kept_off(&app).await;
+    let account = async || {
+        let found = channel::Entity::find().filter(channel::Column::Standalone.eq(false));
+        found.one(app.app.db.reader()).await.expect("a look").expect("an account")
+    };
+    let before = account().await;
+    assert!(before.suspended);
+    for seats in [8, 9, 8, 1, 8] {
+        app.clock.advance(Duration::from_secs(60));
+        shop.set_seats(seats).await;
+        assert_eq!(account().await, before, "{seats}");
+    }
 }
 
 #[tokio::test]

@@ -176,6 +176,25 @@ async fn settings_that_do_not_work_replace_none_that_do() {
     assert_eq!(shop.attributes(&id).await["health"]["status"], "healthy");
 }
 
+/// What is asked of somebody who signs in with something else by now is not waited for.
+#[tokio::test]
+async fn other_credentials_begin_another_attempt() {
+    let app = TestApp::start().await;
+    let shop = Shop::open(&app).await;
+    let id = channel(&shop, "instagram").await;
+    let connect = async |password: &str| {
+        let config = json!({ "connector": "sandbox", "username": "my_brand", "password": password });
+        post(&shop, &format!("/channels/{id}/connect"), json!({ "config": config })).await.expect(200)
+    };
+    let session = async || shop.row(&id).await.session;
+    assert_eq!(connect("secret_2fa").await["status"], "disconnected");
+    let first = session().await;
+    connect("secret_2fa").await;
+    assert_eq!(session().await, first, "the same goes on");
+    assert_eq!(connect("secret").await["status"], "connected");
+    assert_ne!(session().await, first);
+}
+
 #[tokio::test]
 async fn a_channel_has_one_agent_at_a_time() {
     let app = TestApp::start().await;

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, TestApp, channels::Shop};
 
+mod callers;
+
 /// A request with the workspace's key, as the contract's examples send it.
 async fn call(shop: &Shop<'_>, method: Method, path: &str, body: Value) -> Answer {
     let request = shop.app.http.request(method, format!("{}/api/v1/channels{path}", shop.app.base));

@@ -43,7 +43,7 @@ impl Answer {
 ///
 /// # Errors
 /// `channel_not_found`; `nothing_asked`; `challenge_wrong`, after which another answer may be given; `busy` while another
-/// one is on its way; `provider_unavailable`.
+/// one is on its way; `provider_unavailable`, `provider_limited`.
 pub async fn answer(
     app: &App,
     caller: &WorkspaceCaller,

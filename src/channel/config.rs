@@ -112,6 +112,12 @@ impl Config {
         }
     }
 
+    /// Whether a channel with these settings signs in with something else than one with those.
+    #[must_use]
+    pub fn signs_in_otherwise(&self, than: &Self, network: Network) -> bool {
+        self != than && !(self.is_scanned(network) && than.is_scanned(network))
+    }
+
     /// The account that the settings name, with its network in front; `None` where they name none.
     #[must_use]
     pub fn identity(&self, network: Network) -> Option<String> {

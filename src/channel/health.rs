@@ -59,7 +59,9 @@ pub(super) struct Seen {
 pub(crate) async fn observed(app: &App, session: AttemptId, observation: &Result<Observation>) -> Result<()> {
     let seen = match observation {
         Ok(observation) => health_of(observation),
-        Err(Error::ProviderUnavailable) => Some((Health::Degraded, Some("provider_unavailable"))),
+        Err(Error::ProviderUnavailable | Error::ProviderLimited { .. }) => {
+            Some((Health::Degraded, Some("provider_unavailable")))
+        }
         Err(_) => None,
     };
     let Some((health, reason)) = seen else { return Ok(()) };

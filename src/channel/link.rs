@@ -23,7 +23,7 @@ use crate::{
         named::{self, Named},
         reconnect, sealed, store,
         store::{settings, standalone},
-        update,
+        update, wait,
     },
     connector::{
         Account, Qr, callback,
@@ -73,10 +73,14 @@ impl Linked {
             Self::Ended(Failure::AuthInvalid) => {
                 Error::AuthInvalid("the provider does not accept the key that the operator has set for it".to_owned())
             }
+            Self::Ended(Failure::LoginRefused) => {
+                Error::AuthInvalid("the network does not accept the user name and the password".to_owned())
+            }
             Self::Ended(Failure::Banned) => Error::AccountRestricted("the network has banned the account"),
             Self::Ended(Failure::PaymentRequired) => Error::AccountRestricted("the network asks for a payment first"),
             Self::Ended(Failure::DuplicateAccount) => Error::ChannelExists("it is connected already".to_owned()),
             Self::Ended(Failure::ChallengeExpired) => Error::ChallengeExpired,
+            Self::Ended(Failure::QrUnavailable) => Error::QrCodeNotAvailable("the provider shows none"),
             Self::Ended(failure) => Error::ChannelRefused(format!("the session ended: {failure}")),
             Self::Connected | Self::Waiting | Self::Asking(_) | Self::Overtaken => Error::Contention,
         }
@@ -96,7 +100,7 @@ pub struct Code {
 ///
 /// # Errors
 /// `channel_not_found`; `invalid_request` naming a setting that is missing; `channel_refused` for a channel that was
-/// linked with a page; `provider_unavailable`.
+/// linked with a page; `provider_unavailable`, `provider_limited`.
 pub async fn connect(app: &App, caller: &WorkspaceCaller, origin: &Origin, named: &Named) -> Result<Linked> {
     let channel = named::find(app.db.reader(), caller.workspace.id, named).await?;
     if reconnect::look(app, &channel).await? {
@@ -106,25 +110,30 @@ pub async fn connect(app: &App, caller: &WorkspaceCaller, origin: &Origin, named
         Begun::Already(linked) => return Ok(linked),
         Begun::New(target, connector) => (target, connector),
     };
+    let mut refusal = Error::ProviderUnavailable;
     let signed_in = match app.connectors.get(connector).sign_in(app, &target).await {
         Ok(signed_in) => signed_in,
         Err(error) => {
             tracing::warn!(%error, channel.id = %target.channel_id, "a channel could not be connected");
+            if matches!(error, Error::ProviderLimited { .. }) {
+                refusal = error;
+            }
             SignIn::Ended(Failure::ProviderUnavailable)
         }
     };
     let linked = db::retried(|| apply_once(app, origin, target.session, &signed_in)).await?;
     app.signals.publish(Signal::Work);
     match linked {
-        Linked::Ended(Failure::ProviderUnavailable) => Err(Error::ProviderUnavailable),
+        Linked::Ended(Failure::ProviderUnavailable) => Err(refusal),
         linked => Ok(linked),
     }
 }
 
-/// The code that the channel's session shows now.
+/// The code that the channel's session shows now; the first one is waited for.
 ///
 /// # Errors
-/// `channel_not_found`; `qr_code_not_available` while no window is open; `provider_unavailable`.
+/// `channel_not_found`; `qr_code_not_available` while no window is open, and where no code comes in time;
+/// `provider_unavailable`, `provider_limited`.
 pub async fn code(app: &App, workspace_id: entity::id::WorkspaceId, named: &Named) -> Result<Code> {
     let db = app.db.reader();
     let channel = named::find(db, workspace_id, named).await?;
@@ -135,8 +144,7 @@ pub async fn code(app: &App, workspace_id: entity::id::WorkspaceId, named: &Name
         let why = if is_connected { "the channel is connected" } else { "nothing waits for a phone" };
         return Err(Error::QrCodeNotAvailable(why));
     };
-    let observation = app.connectors.get(channel.connector).observe(app, channel.session).await?;
-    match SignIn::from(observation) {
+    match SignIn::from(wait::first_code(app, &channel).await?) {
         SignIn::Waiting { qr: Some(qr), .. } => Ok(Code { qr, window_ends_at }),
         SignIn::Waiting { qr: None, .. } => Err(Error::QrCodeNotAvailable("there is no code just now")),
         SignIn::Asking(_) => Err(Error::QrCodeNotAvailable("the network asks for something else")),

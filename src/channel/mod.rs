@@ -39,6 +39,7 @@ pub mod switch;
 pub mod test;
 pub mod traffic;
 pub mod update;
+mod wait;
 pub mod widget;
 
 pub(crate) use store::{

@@ -36,7 +36,7 @@ pub(super) fn is_kept(app: &App, channel: &Model) -> bool {
 /// Asks the provider of a channel whose session it has kept; tells whether the channel is connected now.
 ///
 /// # Errors
-/// `provider_unavailable`.
+/// `provider_unavailable`, `provider_limited`.
 pub(super) async fn look(app: &App, channel: &Model) -> Result<bool> {
     if !is_kept(app, channel) {
         return Ok(false);

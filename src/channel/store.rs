@@ -11,8 +11,8 @@ use entity::{
     user,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, Set, Unchanged,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set, Unchanged,
     sea_query::{CaseStatement, Expr},
 };
 
@@ -359,14 +359,16 @@ pub(crate) async fn suspend_of_user(
     user_id: UserId,
 ) -> Result<Option<(Model, bool)>> {
     let Some(channel) = connected_of_user(tx, workspace_id, user_id, None).await? else { return Ok(None) };
-    let was_on = !channel.suspended;
+    if channel.suspended {
+        return Ok(Some((channel, false)));
+    }
     let row = ActiveModel {
         account_id: Unchanged(channel.account_id),
         suspended: Set(true),
         updated_at: Set(app.clock.now()),
         ..Default::default()
     };
-    Ok(Some((row.update(tx).await?, was_on)))
+    Ok(Some((row.update(tx).await?, true)))
 }
 
 /// Wakes the account of a user that works again, if there is one; tells which.
@@ -381,7 +383,8 @@ pub(crate) async fn resume_of_user(
     Ok(Some(channel))
 }
 
-/// Switches all that a user's pages have linked on or off; tells whether there is anything.
+/// Switches all that a user's pages have linked on or off; tells whether there is anything. What is so already is not
+/// written.
 pub(crate) async fn set_suspended_of_user(
     app: &App,
     tx: &DatabaseTransaction,
@@ -389,16 +392,19 @@ pub(crate) async fn set_suspended_of_user(
     user_id: UserId,
     suspended: bool,
 ) -> Result<bool> {
-    let written = Entity::update_many()
+    let linked = Condition::all()
+        .add(Column::WorkspaceId.eq(workspace_id))
+        .add(Column::UserId.eq(user_id))
+        .add(Column::Standalone.eq(false))
+        .add(Column::DeletedAt.is_null());
+    Entity::update_many()
         .col_expr(Column::Suspended, Expr::value(suspended))
         .col_expr(Column::UpdatedAt, Expr::value(app.clock.now()))
-        .filter(Column::WorkspaceId.eq(workspace_id))
-        .filter(Column::UserId.eq(user_id))
-        .filter(Column::Standalone.eq(false))
-        .filter(Column::DeletedAt.is_null())
+        .filter(linked.clone())
+        .filter(Column::Suspended.ne(suspended))
         .exec(tx)
         .await?;
-    Ok(written.rows_affected > 0)
+    Ok(Entity::find().filter(linked).one(tx).await?.is_some())
 }
 
 /// Users who hold a seat and whose connected accounts are switched off, because there was no place for them; the

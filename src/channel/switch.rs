@@ -46,7 +46,7 @@ pub struct Deactivate {
 /// `channel_not_found`; `invalid_request` naming a setting that is missing; `auth_invalid` if the network does not accept
 /// the settings, or the provider the operator's key; `account_restricted` if the network has restricted the account;
 /// `channel_refused` if the session ended otherwise, or the channel was linked with a page and has lost its connection;
-/// `channel_exists` if another channel has the account; `provider_unavailable`.
+/// `channel_exists` if another channel has the account; `provider_unavailable`, `provider_limited`.
 pub async fn activate(app: &App, caller: &WorkspaceCaller, origin: &Origin, named: &Named) -> Result<Shown> {
     let channel = named::find(app.db.reader(), caller.workspace.id, named).await?;
     let mut has_signed_in = false;

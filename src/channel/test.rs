@@ -13,7 +13,7 @@ use crate::{
         sealed,
     },
     connector::{
-        refusal::Class,
+        refusal::{Class, Refusal},
         target::{Check, Verdict},
     },
     db,
@@ -42,7 +42,7 @@ impl Tested {
     pub(super) fn refusal(&self) -> Option<Error> {
         let first = self.checks.first().filter(|check| check.verdict == Verdict::Failed)?;
         Some(match first.class {
-            Some(Class::ProviderUnavailable) => Error::ProviderUnavailable,
+            Some(class @ (Class::ProviderUnavailable | Class::RateLimited)) => Refusal::of(class).into(),
             Some(Class::AccountRestricted) => Error::AccountRestricted("the network has banned the account"),
             _ => Error::AuthInvalid(first.message.clone()),
         })

@@ -17,7 +17,7 @@ use crate::{
     channel::{
         config::Config,
         create::{self, ChannelName},
-        disconnect, health,
+        disconnect, health, link,
         named::{self, Named},
         sealed,
         show::{self, Shown},
@@ -145,7 +145,9 @@ async fn set_up(
     if new == old {
         return Ok(());
     }
-    if new.identity(channel.network) != old.identity(channel.network) {
+    if new.signs_in_otherwise(&old, channel.network) {
+        // What has begun goes on with what it began with.
+        link::give_up_in(app, tx, channel, row).await?;
         disconnect::let_go(app, tx, channel, DisconnectReason::NewLink).await?;
     }
     create::require_new(tx, workspace, new.identity(channel.network).as_deref(), Some(channel.account_id)).await?;

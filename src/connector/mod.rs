@@ -68,6 +68,8 @@ pub mod webchat;
 /// How long whoever signs an account in, or answers for it, has its session for itself, in seconds: longer than any
 /// provider is waited for.
 pub const SIGN_IN_SECONDS: i64 = 60;
+/// How long the first code of a session is waited for: most sessions start sooner.
+const CODE_PATIENCE: Duration = Duration::from_secs(15);
 
 /// A QR code to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -237,7 +239,7 @@ pub trait Connector: Send + Sync {
     /// Starts a session, or finds it started already.
     ///
     /// # Errors
-    /// `provider_unavailable`, or what the database says.
+    /// `provider_unavailable`, `provider_limited`, or what the database says.
     async fn start(&self, app: &App, start: &Start<'_>) -> Result<Observation>;
 
     /// Looks at a session.
@@ -249,7 +251,7 @@ pub trait Connector: Send + Sync {
     /// Asks for a code to type into the phone of this number. It does not rotate with the QR code.
     ///
     /// # Errors
-    /// `pairing_refused`, `provider_unavailable`.
+    /// `pairing_refused`, `provider_unavailable`, `provider_limited`.
     async fn pairing_code(&self, app: &App, session: AttemptId, phone: &Phone) -> Result<PairingCode>;
 
     /// Signs a channel in with what its settings say; where they name no account, starts a session that waits for a
@@ -296,7 +298,7 @@ pub trait Connector: Send + Sync {
     /// Answers what the network asks of a session.
     ///
     /// # Errors
-    /// `nothing_asked`, `challenge_wrong`, `provider_unavailable`.
+    /// `nothing_asked`, `challenge_wrong`, `provider_unavailable`, `provider_limited`.
     async fn answer(&self, _app: &App, _session: AttemptId, _answer: &str) -> Result<Observation> {
         Err(Error::NothingAsked)
     }
@@ -321,7 +323,7 @@ pub trait Connector: Send + Sync {
     /// Ends a session; one that has ended stays so.
     ///
     /// # Errors
-    /// `provider_unavailable`.
+    /// `provider_unavailable`, `provider_limited`.
     async fn end(&self, app: &App, session: AttemptId) -> Result<()>;
 }
 
@@ -337,11 +339,11 @@ pub struct Connectors {
     /// Dials addresses that the operator set.
     dialer: Outbound,
     timeout_ms: AtomicU64,
+    code_patience_ms: AtomicU64,
 }
 
 impl Default for Connectors {
     fn default() -> Self {
-        let timeout_ms = u64::try_from(outbound::TIMEOUT.as_millis()).unwrap_or(u64::MAX);
         Self {
             sandbox: sandbox::Sandbox,
             waha: Bridged(waha::Waha),
@@ -350,7 +352,8 @@ impl Default for Connectors {
             webchat: webchat::Webchat,
             kept: Kept::default(),
             dialer: Outbound::new(true),
-            timeout_ms: AtomicU64::new(timeout_ms),
+            timeout_ms: AtomicU64::new(millis(outbound::TIMEOUT)),
+            code_patience_ms: AtomicU64::new(millis(CODE_PATIENCE)),
         }
     }
 }
@@ -405,7 +408,17 @@ impl Connectors {
     /// Changes how long an answer of a provider may take; a message's may take three times as long. Tests that wait for
     /// it use this.
     pub fn limit_to(&self, timeout: Duration) {
-        self.timeout_ms.store(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.timeout_ms.store(millis(timeout), Ordering::Relaxed);
+    }
+
+    /// Changes how long the first code of a session is waited for. Tests whose sessions show none use this.
+    pub fn wait_for_codes(&self, most: Duration) {
+        self.code_patience_ms.store(millis(most), Ordering::Relaxed);
+    }
+
+    /// How long the first code of a session is waited for.
+    pub(crate) fn patience_for_codes(&self) -> Duration {
+        Duration::from_millis(self.code_patience_ms.load(Ordering::Relaxed))
     }
 
     /// A request to an address that the operator set, answered within the time that the operator set for it, if any.
@@ -423,4 +436,8 @@ impl Connectors {
         };
         Ok(self.dialer.request(method, url)?.timeout(timeout))
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -11,6 +11,9 @@ use crate::{
     error::Error,
 };
 
+/// How long a provider that limits us is left alone if it does not say.
+const LIMITED_PAUSE: Duration = Duration::from_secs(5);
+
 /// What kind of refusal it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::EnumIter)]
 #[strum(serialize_all = "snake_case")]
@@ -67,6 +70,12 @@ impl Refusal {
         Self { class, retry_after: None }
     }
 
+    /// How long a provider that limits us is left alone.
+    #[must_use]
+    pub fn pause(self) -> Duration {
+        self.retry_after.unwrap_or(LIMITED_PAUSE)
+    }
+
     /// What it means for a message.
     #[must_use]
     pub fn delivery(self) -> Delivery {
@@ -111,8 +120,11 @@ impl From<Missed> for Refusal {
 
 /// For whatever is asked again later as a whole.
 impl From<Refusal> for Error {
-    fn from(_: Refusal) -> Self {
-        Self::ProviderUnavailable
+    fn from(refusal: Refusal) -> Self {
+        match refusal.class {
+            Class::RateLimited => Self::ProviderLimited { retry_after: refusal.pause() },
+            _ => Self::ProviderUnavailable,
+        }
     }
 }
 

@@ -110,6 +110,7 @@ codes! {
     NoLiveAttempt, Conflict, "Nothing waits for a phone", "Start an attempt first.";
     PairingRefused, Conflict, "The network refused to pair", "Check the number, or scan the QR code.";
     ProviderUnavailable, Unavailable, "The provider does not answer", "Try again later.";
+    ProviderLimited, TooMany, "The provider takes no more requests now", "Wait as long as Retry-After says.";
     SandboxOnly, Forbidden, "Only for sandbox partners", "Use a partner made with --sandbox.";
     CodeNotFound, NotFound, "No such code", "Read the code from the page.";
     CodeExpired, Gone, "The code has run out", "Use the code that is shown now.";

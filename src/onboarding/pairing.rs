@@ -17,7 +17,8 @@ use crate::{
 /// Asks for a pairing code for this number. The number counts even if the network refuses it.
 ///
 /// # Errors
-/// `link_…` as for starting; `no_live_attempt`; `pairing_codes_spent`; `pairing_refused`; `provider_unavailable`.
+/// `link_…` as for starting; `no_live_attempt`; `pairing_codes_spent`; `pairing_refused`; `provider_unavailable`,
+/// `provider_limited`.
 pub async fn request(app: &App, link_id: LinkId, phone: &Phone, request_id: &str) -> Result<()> {
     let attempt = db::retried(|| take(app, link_id, request_id)).await?;
     let connector = attempt.connector.ok_or(Error::NoLiveAttempt)?;

@@ -1,5 +1,6 @@
 //! Linking, and what becomes of sessions.
 
+mod first_code;
 mod meanwhile;
 
 use std::time::Duration;

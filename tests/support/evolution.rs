@@ -27,12 +27,15 @@ pub(crate) struct Instance {
     reason: Option<i64>,
     webhook: Value,
     pub(crate) restarts: u32,
+    /// In how many looks more it has no code.
+    codeless_looks: Option<u32>,
 }
 
 /// What a server has.
 #[derive(Default)]
 pub(crate) struct Instances {
     instances: HashMap<String, Instance>,
+    codeless_looks: Option<u32>,
     files: HashMap<String, Vec<u8>>,
 }
 
@@ -54,6 +57,32 @@ impl Played for Instances {
 
     fn answer(kept: &mut Kept<Self>, asked: &Asked) -> Response {
         answer(kept, asked)
+    }
+}
+
+impl Instance {
+    fn next_code(&mut self, name: &str) -> String {
+        self.codes += 1;
+        let code = format!("2@code-{}-of-{name},a,b,c", self.codes);
+        self.code = Some(code.clone());
+        code
+    }
+
+    /// Somebody asks for its code.
+    fn connect(&mut self, name: &str, is_typed: bool) -> Response {
+        if self.state == "open" {
+            return answered(200, &json!({ "instance": { "instanceName": name, "state": "open" } }));
+        }
+        self.codeless_looks = match self.codeless_looks.take() {
+            Some(0) => {
+                self.next_code(name);
+                None
+            }
+            looks => looks.map(|looks| looks - 1),
+        };
+        let Some(code) = &self.code else { return answered(200, &json!({ "count": 0 })) };
+        let pairing = is_typed.then_some("WZYEH1YY");
+        answered(200, &json!({ "pairingCode": pairing, "code": code, "base64": "data:,", "count": self.codes }))
     }
 }
 
@@ -80,14 +109,16 @@ impl Evolution {
         let code = {
             let mut kept = self.kept();
             let instance = kept.own.instances.get_mut(name).expect("an instance");
-            instance.codes += 1;
-            let code = format!("2@code-{}-of-{name},a,b,c", instance.codes);
-            instance.code = Some(code.clone());
             "connecting".clone_into(&mut instance.state);
-            code
+            instance.next_code(name)
         };
         self.tell(name, "qrcode.updated", json!({ "qrcode": { "instance": name, "code": code } })).await.expect(200);
         code
+    }
+
+    /// Instances that are made from now on have a code by themselves, after so many looks.
+    pub(crate) fn start_slowly(&self, looks: u32) {
+        self.kept().own.codeless_looks = Some(looks);
     }
 
     /// A phone scans.
@@ -181,15 +212,8 @@ fn answer(kept: &mut Kept<Instances>, asked: &Asked) -> Response {
             Some(instance) => answered(200, &json!({ "instance": { "instanceName": name, "state": instance.state } })),
             None => no_instance(),
         },
-        ("GET", ["instance", "connect", name]) => match kept.own.instances.get(*name) {
-            Some(instance) if instance.state == "open" => {
-                answered(200, &json!({ "instance": { "instanceName": name, "state": "open" } }))
-            }
-            Some(Instance { code: Some(code), codes, .. }) => {
-                let pairing = query.contains("number=").then_some("WZYEH1YY");
-                answered(200, &json!({ "pairingCode": pairing, "code": code, "base64": "data:,", "count": codes }))
-            }
-            Some(_) => answered(200, &json!({ "count": 0 })),
+        ("GET", ["instance", "connect", name]) => match kept.own.instances.get_mut(*name) {
+            Some(instance) => instance.connect(name, query.contains("number=")),
             None => no_instance(),
         },
         ("GET", ["instance", "fetchInstances"]) => {
@@ -253,7 +277,8 @@ fn create(kept: &mut Kept<Instances>, body: &Value) -> Response {
         return failed(403, &format!("This name \"{name}\" is already in use."));
     }
     let webhook = body["webhook"].clone();
-    let instance = Instance { state: "connecting".to_owned(), webhook, ..Instance::default() };
+    let codeless_looks = kept.own.codeless_looks;
+    let instance = Instance { state: "connecting".to_owned(), webhook, codeless_looks, ..Instance::default() };
     let shown = json!({ "instance": { "instanceName": name, "status": "connecting" }, "hash": "token",
         "qrcode": { "count": 0 } });
     kept.own.instances.insert(name.clone(), instance);

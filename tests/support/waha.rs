@@ -22,14 +22,23 @@ pub(crate) struct Session {
     me: Value,
     pub(crate) config: Value,
     pub(crate) restarts: u32,
+    starting: Option<Starting>,
     /// How often it was set anew.
     pub(crate) updates: u32,
+}
+
+/// How a session starts: the state that it comes to, without a word, after so many looks in which it has none.
+#[derive(Clone, Copy, Debug)]
+struct Starting {
+    looks: u32,
+    status: &'static str,
 }
 
 /// What a server has.
 #[derive(Default)]
 pub(crate) struct Sessions {
     sessions: HashMap<String, Session>,
+    starting: Option<Starting>,
     files: HashMap<String, (String, Vec<u8>)>,
     lids: HashMap<String, String>,
     events: u64,
@@ -56,6 +65,27 @@ impl Played for Sessions {
     }
 }
 
+impl Session {
+    fn next_code(&mut self, name: &str) -> String {
+        self.codes += 1;
+        let code = format!("2@code-{}-of-{name},a,b,c", self.codes);
+        self.code = Some(code.clone());
+        code
+    }
+
+    /// Somebody looks at it while it starts.
+    fn go_on(&mut self, name: &str) {
+        self.starting = match self.starting.take() {
+            Some(Starting { looks: 0, status }) => {
+                status.clone_into(&mut self.status);
+                self.next_code(name);
+                None
+            }
+            starting => starting.map(|starting| Starting { looks: starting.looks - 1, ..starting }),
+        };
+    }
+}
+
 impl Waha {
     pub(crate) fn session(&self, name: &str) -> Option<Session> {
         self.kept().own.sessions.get(name).cloned()
@@ -76,14 +106,15 @@ impl Waha {
     pub(crate) async fn show_code(&self, name: &str) -> String {
         let code = {
             let mut kept = self.kept();
-            let session = kept.own.sessions.get_mut(name).expect("a session");
-            session.codes += 1;
-            let code = format!("2@code-{}-of-{name},a,b,c", session.codes);
-            session.code = Some(code.clone());
-            code
+            kept.own.sessions.get_mut(name).expect("a session").next_code(name)
         };
         self.change(name, "SCAN_QR_CODE").await;
         code
+    }
+
+    /// Sessions that are made from now on come to a state by themselves, after so many looks.
+    pub(crate) fn start_slowly(&self, looks: u32, status: &'static str) {
+        self.kept().own.starting = Some(Starting { looks, status });
     }
 
     /// A phone scans.
@@ -185,8 +216,11 @@ fn answer(kept: &mut Kept<Sessions>, asked: &Asked) -> Response {
     let parts: Vec<&str> = path.split('/').collect();
     match (method.as_str(), parts.as_slice()) {
         ("POST", ["sessions"]) => create(kept, body),
-        ("GET", ["sessions", name]) => match kept.own.sessions.get(*name) {
-            Some(session) => answered(200, &shown(name, session)),
+        ("GET", ["sessions", name]) => match kept.own.sessions.get_mut(*name) {
+            Some(session) => {
+                session.go_on(name);
+                answered(200, &shown(name, session))
+            }
             None => no_session(),
         },
         ("DELETE", ["sessions", name]) => {
@@ -246,7 +280,8 @@ fn create(kept: &mut Kept<Sessions>, body: &Value) -> Response {
         let message = format!("Session '{name}' already exists");
         return answered(422, &json!({ "statusCode": 422, "message": message }));
     }
-    let session = Session { status: "STARTING".to_owned(), config: body["config"].clone(), ..Session::default() };
+    let (config, starting) = (body["config"].clone(), kept.own.starting);
+    let session = Session { status: "STARTING".to_owned(), config, starting, ..Session::default() };
     let shown = shown(&name, &session);
     kept.own.sessions.insert(name.clone(), session);
     kept.newest = name;

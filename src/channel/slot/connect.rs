@@ -1,10 +1,11 @@
 //! Connecting a slot: its channel is made where there is none, set up with what the account signs in with, and linked.
 
 use entity::{
+    attempt::Failure,
     channel::{DisconnectReason, Model, Network, State},
     channel_settings::Health,
     id::ChannelId,
-    workspace,
+    user, workspace,
 };
 use sea_orm::DatabaseTransaction;
 use secrecy::ExposeSecret;
@@ -17,20 +18,25 @@ use crate::{
         answer::{self as answers, Answer},
         config::Config,
         create::{self, ChannelName, CreateChannel},
-        disconnect, link,
+        disconnect,
+        link::{self, Linked},
         named::{self, Named},
         sealed,
-        slot::{Standing, campaign, current, find_named, look, own, store_slots},
+        slot::{
+            Standing, Step, campaign, current, find_named,
+            look::{self, Code},
+            own, store_slots,
+        },
         store::settings,
-        switch, update,
+        switch, update, wait,
     },
-    connector::target::Login,
+    connector::{Observation, target::Login},
     db,
     error::{Error, Result},
     partner as partners,
     phone::Phone,
     signal::Signal,
-    workspace as workspaces,
+    user as users, workspace as workspaces,
 };
 
 /// What becomes of a channel that is connected.
@@ -73,30 +79,53 @@ struct Ready {
 ///
 /// # Errors
 /// `already_connected` unless it is forced, `campaign_running` if it is; `channel_not_found` for the one that is to be
-/// disconnected first; `no_connector`, `channel_limit_reached`;
-/// `invalid_request` naming a setting; `auth_invalid` if the network does not accept user name and password,
-/// `account_restricted`; `provider_unavailable`; `pairing_refused`.
+/// disconnected first; `no_connector`, `channel_limit_reached`; `invalid_request` naming a setting; `auth_invalid` if the
+/// network does not accept user name and password, `account_restricted`, `channel_refused`; `provider_unavailable`,
+/// `provider_limited`; `pairing_refused`; `qr_code_not_available` if the provider shows no code, or is not ready for a
+/// pairing code in time.
 pub async fn connect(app: &App, caller: &WorkspaceCaller, origin: &Origin, command: &Connect) -> Result<Connected> {
     let ready = db::retried(|| ready_once(app, caller, origin, command)).await?;
     app.signals.publish(Signal::Work);
     let named = Named::Id(ready.channel);
     switch::activate(app, caller, origin, &named).await?;
     let channel = named::find(app.db.reader(), caller.workspace.id, &named).await?;
-    let pairing = match &command.pairing {
-        Some(phone) if channel.state != State::Connected => {
+    let standing = match &command.pairing {
+        Some(phone) if channel.state != State::Connected => paired(app, channel, phone).await?,
+        _ => look::standing(app, channel, Code::First).await?,
+    };
+    match (standing.failure, &standing.step) {
+        (Some(failure), Step::None) if standing.channel.state != State::Connected => Err(failed(failure)),
+        _ => Ok(Connected { standing, previous_attempt_revoked: ready.has_revoked }),
+    }
+}
+
+/// How a channel stands, with a code for this phone, which is asked for once its session waits for a phone.
+async fn paired(app: &App, channel: Model, phone: &Phone) -> Result<Standing> {
+    let pairing = match wait::first_code(app, &channel).await? {
+        Observation::Waiting { .. } => {
             Some(app.connectors.get(channel.connector).pairing_code(app, channel.session, phone).await?)
+        }
+        Observation::Starting { .. } => {
+            return Err(Error::QrCodeNotAvailable("the session has not started yet; ask for a pairing code again"));
         }
         _ => None,
     };
-    let standing = Standing { pairing, ..look::standing(app, channel).await? };
-    Ok(Connected { standing, previous_attempt_revoked: ready.has_revoked })
+    Ok(Standing { pairing, ..look::standing(app, channel, Code::Present).await? })
+}
+
+/// Why an attempt is over that has just begun.
+fn failed(failure: Failure) -> Error {
+    match failure {
+        Failure::ProviderUnavailable => Error::ProviderUnavailable,
+        failure => Linked::Ended(failure).into_error(),
+    }
 }
 
 /// Answers what the network asks before it lets the account of a slot's channel in.
 ///
 /// # Errors
 /// `channel_not_found`; `nothing_asked`, `challenge_wrong`, `challenge_expired`; `busy` while another answer is on its
-/// way; `provider_unavailable`.
+/// way; `provider_unavailable`, `provider_limited`.
 pub async fn answer(
     app: &App,
     caller: &WorkspaceCaller,
@@ -108,11 +137,11 @@ pub async fn answer(
     let channel = find_named(app.db.reader(), caller.workspace.id, network, id).await?;
     let named = Named::Id(channel.id);
     match answers::answer(app, caller, origin, &named, answer).await? {
-        link::Linked::Asking(_) | link::Linked::Waiting => {
+        Linked::Asking(_) | Linked::Waiting => {
             let channel = named::find(app.db.reader(), caller.workspace.id, &named).await?;
-            look::standing(app, channel).await
+            look::standing(app, channel, Code::Present).await
         }
-        link::Linked::Connected => {
+        Linked::Connected => {
             db::retried(|| forget_look_once(app, &channel)).await?;
             look::known(app, caller.workspace.id, &named).await
         }
@@ -178,7 +207,7 @@ async fn make_way(
     let own = own(tx, workspace.id, network).await?.filter(is_connected);
     let connected = current(tx, workspace.id, network).await?.filter(is_connected);
     let other = match (command.force, &connected) {
-        (Force::No, Some(channel)) => return Err(already_connected(channel, own.as_ref())),
+        (Force::No, Some(channel)) => return Err(already_connected(tx, channel, own.as_ref()).await?),
         (Force::No, None) => return Ok(()),
         (Force::Yes(None), _) => None,
         (Force::Yes(Some(id)), _) => Some(find_named(tx, workspace.id, network, id).await?),
@@ -194,10 +223,18 @@ async fn make_way(
 }
 
 /// That a channel is connected, and what somebody can do who wants it, or another.
-fn already_connected(channel: &Model, own: Option<&Model>) -> Error {
+async fn already_connected(tx: &DatabaseTransaction, channel: &Model, own: Option<&Model>) -> Result<Error> {
     let id = channel.id;
     let next = if channel.suspended {
-        "it is switched off because its user holds no seat; give the user one, or disconnect it first".to_owned()
+        let user = users::find(tx, channel.workspace_id, channel.user_id).await?;
+        match user.is_some_and(|user| user.status == user::Status::Activated) {
+            true => {
+                "it is switched off because the workspace has as many channels as it can: delete one, or ask the \
+                 partner for more, and have the seats set again"
+            }
+            false => "it is switched off because its user holds no seat: have the partner raise the seats",
+        }
+        .to_owned()
     } else if channel.deactivated {
         format!("it is switched off: activate channel {id} over the Channels API, or disconnect it first")
     } else if own.is_none() {
@@ -207,7 +244,7 @@ fn already_connected(channel: &Model, own: Option<&Model>) -> Error {
     } else {
         "disconnect it first".to_owned()
     };
-    Error::AlreadyConnected(channel.network, next)
+    Ok(Error::AlreadyConnected(channel.network, next))
 }
 
 /// Sets a channel up anew; whether an attempt that was under way is given up for it.
@@ -222,11 +259,11 @@ async fn set_up(
     let has_revoked = link::give_up_in(app, tx, channel, &mut row).await?;
     let old = sealed::open(app, channel.id, &row)?;
     let changed = old.changed(channel.network, config)?;
-    let identity = changed.identity(channel.network);
-    if identity != old.identity(channel.network) {
-        // The account that it had is not the one that is wanted.
+    if changed.signs_in_otherwise(&old, channel.network) {
+        // What its provider has kept goes on with what it began with.
         disconnect::let_go(app, tx, channel, DisconnectReason::NewLink).await?;
     }
+    let identity = changed.identity(channel.network);
     create::require_new(tx, workspace, identity.as_deref(), Some(channel.account_id)).await?;
     sealed::put(app, channel, &mut row, &changed)?;
     settings::save(tx, &row).await?;

@@ -16,12 +16,22 @@ use crate::{
         named::{self, Named},
         reconnect,
         slot::{Standing, Step, Sync, find, settings_of},
+        wait,
     },
     connector::{Observation, target::SignIn},
     db,
     error::{Error, Result},
     signal::Signal,
 };
+
+/// Which code of a session is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Code {
+    /// The one that is there, if one is.
+    Present,
+    /// The first one, which is waited for.
+    First,
+}
 
 /// How a channel stands. One that waits for somebody is looked at, and so is one that nobody has looked at since it was
 /// let in; all others are told as they are known.
@@ -35,13 +45,14 @@ pub async fn status(
     named: Option<ChannelId>,
 ) -> Result<Standing> {
     let channel = find(app.db.reader(), workspace_id, network, named).await?;
-    standing(app, channel).await
+    standing(app, channel, Code::Present).await
 }
 
-/// How a channel stands, as its provider says. One that was disconnected and works again there is connected again.
+/// How a channel stands, as its provider says. One that was disconnected and works again there is connected again; the
+/// first code of one that waits for a phone is waited for.
 ///
 /// # Errors
-/// `channel_not_found`; `provider_unavailable`.
+/// `channel_not_found`; `provider_unavailable`, `provider_limited`.
 pub async fn refresh(
     app: &App,
     workspace_id: WorkspaceId,
@@ -56,16 +67,19 @@ pub async fn refresh(
         return again(app, channel).await;
     }
     // What was seen may have been written down.
-    standing(app, named::find(app.db.reader(), workspace_id, &Named::Id(channel.id)).await?).await
+    let channel = named::find(app.db.reader(), workspace_id, &Named::Id(channel.id)).await?;
+    standing(app, channel, Code::First).await
 }
 
-pub(super) async fn standing(app: &App, channel: Model) -> Result<Standing> {
+pub(super) async fn standing(app: &App, channel: Model, code: Code) -> Result<Standing> {
     let row = settings_of(app, &channel).await?;
     if channel.state == State::Connected {
         let is_new = row.as_ref().is_some_and(|row| row.health == Health::Unknown && row.checked_at.is_none());
         return if is_new {
             match look(app, channel.clone()).await {
-                Err(Error::ProviderUnavailable) => Ok(Standing::of(channel, row.as_ref(), Step::None)),
+                Err(Error::ProviderUnavailable | Error::ProviderLimited { .. }) => {
+                    Ok(Standing::of(channel, row.as_ref(), Step::None))
+                }
                 seen => seen,
             }
         } else {
@@ -74,9 +88,13 @@ pub(super) async fn standing(app: &App, channel: Model) -> Result<Standing> {
     }
     let until = row.as_ref().and_then(|row| row.connecting_until).filter(|until| *until > app.clock.now());
     let Some(until) = until else { return Ok(Standing::of(channel, row.as_ref(), Step::None)) };
-    let seen = match app.connectors.get(channel.connector).observe(app, channel.session).await {
+    let observed = match code {
+        Code::Present => app.connectors.get(channel.connector).observe(app, channel.session).await,
+        Code::First => wait::first_code(app, &channel).await,
+    };
+    let seen = match observed {
         Ok(observation) => SignIn::from(observation),
-        Err(Error::ProviderUnavailable) => {
+        Err(Error::ProviderUnavailable | Error::ProviderLimited { .. }) => {
             return Ok(Standing::of(channel, row.as_ref(), Step::Phone { qr: None, until }));
         }
         Err(error) => return Err(error),

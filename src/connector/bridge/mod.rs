@@ -49,8 +49,6 @@ pub const PAIRING_SECONDS: i64 = 120;
 const MAX_REFERENCE_CHARS: usize = 200;
 /// When somebody may answer again whose answer met another one on its way.
 const ANSWERED_MEANWHILE: Duration = Duration::from_secs(1);
-/// How long a provider that limits us is left alone if it does not say, in seconds.
-const LIMITED_SECONDS: i64 = 5;
 
 /// What a session is to be linked to.
 pub(super) struct Wanted<'a> {
@@ -299,7 +297,7 @@ impl<B: Bridge> Connector for Bridged<B> {
                 | Class::PermissionMissing
                 | Class::RateLimited
                 | Class::ProviderUnavailable
-                | Class::TimeoutUnknown => Error::ProviderUnavailable,
+                | Class::TimeoutUnknown => refusal.into(),
                 _ => Error::PairingRefused,
             }),
         }
@@ -369,7 +367,7 @@ impl<B: Bridge> Connector for Bridged<B> {
             Class::ContentRejected | Class::RateLimited => Error::ResendTooSoon,
             Class::PermissionMissing => Error::ResendNotOffered,
             Class::NotFound | Class::ChallengeExpired => Error::NothingAsked,
-            _ => Error::ProviderUnavailable,
+            _ => refusal.into(),
         })
     }
 
@@ -415,8 +413,8 @@ impl<B: Bridge> Bridged<B> {
                     }
                 }
                 Class::AccountRestricted => Ok(Observation::Ended(Failure::Banned)),
-                // It may have been heard: whoever looks next sees what became of it.
-                _ => Err(Error::ProviderUnavailable),
+                // Unless it says that it was too much, it may have been heard: whoever looks next sees what became of it.
+                _ => Err(refusal.into()),
             },
         }
     }
@@ -453,7 +451,7 @@ impl<B: Bridge> Bridged<B> {
                     Class::Duplicate => {}
                     Class::ChallengeWrong => return Ok(Observation::Ended(Failure::LoginRefused)),
                     Class::AccountRestricted => return Ok(Observation::Ended(Failure::Banned)),
-                    Class::RateLimited if again == Again::Never => return Err(Error::ProviderUnavailable),
+                    Class::RateLimited if again == Again::Never => return Err(refusal.into()),
                     _ => return observe::unanswered(app, &session, refusal),
                 }
             }

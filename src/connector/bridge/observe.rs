@@ -8,13 +8,13 @@ use crate::{
     app::App,
     connector::{
         Observation,
-        bridge::{Bridge, LIMITED_SECONDS, Look, PAIRING_SECONDS},
+        bridge::{Bridge, Look, PAIRING_SECONDS},
         checkpoint::{Asked, Checkpoint, Kind},
         refusal::{Class, Refusal},
         session::{self, PROBE_SECONDS, Session},
     },
     db,
-    error::{Error, Result},
+    error::Result,
     queue::{self, Work},
 };
 
@@ -91,10 +91,10 @@ pub(super) fn unanswered(app: &App, session: &Session, refusal: Refusal) -> Resu
     match class {
         _ if is_about_the_key && !session.is_linked() => Ok(Observation::Ended(Failure::AuthInvalid)),
         Class::RateLimited if !session.is_linked() => {
-            let asked = refusal.retry_after.and_then(|pause| i64::try_from(pause.as_secs()).ok());
-            Ok(later(app, asked.unwrap_or(LIMITED_SECONDS).clamp(1, MOST_LIMITED_SECONDS)))
+            let pause = i64::try_from(refusal.pause().as_secs()).unwrap_or(MOST_LIMITED_SECONDS);
+            Ok(later(app, pause.clamp(1, MOST_LIMITED_SECONDS)))
         }
-        _ => Err(Error::ProviderUnavailable),
+        _ => Err(refusal.into()),
     }
 }
 

@@ -29,7 +29,8 @@ impl InstagramApi {
     /// Connect Instagram
     ///
     /// Connected at once, or `requires_2fa` with what Instagram asks. 422 `auth_invalid` if it does not accept user name and
-    /// password; 409 `account_restricted` if it has restricted the account, and `already_connected` unless `force` is sent.
+    /// password; 409 `account_restricted` if it has restricted the account, and `already_connected` unless `force` is sent; 429
+    /// `provider_limited` if the provider takes no more requests.
     #[oai(path = "/channels/instagram/connect", method = "post", operation_id = "connect_instagram")]
     async fn connect(
         &self,

@@ -54,6 +54,13 @@ pub(super) struct AnswerRequest {
     code: Option<String>,
 }
 
+/// Which channel is meant.
+#[derive(Default, Object, Deserialize)]
+pub(super) struct AccountRequest {
+    /// As `connect` or the status gave it; the same as in the query where it stands in both.
+    pub(super) account_id: Option<String>,
+}
+
 /// Whose code is sent again.
 #[derive(Object, Deserialize)]
 pub(super) struct ResendRequest {

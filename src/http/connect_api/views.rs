@@ -11,6 +11,7 @@ use crate::{
         connect_api::{account_id, prefix, title},
         formats::IsoTime,
     },
+    token::{Scope, Scopes},
 };
 
 /// How often to ask while nothing says when something changes, in milliseconds.
@@ -88,7 +89,7 @@ pub(super) struct ChannelView {
     /// Why the last attempt failed.
     #[oai(skip_serializing_if_is_none)]
     error_code: Option<String>,
-    /// The code to show now, to be drawn as it is.
+    /// The code to show now, to be drawn as it is; for tokens with the scope `channels:write` only.
     #[oai(skip_serializing_if_is_none)]
     qr_code: Option<String>,
     /// Its place in the row of codes, from 1.
@@ -117,7 +118,7 @@ pub(super) struct ChannelView {
 pub(super) struct QrView {
     /// What to ask for the status with.
     account_id: String,
-    /// What the code says, to be drawn as it is; absent while there is none yet: the status has it a moment later.
+    /// What the code says, to be drawn as it is; absent if none came in time: the status has it later.
     qr_code: Option<String>,
     /// Its place in the row of codes, from 1.
     qr_seq: Option<i32>,
@@ -336,15 +337,27 @@ fn scan_hint(standing: &Standing) -> String {
     if standing.pairing.is_some() {
         return "Type the pairing code into WhatsApp: Linked devices, Link with phone number.".to_owned();
     }
-    match prefix(standing.channel.network) {
+    let network = standing.channel.network;
+    if matches!(standing.step, Step::Phone { qr: None, .. }) {
+        return match prefix(network) {
+            "ig_" => "Instagram has not answered yet: ask for the status.".to_owned(),
+            _ => "The code is not there yet: ask for the status, which shows it.".to_owned(),
+        };
+    }
+    match prefix(network) {
         "tg_" => "Draw the code and scan it in Telegram: Settings, Devices, Link Desktop Device.".to_owned(),
         _ => "Draw the code and scan it in WhatsApp: Linked devices.".to_owned(),
     }
 }
 
 impl ChannelAnswer {
-    pub(super) fn of(standing: &Standing, now: Timestamp) -> Self {
-        Self { success: true, data: ChannelView::of(standing, now) }
+    /// How a channel stands, for a token with these scopes: whoever sees a code can connect the account.
+    pub(super) fn to(scopes: &Scopes, standing: &Standing, now: Timestamp) -> Self {
+        let mut data = ChannelView::of(standing, now);
+        if scopes.require(Scope::ChannelsWrite).is_err() {
+            (data.qr_code, data.qr_seq) = (None, None);
+        }
+        Self { success: true, data }
     }
 }
 

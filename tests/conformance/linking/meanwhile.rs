@@ -85,6 +85,7 @@ where
 {
     let (client, path, connecting) = connecting::<P>().await;
     let gate = &client.0.provider.gate;
+    client.0.app.app.connectors.wait_for_codes(Duration::ZERO);
     for seconds in [0, 11, 11] {
         client.0.app.advance(seconds).await;
         let code = client.call(Method::GET, &format!("{path}/qr-code"), json!(null)).await.expect(409);

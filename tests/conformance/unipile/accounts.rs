@@ -18,7 +18,12 @@ use serde_json::{Value, json};
 
 use crate::{
     conformance::Scene,
-    support::{Answer, Setup, page::Page, receiver::Receiver, unipile::Unipile},
+    support::{
+        Answer, Setup,
+        page::Page,
+        receiver::Receiver,
+        unipile::{PASSWORD, Unipile},
+    },
 };
 
 /// A linked account, and who is told what happens to it.
@@ -310,6 +315,36 @@ async fn an_account_on_another_network_stays() {
     scene.acme.link(&scene.workspace, scene.user).await;
     scene.app.run_jobs().await;
     assert_eq!(scene.provider.removed(), [id]);
+}
+
+/// An account that was kept comes back to who signs in as before, and to nobody who signs in otherwise.
+#[tokio::test]
+async fn what_was_kept_signs_in_with_what_it_had() {
+    let scene = Scene::<Unipile>::new().await;
+    let partner_id = Some(PartnerId::parse("acme").expect("an id"));
+    let choice = SetDefault { partner_id, network: Network::Instagram, connector: Some(ConnectorKind::Unipile) };
+    registry::set_default(&scene.app.app, &Origin::operator(), &choice).await.expect("a choice");
+    let token = scene.token().await;
+    let connect = async |country: &str| {
+        let body = json!({ "username": "my_brand", "password": PASSWORD, "country": country });
+        let request = scene.app.http.post(format!("{}/api/v1/channels/instagram/connect", scene.app.base));
+        let answer = Answer::of(request.header("X-Api-Key", token.token()).json(&body)).await.expect(200);
+        assert_eq!(answer["data"]["is_connected"], true, "{answer}");
+        scene.app.run_jobs().await;
+        scene.channel().await.session
+    };
+    let first = connect("SA").await;
+    let id = scene.provider.newest();
+    for (country, is_same) in [("SA", true), ("AE", false)] {
+        scene.app.clock.advance(Duration::from_secs(1));
+        scene.provider.change(&id, "CREDENTIALS", "CREDENTIALS").await;
+        scene.app.run_jobs().await;
+        assert_eq!(scene.channel().await.state, State::Disconnected, "{country}");
+        scene.provider.change_silently(&id, "OK");
+        let session = connect(country).await;
+        assert_eq!((session == first, scene.provider.newest() == id), (is_same, is_same), "{country}");
+        assert_eq!(scene.provider.removed().contains(&id), !is_same, "{country}");
+    }
 }
 
 /// Two at once: whoever asks for it, and the provider that has it back.

@@ -55,7 +55,7 @@ impl ActionsApi {
     /// One that is not connected is connected first, with its settings: 422 `CHANNEL_ERROR` if the network does not accept
     /// them, and 409 if it has restricted the account, or the channel cannot be connected so. What signs in by itself is
     /// tested then, and `error` if it does not work as it should. A channel that a phone has to scan a code for is `pending`
-    /// until one has.
+    /// until one has. 429 if the provider takes no more requests for a while.
     #[oai(path = "/channels/:channel_id/activate", method = "post", operation_id = "activate_channel")]
     async fn activate(
         &self,
@@ -103,8 +103,9 @@ impl ActionsApi {
 
     /// Get the QR code of a channel
     ///
-    /// For a phone to scan, within five minutes after the channel was activated; 409 `QR_CODE_NOT_AVAILABLE` otherwise,
-    /// and once all codes have been shown.
+    /// For a phone to scan, within five minutes after the channel was activated. The first one is waited for, for some
+    /// seconds; 409 `QR_CODE_NOT_AVAILABLE` if it does not come in time, in no such five minutes, and once all codes have
+    /// been shown.
     #[oai(path = "/channels/:channel_id/qr-code", method = "get", operation_id = "get_channel_qr_code")]
     async fn qr_code(
         &self,

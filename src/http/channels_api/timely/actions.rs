@@ -59,7 +59,8 @@ impl ActionsApi {
     /// network does not accept them, and 409 that it has restricted the account, or that the channel cannot be connected
     /// so. Where a phone has to scan a code, a window of five minutes opens, in which `qr-code` shows it. A channel that is
     /// connected stays so; settings that the network does not accept are refused in the same way, and it keeps those that
-    /// it has.
+    /// it has. An attempt that is under way begins anew with other credentials. 429 if the provider takes no more requests
+    /// for a while.
     #[oai(path = "/channels/:channel_id/connect", method = "post", operation_id = "connect_channel")]
     async fn connect(
         &self,
@@ -96,7 +97,8 @@ impl ActionsApi {
 
     /// Get the QR code of a channel
     ///
-    /// While its window is open; 409 `QR_CODE_NOT_AVAILABLE` otherwise, and once all codes have been shown.
+    /// While its window is open. The first one is waited for, for some seconds; 409 `QR_CODE_NOT_AVAILABLE` if it does not
+    /// come in time, without a window, and once all codes have been shown.
     #[oai(path = "/channels/:channel_id/qr-code", method = "get", operation_id = "get_channel_qr_code")]
     async fn qr_code(
         &self,
