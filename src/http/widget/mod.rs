@@ -9,6 +9,11 @@
 //! The widget token is public: it says which channel is meant and proves nothing. Whose browser may call is decided by
 //! the origin ([`door`]), who writes is proved by the visitor's token. Errors are problems. No cookies: a website that is
 //! not allowed gets nothing by making its visitors' browsers call here.
+//!
+//! A website proves who is signed in there with the channel's `identitySecret`: its server adds `data-user-id` and
+//! `data-user-hash` to the script, the hexadecimal HMAC-SHA256 of that id (with `data-user-email`: of id, line break and
+//! address), or its own script calls `ChatWidget.identify({ userId, hash })`. `ChatWidget.open()` and `.close()` move the
+//! window; `POST /v1/channels/{id}/widget-token` replaces the widget token.
 
 use std::sync::Arc;
 
