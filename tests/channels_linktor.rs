@@ -19,6 +19,7 @@ mod examples;
 mod limits;
 mod stats;
 mod switching;
+mod told;
 
 /// Texts in a value that say that they are secret.
 fn shows_secret(text: &str) -> bool {

@@ -57,6 +57,11 @@ impl Config {
         Ok(config)
     }
 
+    /// Whether channels of this type have a setting of this name.
+    pub(super) fn knows(network: Network, name: &str) -> bool {
+        fields_of(network).any(|field| field.name() == name)
+    }
+
     /// Passes if a channel can be connected with these settings, as far as is known without its connector.
     ///
     /// # Errors

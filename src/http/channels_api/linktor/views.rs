@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use entity::channel::Network;
 use poem_openapi::{
     Object,
     types::{ParseFromJSON, ToJSON, Type},
@@ -11,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     app::App,
-    channel::{capabilities::Capabilities, config::MASK, list::Listed, show::Shown, widget},
+    channel::{capabilities::Capabilities, config::MASK, list::Listed, show::Shown, told::Told, widget},
     connector::callback,
     http::{
         agents_api::views::{BOT_PREFIX, CHANNEL_PREFIX},
@@ -75,25 +74,7 @@ enum Secrets {
 
 /// The settings with what the provider says of the account.
 fn config_of(shown: &Shown, secrets: Secrets) -> BTreeMap<String, Value> {
-    let mut config: BTreeMap<String, Value> = shown.config.clone().into_iter().collect();
-    let mut found = |name: &str, value: Option<&str>| {
-        if let Some(value) = value {
-            config.entry(name.to_owned()).or_insert_with(|| value.into());
-        }
-    };
-    match shown.network {
-        // Clients read both of every such channel; they are empty before they are known.
-        Network::Whatsapp => {
-            found("phoneNumber", Some(shown.phone.as_deref().unwrap_or_default()));
-            found("businessName", Some(&shown.account_name));
-        }
-        Network::Telegram => {
-            found("phoneNumber", shown.phone.as_deref());
-            found("botUsername", shown.username.as_ref().map(|name| format!("@{name}")).as_deref());
-        }
-        Network::Instagram => found("username", shown.username.as_deref()),
-        _ => {}
-    }
+    let mut config: BTreeMap<String, Value> = Told::from(shown).beside(&shown.config).into_iter().collect();
     if secrets == Secrets::Masked {
         config.extend(shown.secrets.iter().map(|name| (name.clone(), MASK.into())));
     }
