@@ -33,6 +33,7 @@ mod problem;
 mod range;
 mod rendered;
 mod repeat;
+mod required;
 mod sandbox;
 mod server;
 mod streams;
