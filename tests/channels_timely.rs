@@ -79,8 +79,14 @@ async fn lists_are_paged_and_filtered() {
     assert_eq!((count("type=website").await, count("type=telegram").await), (1, 2));
     assert_eq!((count("status=connected").await, count("status=disconnected").await), (1, 3));
     assert_eq!(count("status=error").await, 0);
-    for query in ["limit=101", "status=active", "page=x"] {
-        assert_eq!(word(&get(&shop, &format!("/channels?{query}")).await, 400), "VALIDATION_ERROR", "{query}");
+    assert_eq!(count("page=&per_page=&limit=&type=&status=").await, 4, "what is empty is not given");
+    for query in ["limit=101", "status=active", "page=x", "per_page=x", "limit=x"] {
+        let refused = get(&shop, &format!("/channels?{query}")).await;
+        assert_eq!(word(&refused, 400), "VALIDATION_ERROR", "{query}");
+        let name = query.split('=').next().unwrap_or_default();
+        let message = refused.json()["error"]["message"].clone();
+        assert!(message.as_str().is_some_and(|text| text.starts_with(name)), "{query}: {message}");
+        assert_ne!(refused.header("ratelimit"), "", "a call that is refused is a call: {query}");
     }
     assert_eq!(word(&get(&shop, "/channels?type=fax").await, 400), "VALIDATION_ERROR");
 }

@@ -30,6 +30,7 @@ mod openapi;
 mod operator_api;
 mod partner_api;
 mod problem;
+mod query;
 mod range;
 mod rendered;
 mod repeat;

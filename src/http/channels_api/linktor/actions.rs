@@ -25,6 +25,7 @@ use crate::{
             requests::DeactivateRequest,
             views::{Full, One},
         },
+        query::Written,
     },
     token::Scope,
 };
@@ -144,13 +145,15 @@ impl ActionsApi {
         /// Id of the channel.
         channel_id: Path<String>,
         /// How far back: `1h`, `24h`, `7d` or `30d`; `24h` where absent.
-        period: Query<Option<String>>,
+        period: Query<Written<String>>,
         /// How long each piece is: `minute`, `hour` or `day`; `hour` where absent.
-        granularity: Query<Option<String>>,
+        granularity: Query<Written<String>>,
     ) -> Result<Json<StatsAnswer>, LinktorFailure> {
-        let parsed = Period::parse(period.0.as_deref())
-            .and_then(|period| Ok((period, Granularity::parse(granularity.0.as_deref())?)));
-        let (period, granularity) = caller.understand(Scope::ChannelsRead, parsed).await?;
+        let parse = || {
+            let period = Period::parse(period.read("period")?.as_deref())?;
+            Ok((period, Granularity::parse(granularity.read("granularity")?.as_deref())?))
+        };
+        let (period, granularity) = caller.understand(Scope::ChannelsRead, parse()).await?;
         let workspace_id = caller.admit(Scope::ChannelsRead).await?.workspace.id;
         let stats = traffic::stats(&self.app, workspace_id, &named(&channel_id.0), period, granularity).await?;
         Ok(Json(stats.into()))
