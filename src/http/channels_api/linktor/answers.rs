@@ -238,13 +238,13 @@ struct StatsData {
 struct SummaryView {
     /// Messages that came.
     messages_received: i64,
-    /// Messages that were sent.
+    /// Messages that went out.
     messages_sent: i64,
     /// Conversations that began.
     conversations_started: i64,
     /// Conversations that were closed.
     conversations_closed: i64,
-    /// How long what came waited for an answer, in seconds; `null` where nothing was answered.
+    /// How long what came waited until an answer went out, in seconds; `null` where nothing was answered.
     #[oai(nullable)]
     avg_response_time: Option<i64>,
     /// How old conversations were when they were closed, in seconds; `null` where none was.
@@ -260,7 +260,7 @@ struct PointView {
     timestamp: IsoTime,
     /// Messages that came.
     messages_received: i64,
-    /// Messages that were sent.
+    /// Messages that went out.
     messages_sent: i64,
     /// Conversations that began.
     conversations_started: i64,

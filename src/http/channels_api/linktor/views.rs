@@ -153,10 +153,10 @@ struct Summary {
 #[derive(Object)]
 #[oai(rename = "ChannelSummaryFigures", rename_all = "camelCase")]
 struct SummaryFigures {
-    /// Messages that came in the last 24 hours, by the hour.
+    /// Messages that came in the last 24 hours, to the minute.
     #[oai(rename = "messagesReceived24h")]
     messages_received_24h: i64,
-    /// Messages that were sent in the last 24 hours, by the hour.
+    /// Messages that went out in the last 24 hours, to the minute.
     #[oai(rename = "messagesSent24h")]
     messages_sent_24h: i64,
     /// Conversations that are open.
@@ -324,15 +324,15 @@ struct CapabilitiesView {
 #[derive(Object)]
 #[oai(rename = "ChannelFigures", rename_all = "camelCase")]
 struct Figures {
-    /// Messages that came in the last 24 hours, by the hour.
+    /// Messages that came in the last 24 hours, to the minute.
     #[oai(rename = "messagesReceived24h")]
     messages_received_24h: i64,
-    /// Messages that were sent in the last 24 hours, by the hour.
+    /// Messages that went out in the last 24 hours, to the minute.
     #[oai(rename = "messagesSent24h")]
     messages_sent_24h: i64,
     /// Messages that have come.
     messages_received_total: i64,
-    /// Messages that have been sent.
+    /// Messages that have gone out.
     messages_sent_total: i64,
     /// Conversations that are open.
     active_conversations: i64,
@@ -354,7 +354,7 @@ struct HealthView {
     /// When the last message came.
     #[oai(nullable)]
     last_message_received: Option<IsoTime>,
-    /// When the last message was sent.
+    /// When the last message went out.
     #[oai(nullable)]
     last_message_sent: Option<IsoTime>,
 }
