@@ -20,6 +20,7 @@ mod limits;
 mod stats;
 mod switching;
 mod told;
+mod updated;
 mod upgrade;
 
 /// Texts in a value that say that they are secret.

@@ -359,14 +359,16 @@ pub(crate) async fn suspend_of_user(
     user_id: UserId,
 ) -> Result<Option<(Model, bool)>> {
     let Some(channel) = connected_of_user(tx, workspace_id, user_id, None).await? else { return Ok(None) };
-    let was_on = !channel.suspended;
+    if channel.suspended {
+        return Ok(Some((channel, false)));
+    }
     let row = ActiveModel {
         account_id: Unchanged(channel.account_id),
         suspended: Set(true),
         updated_at: Set(app.clock.now()),
         ..Default::default()
     };
-    Ok(Some((row.update(tx).await?, was_on)))
+    Ok(Some((row.update(tx).await?, true)))
 }
 
 /// Wakes the account of a user that works again, if there is one; tells which.
@@ -389,16 +391,19 @@ pub(crate) async fn set_suspended_of_user(
     user_id: UserId,
     suspended: bool,
 ) -> Result<bool> {
+    let linked = Column::WorkspaceId
+        .eq(workspace_id)
+        .and(Column::UserId.eq(user_id))
+        .and(Column::Standalone.eq(false))
+        .and(Column::DeletedAt.is_null());
     let written = Entity::update_many()
         .col_expr(Column::Suspended, Expr::value(suspended))
         .col_expr(Column::UpdatedAt, Expr::value(app.clock.now()))
-        .filter(Column::WorkspaceId.eq(workspace_id))
-        .filter(Column::UserId.eq(user_id))
-        .filter(Column::Standalone.eq(false))
-        .filter(Column::DeletedAt.is_null())
+        .filter(linked.clone())
+        .filter(Column::Suspended.ne(suspended))
         .exec(tx)
         .await?;
-    Ok(written.rows_affected > 0)
+    Ok(written.rows_affected > 0 || Entity::find().filter(linked).one(tx).await?.is_some())
 }
 
 /// Users who hold a seat and whose connected accounts are switched off, because there was no place for them; the

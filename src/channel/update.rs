@@ -21,7 +21,7 @@ use crate::{
         named::{self, Named},
         sealed,
         show::{self, Shown},
-        store::settings,
+        store::{settings, standalone},
         told::Told,
     },
     db,
@@ -204,6 +204,15 @@ pub(super) async fn row_of(app: &App, tx: &DatabaseTransaction, channel: &Model)
     let row = sealed::row_of_linked(app, channel)?;
     settings::insert(tx, &row).await?;
     Ok(row)
+}
+
+/// Notes that something of a channel has changed which does not stand among its settings.
+pub(crate) async fn touch(app: &App, tx: &DatabaseTransaction, channel: &Model) -> Result<()> {
+    let now = app.clock.now();
+    match settings::find(tx, channel.workspace_id, channel.account_id).await? {
+        Some(row) => settings::save(tx, &channel_settings::Model { updated_at: now, ..row }).await,
+        None => standalone::set_updated(tx, channel.account_id, now).await,
+    }
 }
 
 /// What the audit keeps of settings: nothing that is secret.
