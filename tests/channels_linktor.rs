@@ -17,6 +17,7 @@ use crate::support::{
 
 mod examples;
 mod limits;
+mod required;
 mod stats;
 mod switching;
 mod told;
