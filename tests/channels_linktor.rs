@@ -17,8 +17,12 @@ use crate::support::{
 
 mod examples;
 mod limits;
+mod required;
 mod stats;
 mod switching;
+mod told;
+mod updated;
+mod upgrade;
 
 /// Texts in a value that say that they are secret.
 fn shows_secret(text: &str) -> bool {
@@ -90,7 +94,11 @@ async fn lists_are_paged_filtered_and_searched() {
         attributes["stats"],
         json!({ "messagesReceived24h": 0, "messagesSent24h": 0, "activeConversations": 0 })
     );
+    let given_empty = "?page=&perPage=&type=&status=%20&search=";
+    assert_eq!(names(given_empty).await.len(), 3, "what is empty is not given");
     for (query, code, field) in [
+        ("?perPage=many", "VALIDATION_ERROR", "perPage"),
+        ("?page=x", "VALIDATION_ERROR", "page"),
         ("?perPage=101", "VALIDATION_ERROR", "perPage"),
         ("?perPage=0", "VALIDATION_ERROR", "perPage"),
         ("?page=0", "VALIDATION_ERROR", "page"),
@@ -101,6 +109,7 @@ async fn lists_are_paged_filtered_and_searched() {
         assert_eq!(word(&refused, 400), code, "{query}");
         assert_eq!(refused.json()["error"]["details"][0]["field"], field, "{query}");
         assert_eq!(refused.json()["meta"]["requestId"], refused.header("x-request-id"));
+        assert_ne!(refused.header("ratelimit"), "", "a call that is refused is a call: {query}");
         if field != "type" {
             let message = refused.json()["error"]["message"].clone();
             assert!(message.as_str().is_some_and(|text| text.starts_with(field)), "{message}");

@@ -79,8 +79,14 @@ async fn lists_are_paged_and_filtered() {
     assert_eq!((count("type=website").await, count("type=telegram").await), (1, 2));
     assert_eq!((count("status=connected").await, count("status=disconnected").await), (1, 3));
     assert_eq!(count("status=error").await, 0);
-    for query in ["limit=101", "status=active", "page=x"] {
-        assert_eq!(word(&get(&shop, &format!("/channels?{query}")).await, 400), "VALIDATION_ERROR", "{query}");
+    assert_eq!(count("page=&per_page=&limit=&type=&status=").await, 4, "what is empty is not given");
+    for query in ["limit=101", "status=active", "page=x", "per_page=x", "limit=x"] {
+        let refused = get(&shop, &format!("/channels?{query}")).await;
+        assert_eq!(word(&refused, 400), "VALIDATION_ERROR", "{query}");
+        let name = query.split('=').next().unwrap_or_default();
+        let message = refused.json()["error"]["message"].clone();
+        assert!(message.as_str().is_some_and(|text| text.starts_with(name)), "{query}: {message}");
+        assert_ne!(refused.header("ratelimit"), "", "a call that is refused is a call: {query}");
     }
     assert_eq!(word(&get(&shop, "/channels?type=fax").await, 400), "VALIDATION_ERROR");
 }
@@ -269,6 +275,47 @@ async fn widgets_look_as_they_are_told() {
     }
     let telegram = channel(&shop, "telegram").await;
     assert_eq!(word(&get(&shop, &format!("/channels/{telegram}/widget/settings")).await, 409), "CHANNEL_ERROR");
+}
+
+#[tokio::test]
+async fn what_a_widget_looks_like_is_sent_back_or_made_usual() {
+    let app = TestApp::start().await;
+    let shop = Shop::open(&app).await;
+    let id = channel(&shop, "widget").await;
+    let path = format!("/channels/{id}/widget/settings");
+    let put = async |body: Value| call(&shop, Method::PUT, &path, body).await;
+    let usual = get(&shop, &path).await.expect(200);
+    app.clock.advance(std::time::Duration::from_secs(1));
+    let before = shop.attributes(&id).await;
+    assert_eq!(put(usual.clone()).await.expect(200), usual);
+    assert_eq!(shop.attributes(&id).await, before, "nothing has changed");
+    let theme = json!({ "headerText": "Hello", "textColor": "#ffffff", "offlineMessage": "Later" });
+    let config = json!({ "config": { "theme": theme, "allowedOrigins": ["https://a.b"], "requireEmail": true } });
+    shop.linktor(Method::PATCH, &format!("/channels/{id}"), config).await.expect(200);
+    let set =
+        put(json!({ "subtitle": "with us", "position": "bottom-left", "show_branding": false })).await.expect(200);
+    assert_eq!((&set["title"], &set["subtitle"]), (&json!("Hello"), &json!("with us")));
+    assert_eq!(put(set.clone()).await.expect(200), set);
+    let config = shop.attributes(&id).await["config"].clone();
+    let theme = json!({
+        "headerText": "Hello", "textColor": "#ffffff", "offlineMessage": "Later", "subtitle": "with us",
+        "position": "bottom-left",
+    });
+    assert_eq!(config["theme"], theme, "what this dialect does not know stays");
+    let cleared = json!({
+        "title": null, "subtitle": null, "position": null, "show_branding": null, "allowed_origins": null,
+        "primary_color": null, "welcome_message": null, "avatar_url": null,
+    });
+    assert_eq!(put(cleared.clone()).await.expect(200), usual);
+    let config = shop.attributes(&id).await["config"].clone();
+    let rest = json!({ "theme": { "textColor": "#ffffff", "offlineMessage": "Later" }, "requireEmail": true });
+    assert_eq!(config, rest);
+    let connected = json!({ "allowed_origins": ["https://a.b"] });
+    put(connected).await.expect(200);
+    post(&shop, &format!("/channels/{id}/connect"), json!({})).await.expect(200);
+    let nowhere = put(cleared).await;
+    assert_eq!(word(&nowhere, 400), "VALIDATION_ERROR", "it is connected, and has to be shown somewhere");
+    assert!(nowhere.text.contains("allowed_origins"), "{}", nowhere.text);
 }
 
 #[tokio::test]

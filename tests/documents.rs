@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use crate::support::{Answer, TestApp};
 
+mod required;
+
 #[tokio::test]
 async fn openapi_is_up_to_date() {
     let app = TestApp::start().await;

@@ -13,11 +13,11 @@ pub struct Model {
     pub account_id: AccountId,
     /// Messages that came.
     pub received: i64,
-    /// Messages that were accepted to be sent.
+    /// Messages that went out.
     pub sent: i64,
     /// When the last one came.
     pub last_received_at: Option<Timestamp>,
-    /// When the last one was sent.
+    /// When the last one went out.
     pub last_sent_at: Option<Timestamp>,
 }
 

@@ -36,7 +36,7 @@ pub struct Model {
     pub start: Timestamp,
     /// Messages that came.
     pub received: i64,
-    /// Messages that were accepted to be sent.
+    /// Messages that went out.
     pub sent: i64,
     /// Conversations that began.
     pub started: i64,

@@ -13,7 +13,10 @@ use crate::{
     audit,
     bot::{find, store},
     caller::{Origin, WorkspaceCaller},
-    channel::named::{self, Named},
+    channel::{
+        named::{self, Named},
+        update,
+    },
     db,
     error::Result,
     webhook::hook::{HookEvent, tell},
@@ -94,6 +97,7 @@ pub(crate) async fn put_on(
     let (old, new) = (before.map(|bot| bot.id), bot.as_ref().map(|bot| bot.id));
     if old != new {
         store::attach(app, tx, workspace.id, channel.account_id, new).await?;
+        update::touch(app, tx, channel).await?;
         let entry = audit::Entry::in_workspace("channel.set_bot", workspace, channel.id)
             .before(json!({ "bot_id": old }))
             .after(json!({ "bot_id": new }));

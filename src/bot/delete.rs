@@ -8,7 +8,8 @@ use crate::{
     audit,
     bot::{find, for_audit, store},
     caller::{Origin, WorkspaceCaller},
-    channel, db,
+    channel::{self, update},
+    db,
     error::Result,
     webhook::hook::{HookEvent, tell},
     workspace,
@@ -26,6 +27,7 @@ pub async fn delete(app: &App, caller: &WorkspaceCaller, origin: &Origin, id: Bo
         store::delete(tx, workspace.id, id).await?;
         let accounts = answered_on.iter().map(|attached| attached.account_id);
         for channel in channel::by_ids(tx, workspace.id, accounts).await?.values() {
+            update::touch(app, tx, channel).await?;
             tell::channel(app, tx, HookEvent::Updated, channel, json!({ "changed": ["defaultBot"] })).await?;
         }
         let entry = audit::Entry::in_workspace("bot.delete", &workspace, id).before(for_audit(&before));

@@ -1,7 +1,7 @@
 //! How a channel is set up: what is shown, what is sealed, and which account that names.
 //!
 //! The settings of each type are in `fields`. A change names settings one by one: what is absent stays, `null` takes
-//! one away, and a secret that comes back masked stays too.
+//! one away, and a secret that comes back masked stays too. The parts of a theme are named one by one as well.
 
 use entity::channel::{ConnectorKind, Network};
 use serde_json::{Map, Value};
@@ -31,7 +31,7 @@ impl Config {
     /// These settings changed by what is given.
     ///
     /// # Errors
-    /// `invalid_request` naming the setting that does not exist for this type, or does not fit.
+    /// `invalid_request` naming the setting that does not exist for this type, or does not fit, or is a mask of nothing.
     pub fn changed(&self, network: Network, given: Map<String, Value>) -> Result<Self> {
         let mut config = self.clone();
         for (name, value) in given {
@@ -41,13 +41,25 @@ impl Config {
             })?;
             let is_secret = field.form.is_secret();
             let place = if is_secret { &mut config.secret } else { &mut config.open };
+            let value = match value {
+                Value::Null => None,
+                Value::String(text) if is_secret && text == MASK => match place.get(field.name()) {
+                    Some(_) => continue,
+                    None => return Err(Error::field(field.path, "is masked, and there is no secret that could stay")),
+                },
+                value => field.read(value, place.get(field.name()))?,
+            };
             match value {
-                Value::Null => drop(place.remove(field.name())),
-                Value::String(text) if is_secret && text == MASK => {}
-                value => drop(place.insert(field.name().to_owned(), field.read(value)?)),
+                Some(value) => drop(place.insert(field.name().to_owned(), value)),
+                None => drop(place.remove(field.name())),
             }
         }
         Ok(config)
+    }
+
+    /// Whether channels of this type have a setting of this name.
+    pub(super) fn knows(network: Network, name: &str) -> bool {
+        fields_of(network).any(|field| field.name() == name)
     }
 
     /// Passes if a channel can be connected with these settings, as far as is known without its connector.
@@ -271,6 +283,34 @@ mod tests {
         let Value::Object(masked) = json!({ "botToken": MASK }) else { panic!("an object") };
         assert!(made.changed(Network::Telegram, masked).expect("settings") == made);
         let Value::Object(none) = json!({ "botToken": null }) else { panic!("an object") };
-        assert!(made.changed(Network::Telegram, none).expect("settings").secret.is_empty());
+        let without = made.changed(Network::Telegram, none).expect("settings");
+        assert!(without.secret.is_empty());
+        assert_eq!(named(Network::Telegram, json!({ "botToken": MASK })), "config.botToken", "nothing is masked");
+        let Value::Object(masked) = json!({ "botToken": MASK }) else { panic!("an object") };
+        assert!(without.changed(Network::Telegram, masked).is_err());
+    }
+
+    #[test]
+    fn a_theme_is_changed_part_by_part() {
+        let origins = json!(["https://a.b"]);
+        let mut known = config(Network::Webchat, json!({ "allowedOrigins": origins, "theme": { "title": "Chat" } }))
+            .expect("settings");
+        for (change, expected) in [
+            (json!({ "subtitle": "with us" }), Some(json!({ "title": "Chat", "subtitle": "with us" }))),
+            (json!({ "title": null }), Some(json!({ "subtitle": "with us" }))),
+            (
+                json!({ "title": null, "primaryColor": "#0066cc" }),
+                Some(json!({ "subtitle": "with us", "primaryColor": "#0066cc" })),
+            ),
+            (json!({ "subtitle": null, "primaryColor": null }), None),
+            (json!({ "position": "bottom-left" }), Some(json!({ "position": "bottom-left" }))),
+            (json!(null), None),
+        ] {
+            let given = Map::from_iter([("theme".to_owned(), change.clone())]);
+            known = known.changed(Network::Webchat, given).expect("settings");
+            assert_eq!(known.open.get("theme"), expected.as_ref(), "{change}");
+        }
+        let bogus = Map::from_iter([("theme".to_owned(), json!({ "bogus": null }))]);
+        assert!(known.changed(Network::Webchat, bogus).is_err());
     }
 }

@@ -164,6 +164,9 @@ pub(super) async fn keep_once(app: &App, looked_at: &Model, seen: &Seen) -> Resu
         if seen.health == Health::Healthy {
             row.worked_at = row.checked_at;
         }
+        if before != seen.health {
+            row.updated_at = app.clock.now();
+        }
         settings::save(tx, &row).await?;
         if !is_news || channel.state != State::Connected {
             return Ok(());

@@ -330,7 +330,7 @@ pub(super) async fn apply_once(app: &App, origin: &Origin, session: AttemptId, s
             SignIn::Ended(failure) => Linked::Ended(*failure),
             SignIn::Refused(reason) => Linked::Refused(reason.clone()),
         };
-        row.checked_at = Some(now);
+        (row.checked_at, row.updated_at) = (Some(now), now);
         row.link_failure = match &linked {
             Linked::Ended(failure) => Some(*failure),
             Linked::Refused(_) => Some(Failure::LoginRefused),

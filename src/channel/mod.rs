@@ -37,6 +37,7 @@ pub mod slot;
 mod store;
 pub mod switch;
 pub mod test;
+pub mod told;
 pub mod traffic;
 pub mod update;
 mod wait;

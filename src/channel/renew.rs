@@ -11,11 +11,14 @@ use crate::{
     app::App,
     caller::{Origin, WorkspaceCaller},
     channel::{
+        config::Config,
         named::{self, Named},
         sealed,
         show::Shown,
+        store::settings,
         switch,
         test::{self, Tested},
+        told::Told,
         update::{self, UpdateChannel},
     },
     error::Result,
@@ -56,8 +59,9 @@ async fn try_out(
     if channel.state != State::Connected || app.connectors.keeps_sessions(channel.connector) {
         return Ok(None);
     }
-    let old = sealed::of_channel(app, &channel).await?;
-    let new = update::changed_config(&channel, &old, given.clone())?;
+    let row = settings::find(app.db.reader(), channel.workspace_id, channel.account_id).await?;
+    let old = row.as_ref().map_or_else(|| Ok(Config::default()), |row| sealed::open(app, channel.id, row))?;
+    let new = update::changed_config(&channel, &Told::of(&channel, row.as_ref()), &old, given.clone())?;
     if new == old {
         return Ok(None);
     }

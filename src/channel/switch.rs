@@ -115,8 +115,8 @@ async fn set_once(
     db::write(&app.db, "channel.switch", async |tx| {
         let workspace = workspaces::lock(tx, caller.workspace.id).await?;
         let channel = named::find(tx, workspace.id, named).await?;
-        let mut row = update::row_of(app, tx, &channel).await?;
-        let now = app.clock.now();
+        let before = update::row_of(app, tx, &channel).await?;
+        let (mut row, now) = (before.clone(), app.clock.now());
         let is_switched = channel.deactivated != off.is_some();
         if is_switched {
             standalone::set_deactivated(app, tx, channel.account_id, off.is_some()).await?;
@@ -133,13 +133,15 @@ async fn set_once(
         if is_switched || reason.is_some() {
             row.deactivation_reason = reason;
         }
-        row.updated_at = now;
         if off.is_some() {
             link::give_up_in(app, tx, &channel, &mut row).await?;
             // What is switched off is no failure any more.
             row.link_failure = None;
         }
-        settings::save(tx, &row).await?;
+        if row != before {
+            row.updated_at = now;
+            settings::save(tx, &row).await?;
+        }
         if off.is_some_and(|off| off.closes_conversations) {
             let (closed, seconds) = standalone::close_conversations(app, tx, &channel).await?;
             traffic::count_closed(app, tx, channel.account_id, closed, seconds).await?;

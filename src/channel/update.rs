@@ -21,7 +21,8 @@ use crate::{
         named::{self, Named},
         sealed,
         show::{self, Shown},
-        store::settings,
+        store::{settings, standalone},
+        told::Told,
     },
     db,
     error::{Error, Result},
@@ -35,7 +36,7 @@ use crate::{
 pub struct UpdateChannel {
     /// Its name.
     pub name: Option<ChannelName>,
-    /// Settings one by one; `null` takes one away.
+    /// Settings one by one; `null` takes one away, and what is sent back as it is shown stays.
     pub config: Option<Map<String, Value>>,
     /// Its bot, or none.
     pub bot: Option<Option<BotId>>,
@@ -141,7 +142,7 @@ async fn set_up(
     given: Map<String, Value>,
 ) -> Result<()> {
     let old = sealed::open(app, channel.id, row)?;
-    let new = changed_config(channel, &old, given)?;
+    let new = changed_config(channel, &Told::of(channel, Some(row)), &old, given)?;
     if new == old {
         return Ok(());
     }
@@ -162,14 +163,19 @@ async fn set_up(
 }
 
 /// The settings of a channel changed by what is given, if it may have those.
-pub(super) fn changed_config(channel: &Model, old: &Config, given: Map<String, Value>) -> Result<Config> {
+pub(super) fn changed_config(
+    channel: &Model,
+    told: &Told<'_>,
+    old: &Config,
+    given: Map<String, Value>,
+) -> Result<Config> {
     if let Some(connector) = given.get("connector").filter(|wanted| **wanted != channel.connector.to_string()) {
         return Err(Error::field(
             "config.connector",
             format!("is {}; it cannot become {connector}", channel.connector),
         ));
     }
-    let new = old.changed(channel.network, given)?;
+    let new = old.changed(channel.network, told.without(old, given)?)?;
     require_same_way(channel, old, &new)?;
     // What was of no use before may stay.
     if new != *old && old.useless_with(channel.network, channel.connector).is_none() {
@@ -200,6 +206,15 @@ pub(super) async fn row_of(app: &App, tx: &DatabaseTransaction, channel: &Model)
     let row = sealed::row_of_linked(app, channel)?;
     settings::insert(tx, &row).await?;
     Ok(row)
+}
+
+/// Notes that something of a channel has changed which does not stand among its settings.
+pub(crate) async fn touch(app: &App, tx: &DatabaseTransaction, channel: &Model) -> Result<()> {
+    let now = app.clock.now();
+    match settings::find(tx, channel.workspace_id, channel.account_id).await? {
+        Some(row) => settings::save(tx, &channel_settings::Model { updated_at: now, ..row }).await,
+        None => standalone::set_updated(tx, channel.account_id, now).await,
+    }
 }
 
 /// What the audit keeps of settings: nothing that is secret.

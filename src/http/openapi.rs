@@ -9,8 +9,11 @@ use crate::{
     app::App,
     error::ErrorCode,
     http::{
-        agents_api, channels_api, connect_api, failure::status_of, operator_api, partner_api, subscription_docs,
-        webhook_docs, widget, workspace_api,
+        agents_api, channels_api, connect_api,
+        failure::status_of,
+        operator_api, partner_api,
+        required::{self, Required},
+        subscription_docs, webhook_docs, widget, workspace_api,
     },
 };
 
@@ -33,10 +36,16 @@ pub(super) fn services(app: &Arc<App>) -> Vec<(&'static str, Value)> {
     vec![
         ("partner-api.json", partner),
         ("workspace-api.json", parsed(&workspace_api::service(app).spec())),
-        ("agents-api.json", parsed(&agents_api::service(app).spec())),
-        ("channels-api-linktor.json", parsed(&channels_api::linktor::service(app).spec())),
-        ("channels-api-timely.json", parsed(&channels_api::timely::service(app).spec())),
-        ("connect-api.json", parsed(&connect_api::service(app).spec())),
+        ("agents-api.json", demanding(&agents_api::service(app).spec(), agents_api::REQUIRED)),
+        (
+            "channels-api-linktor.json",
+            demanding(&channels_api::linktor::service(app).spec(), channels_api::linktor::REQUIRED),
+        ),
+        (
+            "channels-api-timely.json",
+            demanding(&channels_api::timely::service(app).spec(), channels_api::timely::REQUIRED),
+        ),
+        ("connect-api.json", demanding(&connect_api::service(app).spec(), connect_api::REQUIRED)),
         ("operator-api.json", parsed(&operator_api::service(app).spec())),
         ("widget-api.json", parsed(&widget::service(app).spec())),
     ]
@@ -46,6 +55,13 @@ fn parsed(spec: &str) -> Value {
     // Generators mind the charset; JSON has none.
     let spec = spec.replace("application/json; charset=utf-8", "application/json");
     serde_json::from_str(&spec).unwrap_or_default()
+}
+
+/// A document with what its operations demand.
+fn demanding(spec: &str, table: &[Required]) -> Value {
+    let mut document = parsed(spec);
+    required::state(&mut document, table);
+    document
 }
 
 fn written(document: &Value) -> String {

@@ -95,11 +95,17 @@ async fn deliveries_are_logged_and_sent_again() {
     let first = shop.get(&format!("/webhooks/{id}/deliveries?limit=1")).await.expect(200);
     let cursor = first["meta"]["nextCursor"].as_str().expect("a cursor");
     assert_eq!(log(&shop, &id, &format!("?limit=1&cursor={cursor}")).await[0]["id"], all[1]["id"]);
-    for (bad, field) in
-        [("status=lost", "status"), ("event=x", "event"), ("cursor=x", "cursor"), ("limit=201", "limit")]
-    {
+    assert_eq!(log(&shop, &id, "?status=&event=&cursor=&limit=").await, all, "what is empty is not given");
+    for (bad, field) in [
+        ("status=lost", "status"),
+        ("event=x", "event"),
+        ("cursor=x", "cursor"),
+        ("limit=201", "limit"),
+        ("limit=x", "limit"),
+    ] {
         let refused = shop.get(&format!("/webhooks/{id}/deliveries?{bad}")).await;
         assert_eq!(word(&refused, 400), "VALIDATION_ERROR", "{bad}");
+        assert_ne!(refused.header("ratelimit"), "", "a call that is refused is a call: {bad}");
         assert_eq!(refused.json()["error"]["details"][0]["field"], field);
     }
     let again = format!("/webhooks/{id}/deliveries/{}/retry", failed["id"].as_str().expect("an id"));

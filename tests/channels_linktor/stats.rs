@@ -64,6 +64,73 @@ async fn what_is_not_counted_yet_is_shown_too() {
 }
 
 #[tokio::test]
+async fn what_is_sent_counts_when_it_goes_out() {
+    let app = TestApp::start().await;
+    let shop = Shop::open(&app).await;
+    let id = shop.active("whatsapp", json!({ "phoneNumberId": "123456789", "accessToken": "t" })).await;
+    hear(&shop, "+15557770000").await;
+    let sent = async || {
+        let read = shop.attributes(&id).await;
+        let stats = shop.get(&format!("/channels/{id}/stats?period=1h&granularity=minute")).await.expect(200);
+        let (figures, data) = (&read["stats"], &stats["data"]);
+        let count = data["summary"]["messagesSent"].as_i64().expect("a count");
+        assert_eq!((&figures["messagesSent24h"], &figures["messagesSentTotal"]), (&json!(count), &json!(count)));
+        let points = data["timeSeries"].as_array().expect("pieces");
+        let minutes: Vec<String> = points
+            .iter()
+            .filter(|point| point["messagesSent"] != 0)
+            .map(|point| point["timestamp"].as_str().expect("a time").to_owned())
+            .collect();
+        (count, minutes, read["health"]["lastMessageSent"].clone(), data["summary"]["avgResponseTime"].clone())
+    };
+    let nothing = || (0, vec![], json!(null), json!(null));
+    shop.token.send("+15557770000", "Good morning").await.expect(200);
+    shop.token.send("+15557770000", "Again").await.expect(200);
+    assert_eq!(sent().await, nothing(), "they wait");
+    app.clock.advance(std::time::Duration::from_secs(300));
+    traffic::roll_up(&app.app).await.expect("counted");
+    assert_eq!(sent().await, nothing(), "however long");
+    app.run_jobs().await;
+    let first = (1, vec!["2026-09-10T08:05:00Z".to_owned()], json!("2026-09-10T08:05:00Z"), json!(300));
+    assert_eq!(sent().await, first, "the other one keeps the plan's pause");
+    app.advance(300).await;
+    let minutes = vec!["2026-09-10T08:05:00Z".to_owned(), "2026-09-10T08:10:00Z".to_owned()];
+    let both = (2, minutes, json!("2026-09-10T08:10:00Z"), json!(300));
+    assert_eq!(sent().await, both);
+    app.clock.advance(std::time::Duration::from_secs(300));
+    traffic::roll_up(&app.app).await.expect("counted");
+    assert_eq!(sent().await, both, "counted or not, it is the same");
+    shop.token.send("+15557770000", "Off").await.expect(200);
+    shop.linktor(Method::DELETE, &format!("/channels/{id}?force=true"), json!(null)).await;
+    app.run_jobs().await;
+    app.clock.advance(std::time::Duration::from_secs(300));
+    traffic::roll_up(&app.app).await.expect("counted");
+    let total = entity::channel_total::Entity::find().one(app.app.db.reader()).await.expect("a look").expect("a total");
+    assert_eq!((total.received, total.sent), (1, 2), "what fails before it goes out is not sent");
+}
+
+#[tokio::test]
+async fn a_day_ends_now() {
+    let app = TestApp::start().await;
+    let shop = Shop::open(&app).await;
+    let id = shop.active("whatsapp", json!({ "phoneNumberId": "123456789", "accessToken": "t" })).await;
+    let wait = |minutes: u64| app.clock.advance(std::time::Duration::from_secs(minutes * 60));
+    wait(30);
+    hear(&shop, "+15557770000").await;
+    shop.token.send("+15557770000", "Good morning").await.expect(200);
+    app.run_jobs().await;
+    let figures = async || {
+        traffic::roll_up(&app.app).await.expect("counted");
+        let stats = shop.attributes(&id).await["stats"].clone();
+        (stats["messagesReceived24h"].clone(), stats["messagesSent24h"].clone())
+    };
+    wait(23 * 60 + 35);
+    assert_eq!(figures().await, (json!(1), json!(1)), "it is 08:05, and 08:30 was less than a day ago");
+    wait(26);
+    assert_eq!(figures().await, (json!(0), json!(0)), "it is 08:31");
+}
+
+#[tokio::test]
 async fn a_period_ends_now_whatever_its_pieces_are() {
     let app = TestApp::start().await;
     let shop = Shop::open(&app).await;

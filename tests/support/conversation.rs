@@ -176,6 +176,7 @@ impl<'a> Conversations<'a> {
             failure: Set(None),
             tries: Set(0),
             told_at: Set(None),
+            sent_at: Set(None),
             created_at: Set(at),
             updated_at: Set(at),
         });

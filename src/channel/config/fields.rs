@@ -188,8 +188,19 @@ impl Field {
         }
     }
 
-    /// A value as it is kept.
-    pub(super) fn read(&self, value: Value) -> Result<Value> {
+    /// A value as it is kept in place of the one that there is; `None` if nothing is left of that.
+    pub(super) fn read(&self, value: Value, known: Option<&Value>) -> Result<Option<Value>> {
+        match (self.form, value) {
+            (Form::Theme, Value::Object(parts)) => {
+                let known = known.and_then(Value::as_object).cloned().unwrap_or_default();
+                let theme = theme_of(parts, known).map_err(|reason| Error::field(self.path, reason))?;
+                Ok(Some(theme).filter(|theme| !theme.is_empty()).map(Value::Object))
+            }
+            (_, value) => self.read_alone(value).map(Some),
+        }
+    }
+
+    fn read_alone(&self, value: Value) -> Result<Value> {
         let wrong = |reason: &str| Error::field(self.path, reason);
         match (self.form, value) {
             (Form::Text, Value::String(text)) => is_line(&text, MAX_CHARS)
@@ -228,7 +239,6 @@ impl Field {
                 known.map(|word| (*word).into()).ok_or_else(|| wrong(&format!("must be {}", words.join(" or "))))
             }
             (Form::Origins, Value::Array(origins)) => origins_of(origins).map_err(|reason| wrong(&reason)),
-            (Form::Theme, Value::Object(theme)) => theme_of(theme).map_err(|reason| wrong(&reason)),
             (form, _) => Err(wrong(&format!("must be {}", form.kind()))),
         }
     }
@@ -275,27 +285,39 @@ fn origins_of(origins: Vec<Value>) -> Result<Value, String> {
     Ok(read.into())
 }
 
-fn theme_of(theme: Map<String, Value>) -> Result<Value, String> {
-    for (name, value) in &theme {
-        if !COLOURS.contains(&name.as_str()) && !TEXTS.contains(&name.as_str()) && name != POSITION {
-            return Err(format!("{name} is not a part of a theme"));
-        }
-        let text = value.as_str().ok_or_else(|| format!("{name} must be a string"))?;
-        let name = name.as_str();
-        if COLOURS.contains(&name) {
-            let digits = text.strip_prefix('#').unwrap_or_default();
-            if digits.len() != 6 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-                return Err(format!("{name} must be # and six hexadecimal digits"));
-            }
-        } else if name == POSITION {
-            if !matches!(text, "bottom-right" | "bottom-left") {
-                return Err("position must be bottom-right or bottom-left".to_owned());
-            }
-        } else if text.chars().count() > MAX_THEME_CHARS || text.contains('\0') {
-            return Err(format!("{name} must be at most {MAX_THEME_CHARS} characters"));
-        } else if name == "avatarUrl" && !text.starts_with("https://") {
-            return Err("avatarUrl must begin with https://".to_owned());
+/// A theme with these parts changed; `null` takes one away.
+fn theme_of(parts: Map<String, Value>, mut theme: Map<String, Value>) -> Result<Map<String, Value>, String> {
+    for (name, value) in parts {
+        check_part(&name, &value)?;
+        match value {
+            Value::Null => drop(theme.remove(&name)),
+            value => drop(theme.insert(name, value)),
         }
     }
-    Ok(Value::Object(theme))
+    Ok(theme)
+}
+
+fn check_part(name: &str, value: &Value) -> Result<(), String> {
+    if !COLOURS.contains(&name) && !TEXTS.contains(&name) && name != POSITION {
+        return Err(format!("{name} is not a part of a theme"));
+    }
+    if value.is_null() {
+        return Ok(());
+    }
+    let text = value.as_str().ok_or_else(|| format!("{name} must be a string"))?;
+    if COLOURS.contains(&name) {
+        let digits = text.strip_prefix('#').unwrap_or_default();
+        if digits.len() != 6 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(format!("{name} must be # and six hexadecimal digits"));
+        }
+    } else if name == POSITION {
+        if !matches!(text, "bottom-right" | "bottom-left") {
+            return Err("position must be bottom-right or bottom-left".to_owned());
+        }
+    } else if text.chars().count() > MAX_THEME_CHARS || text.contains('\0') {
+        return Err(format!("{name} must be at most {MAX_THEME_CHARS} characters"));
+    } else if name == "avatarUrl" && !text.starts_with("https://") {
+        return Err("avatarUrl must begin with https://".to_owned());
+    }
+    Ok(())
 }

@@ -154,7 +154,7 @@ async fn forget_look_once(app: &App, channel: &Model) -> Result<()> {
     db::write(&app.db, "slot.forget_look", async |tx| {
         workspaces::lock(tx, channel.workspace_id).await?;
         if let Some(mut row) = settings::find(tx, channel.workspace_id, channel.account_id).await? {
-            (row.health, row.checked_at) = (Health::Unknown, None);
+            (row.health, row.checked_at, row.updated_at) = (Health::Unknown, None, app.clock.now());
             settings::save(tx, &row).await?;
         }
         Ok(())
@@ -266,6 +266,9 @@ async fn set_up(
     let identity = changed.identity(channel.network);
     create::require_new(tx, workspace, identity.as_deref(), Some(channel.account_id)).await?;
     sealed::put(app, channel, &mut row, &changed)?;
+    if has_revoked || changed != old {
+        row.updated_at = app.clock.now();
+    }
     settings::save(tx, &row).await?;
     Ok(has_revoked)
 }

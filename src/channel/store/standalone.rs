@@ -221,6 +221,16 @@ pub(in crate::channel) async fn connect(
     Ok(Entity::find_by_id(channel.account_id).one(tx).await?)
 }
 
+/// Notes when a channel was changed that has no settings.
+pub(in crate::channel) async fn set_updated(tx: &DatabaseTransaction, id: AccountId, at: Timestamp) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::UpdatedAt, Expr::value(at))
+        .filter(Column::AccountId.eq(id))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
 /// Switches a channel on or off.
 pub(in crate::channel) async fn set_deactivated(
     app: &App,

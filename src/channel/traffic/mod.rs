@@ -2,7 +2,8 @@
 //!
 //! Messages are counted after the fact, minute by minute ([`roll_up`]), into minutes, hours and days of UTC, so that
 //! accepting one writes nothing more. What is not counted yet, the last few minutes, is read from the messages
-//! themselves whenever somebody asks. Conversations that are closed are counted when that happens.
+//! themselves whenever somebody asks. What is sent counts when it goes out. Conversations that are closed are counted
+//! when that happens.
 
 use std::collections::HashMap;
 
@@ -32,7 +33,7 @@ const AT_ONCE: usize = 500;
 const KEEP_MINUTES_SECONDS: i64 = 26 * HOUR;
 const KEEP_HOURS_SECONDS: i64 = 32 * DAY;
 
-/// What goes through a channel, as its description shows it. The last 24 hours begin with an hour.
+/// What goes through a channel, as its description shows it. The last 24 hours begin with a minute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names say what each is")]
 pub struct Figures {
@@ -92,11 +93,11 @@ pub(crate) async fn figures(
         (figures.received_total, figures.sent_total) = (total.received, total.sent);
         (figures.last_received_at, figures.last_sent_at) = (total.last_received_at, total.last_sent_at);
     }
-    let since = start_of(Span::Hour, now).plus_seconds(HOUR - DAY);
-    for hour in store::since(db, ids, Span::Hour, since).await? {
-        let figures = all.entry(hour.account_id).or_default();
-        figures.received_24h += hour.received;
-        figures.sent_24h += hour.sent;
+    let since = start_of(Span::Minute, now.plus_seconds(-DAY));
+    for piece in counted_since(db, ids, Span::Hour, Span::Minute, since).await? {
+        let figures = all.entry(piece.account_id).or_default();
+        figures.received_24h += piece.received;
+        figures.sent_24h += piece.sent;
     }
     let uncounted = store::uncounted(db, ids, until).await?;
     // Counting is a few minutes behind; only where nobody counts is what it has left older than a day.
@@ -114,6 +115,22 @@ pub(crate) async fn figures(
         figures.sent_24h += counts.sent;
     }
     Ok(all)
+}
+
+/// What is counted in pieces of `span` from `start` on; of the piece that this lies in only what comes after it, grain by
+/// grain.
+async fn counted_since(
+    db: &impl ConnectionTrait,
+    ids: &[AccountId],
+    span: Span,
+    grain: Span,
+    start: Timestamp,
+) -> Result<Vec<Model>> {
+    let begun = start_of(span, start);
+    let whole = if begun == start { start } else { begun.plus_seconds(seconds_of(span)) };
+    let mut rows = store::between(db, ids, grain, start, whole).await?;
+    rows.extend(store::since(db, ids, span, whole).await?);
+    Ok(rows)
 }
 
 /// Counts conversations that were closed just now.

@@ -11,7 +11,7 @@ use crate::{
     app::App,
     channel::{
         named::{self, Named},
-        traffic::{Counts, DAY, HOUR, seconds_of, start_of, store},
+        traffic::{Counts, DAY, HOUR, counted_since, seconds_of, start_of, store},
     },
     error::{Error, Result},
 };
@@ -186,15 +186,11 @@ pub async fn stats(
     Ok(Stats { channel_id: channel.id, period, summary: sum, points })
 }
 
-/// Counted pieces, of the one that `start` lies in only what comes after that, grain by grain; and the last minutes, which
-/// are not counted yet.
+/// Counted pieces, and the last minutes, which are not counted yet.
 async fn rows(app: &App, id: AccountId, span: Span, grain: Span, start: Timestamp) -> Result<Vec<Model>> {
     let db = app.db.reader();
     let until = store::progress(db).await?.max(start);
-    let begun = start_of(span, start);
-    let whole = if begun == start { start } else { begun.plus_seconds(seconds_of(span)) };
-    let mut rows = store::between(db, id, grain, start, whole).await?;
-    rows.extend(store::since(db, &[id], span, whole).await?);
+    let mut rows = counted_since(db, &[id], span, grain, start).await?;
     for (at, counts) in store::minutes_since(db, id, until).await? {
         rows.push(Model {
             account_id: id,

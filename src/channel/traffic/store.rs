@@ -1,4 +1,5 @@
-//! SQL of traffic. Ids of messages are in the order in which they were made, so a stretch of time is a stretch of ids.
+//! SQL of traffic. Ids of messages are in the order in which they were made, so a stretch of time is a stretch of ids; of
+//! what is sent counts when it went out, which the message says.
 
 use std::collections::HashMap;
 
@@ -6,12 +7,13 @@ use entity::{
     channel_total,
     channel_traffic::{ActiveModel, Column, Entity, Model, Span},
     id::{AccountId, MessageId},
+    message,
     timestamp::Timestamp,
     traffic_progress,
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, FromQueryResult,
-    QueryFilter, QueryOrder, Statement,
+    QueryFilter, QueryOrder, QuerySelect, Statement,
     sea_query::{Expr, OnConflict},
 };
 use uuid::Uuid;
@@ -40,7 +42,8 @@ pub(super) async fn set_progress(tx: &DatabaseTransaction, seen: Timestamp, unti
     Ok(moved.rows_affected == 1)
 }
 
-/// When the next message was made or the next conversation began, from `at` on.
+/// When the next message came or went out, or the next conversation began, from `at` on. Of those that came and those
+/// that are accepted the ids are looked at, so that there may be nothing to count there.
 pub(super) async fn next_after(db: &impl ConnectionTrait, at: Timestamp) -> Result<Option<Timestamp>> {
     #[derive(FromQueryResult)]
     struct Next {
@@ -49,13 +52,22 @@ pub(super) async fn next_after(db: &impl ConnectionTrait, at: Timestamp) -> Resu
     let sql = "SELECT id FROM messages WHERE id >= $1 ORDER BY id LIMIT 1";
     let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, [first_id(at).into()]);
     let message = Next::find_by_statement(statement).one(db).await?.map(|next| made_at(next.id));
+    let sent = message::Entity::find()
+        .select_only()
+        .column(message::Column::SentAt)
+        .filter(message::Column::SentAt.gte(at))
+        .order_by_asc(message::Column::SentAt)
+        .into_tuple::<Option<Timestamp>>()
+        .one(db)
+        .await?
+        .flatten();
     let chat = entity::chat::Entity::find()
         .filter(entity::chat::Column::CreatedAt.gte(at))
         .order_by_asc(entity::chat::Column::CreatedAt)
         .one(db)
         .await?
         .map(|chat| chat.created_at);
-    Ok(message.into_iter().chain(chat).min())
+    Ok(message.into_iter().chain(sent).chain(chat).min())
 }
 
 /// What happened from `start` until `end`, account by account.
@@ -65,11 +77,15 @@ pub(super) async fn count(
     end: Timestamp,
 ) -> Result<HashMap<AccountId, Counts>> {
     let mut all: HashMap<AccountId, Counts> = HashMap::new();
-    let range = [first_id(start).into(), first_id(end).into()];
-    for row in messages(db, "m.id >= $1 AND m.id < $2", range.to_vec()).await? {
+    let ids = vec![first_id(start).into(), first_id(end).into()];
+    for row in messages(db, Way::In, "m.id >= $1 AND m.id < $2", ids).await? {
         row.add_to(all.entry(row.account_id).or_default());
     }
-    for row in responses(db, "m.id >= $1 AND m.id < $2", range.to_vec()).await? {
+    let range = vec![start.into(), end.into()];
+    for row in messages(db, Way::Out, "m.sent_at >= $1 AND m.sent_at < $2", range.clone()).await? {
+        row.add_to(all.entry(row.account_id).or_default());
+    }
+    for row in responses(db, "m.sent_at >= $1 AND m.sent_at < $2", range).await? {
         row.add_to(all.entry(row.account_id).or_default());
     }
     let begun = "SELECT account_id, COUNT(*) AS started FROM chats WHERE created_at >= $1 AND created_at < $2 \
@@ -88,9 +104,13 @@ pub(super) async fn uncounted(
     until: Timestamp,
 ) -> Result<HashMap<AccountId, Counts>> {
     let (one_of, list) = db::one_of(db.get_database_backend(), "$2", ids);
-    let range = format!("m.id >= $1 AND m.account_id {one_of}");
     let mut all: HashMap<AccountId, Counts> = HashMap::new();
-    for row in messages(db, &range, vec![first_id(until).into(), list.into()]).await? {
+    let came = format!("m.id >= $1 AND m.account_id {one_of}");
+    for row in messages(db, Way::In, &came, vec![first_id(until).into(), list.clone().into()]).await? {
+        row.add_to(all.entry(row.account_id).or_default());
+    }
+    let went = format!("m.sent_at >= $1 AND m.account_id {one_of}");
+    for row in messages(db, Way::Out, &went, vec![until.into(), list.into()]).await? {
         row.add_to(all.entry(row.account_id).or_default());
     }
     Ok(all)
@@ -107,14 +127,17 @@ pub(super) async fn minutes_since(
         created_at: Timestamp,
     }
     let backend = db.get_database_backend();
-    let values = vec![first_id(until).into(), id.into()];
     let mut all = Vec::new();
-    for row in messages_by_minute(db, values.clone()).await? {
+    let (came, ids) = ("m.id >= $1 AND m.account_id = $2", vec![first_id(until).into(), id.into()]);
+    let mut messages = messages_by_minute(db, Way::In, came, ids).await?;
+    let (went, values) = ("m.sent_at >= $1 AND m.account_id = $2", vec![until.into(), id.into()]);
+    messages.extend(messages_by_minute(db, Way::Out, went, values.clone()).await?);
+    for row in messages {
         let mut counts = Counts::default();
         row.add_to(&mut counts);
         all.push((Timestamp(row.minute * 60 * Timestamp::SECOND), counts));
     }
-    for row in responses(db, "m.id >= $1 AND m.account_id = $2", values).await? {
+    for row in responses(db, went, values).await? {
         let mut counts = Counts::default();
         row.add_to(&mut counts);
         all.push((until, counts));
@@ -141,10 +164,10 @@ pub(super) async fn since(
         .await?)
 }
 
-/// What is counted of one account from `start` until `end`.
+/// What is counted of these accounts from `start` until `end`.
 pub(super) async fn between(
     db: &impl ConnectionTrait,
-    id: AccountId,
+    ids: &[AccountId],
     span: Span,
     start: Timestamp,
     end: Timestamp,
@@ -152,7 +175,7 @@ pub(super) async fn between(
     if start >= end {
         return Ok(Vec::new());
     }
-    let counted = Entity::find().filter(Column::AccountId.eq(id)).filter(Column::Span.eq(span));
+    let counted = Entity::find().filter(Column::AccountId.is_in(ids.iter().copied())).filter(Column::Span.eq(span));
     Ok(counted.filter(Column::Start.gte(start)).filter(Column::Start.lt(end)).all(db).await?)
 }
 
@@ -233,26 +256,66 @@ impl Messages {
     }
 }
 
-/// Messages proper, without notes and calls.
-async fn messages(db: &impl ConnectionTrait, range: &str, values: Vec<sea_orm::Value>) -> Result<Vec<Messages>> {
-    const SQL: &str = "SELECT m.account_id, CAST(0 AS BIGINT) AS minute, \
-        SUM(CASE WHEN m.direction = 'received' THEN 1 ELSE 0 END) AS received, \
-        SUM(CASE WHEN m.direction = 'sent' THEN 1 ELSE 0 END) AS sent, \
-        MAX(CASE WHEN m.direction = 'received' THEN m.created_at END) AS last_received_at, \
-        MAX(CASE WHEN m.direction = 'sent' THEN m.created_at END) AS last_sent_at \
-        FROM messages m WHERE {range} AND m.kind IS NULL GROUP BY m.account_id";
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), SQL.replace("{range}", range), values);
-    Ok(Messages::find_by_statement(statement).all(db).await?)
+/// Which way messages went. Notes and calls are none.
+#[derive(Clone, Copy)]
+enum Way {
+    /// They came.
+    In,
+    /// They went out.
+    Out,
 }
 
-async fn messages_by_minute(db: &impl ConnectionTrait, values: Vec<sea_orm::Value>) -> Result<Vec<Messages>> {
-    const SQL: &str = "SELECT m.account_id, m.created_at / 60000000 AS minute, \
-        SUM(CASE WHEN m.direction = 'received' THEN 1 ELSE 0 END) AS received, \
-        SUM(CASE WHEN m.direction = 'sent' THEN 1 ELSE 0 END) AS sent, \
-        MAX(CASE WHEN m.direction = 'received' THEN m.created_at END) AS last_received_at, \
-        MAX(CASE WHEN m.direction = 'sent' THEN m.created_at END) AS last_sent_at \
-        FROM messages m WHERE m.id >= $1 AND m.account_id = $2 AND m.kind IS NULL GROUP BY m.account_id, minute";
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), SQL, values);
+impl Way {
+    const fn sql(self) -> &'static str {
+        match self {
+            Self::In => {
+                "SELECT m.account_id, {minute} AS minute, COUNT(*) AS received, CAST(0 AS BIGINT) AS sent, \
+                 MAX(m.created_at) AS last_received_at, CAST(NULL AS BIGINT) AS last_sent_at FROM messages m \
+                 WHERE {range} AND m.direction = 'received' AND m.kind IS NULL GROUP BY m.account_id, minute"
+            }
+            Self::Out => {
+                "SELECT m.account_id, {minute} AS minute, CAST(0 AS BIGINT) AS received, COUNT(*) AS sent, \
+                 CAST(NULL AS BIGINT) AS last_received_at, MAX(m.sent_at) AS last_sent_at FROM messages m \
+                 WHERE {range} GROUP BY m.account_id, minute"
+            }
+        }
+    }
+
+    const fn minute(self) -> &'static str {
+        match self {
+            Self::In => "m.created_at / 60000000",
+            Self::Out => "m.sent_at / 60000000",
+        }
+    }
+}
+
+async fn messages(
+    db: &impl ConnectionTrait,
+    way: Way,
+    range: &str,
+    values: Vec<sea_orm::Value>,
+) -> Result<Vec<Messages>> {
+    grouped(db, way, "CAST(0 AS BIGINT)", range, values).await
+}
+
+async fn messages_by_minute(
+    db: &impl ConnectionTrait,
+    way: Way,
+    range: &str,
+    values: Vec<sea_orm::Value>,
+) -> Result<Vec<Messages>> {
+    grouped(db, way, way.minute(), range, values).await
+}
+
+async fn grouped(
+    db: &impl ConnectionTrait,
+    way: Way,
+    minute: &str,
+    range: &str,
+    values: Vec<sea_orm::Value>,
+) -> Result<Vec<Messages>> {
+    let sql = way.sql().replace("{minute}", minute).replace("{range}", range);
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
     Ok(Messages::find_by_statement(statement).all(db).await?)
 }
 
@@ -273,10 +336,10 @@ impl Responses {
 /// Messages that answered what came just before them in their chat, and how long that had waited, in seconds.
 async fn responses(db: &impl ConnectionTrait, range: &str, values: Vec<sea_orm::Value>) -> Result<Vec<Responses>> {
     const SQL: &str = "SELECT m.account_id, COUNT(*) AS responses, \
-        CAST(SUM(m.created_at - p.created_at) / 1000000 AS BIGINT) AS waited \
+        CAST(SUM(m.sent_at - p.created_at) / 1000000 AS BIGINT) AS waited \
         FROM messages m JOIN messages p ON p.id = (SELECT q.id FROM messages q WHERE q.chat_id = m.chat_id \
         AND q.id < m.id AND q.kind IS NULL ORDER BY q.id DESC LIMIT 1) \
-        WHERE {range} AND m.direction = 'sent' AND m.kind IS NULL AND p.direction = 'received' GROUP BY m.account_id";
+        WHERE {range} AND p.direction = 'received' GROUP BY m.account_id";
     let statement = Statement::from_sql_and_values(db.get_database_backend(), SQL.replace("{range}", range), values);
     Ok(Responses::find_by_statement(statement).all(db).await?)
 }

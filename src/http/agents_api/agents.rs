@@ -16,11 +16,16 @@ use crate::{
         update::{self, Absent},
     },
     error::Result,
-    http::agents_api::{
-        auth::TokenAuth,
-        dialect::{AgentsFailure, Spoken},
-        either::{Answer, EitherJson},
-        views::{LinktorList, LinktorOne, LinktorRequest, TimelyAgent, TimelyList, TimelyRequest, bare_bot, named_in},
+    http::{
+        agents_api::{
+            auth::TokenAuth,
+            dialect::{AgentsFailure, Spoken},
+            either::{Answer, EitherJson},
+            views::{
+                LinktorList, LinktorOne, LinktorRequest, TimelyAgent, TimelyList, TimelyRequest, bare_bot, named_in,
+            },
+        },
+        query::Written,
     },
     idempotency::Repeatable,
     token::Scope,
@@ -51,21 +56,24 @@ impl AgentsApi {
         &self,
         caller: TokenAuth,
         /// Number of the page, from 1.
-        page: Query<Option<i64>>,
+        page: Query<Written<i64>>,
         /// Agents on a page, 1 to 100; 20 where absent. Linktor's word.
         #[oai(name = "perPage")]
-        per_page: Query<Option<i64>>,
+        per_page: Query<Written<i64>>,
         /// The same in Timely's words.
         #[oai(name = "per_page")]
-        per_page_flat: Query<Option<i64>>,
+        per_page_flat: Query<Written<i64>>,
         /// The same in Timely's other word.
-        limit: Query<Option<i64>>,
+        limit: Query<Written<i64>>,
     ) -> Result<Answer<200, LinktorList, TimelyList>, AgentsFailure> {
-        let (limit, name) = match caller.spoken {
-            Spoken::Linktor => (per_page.0, "perPage"),
-            Spoken::Timely => (per_page_flat.0.or(limit.0), "limit"),
+        let parse = || {
+            let (limit, name) = match caller.spoken {
+                Spoken::Linktor => (per_page.read("perPage")?, "perPage"),
+                Spoken::Timely => (per_page_flat.read("per_page")?.or(limit.read("limit")?), "limit"),
+            };
+            Place::parse(page.read("page")?, limit, name)
         };
-        let place = caller.understand(Scope::AgentsRead, Place::parse(page.0, limit, name)).await?;
+        let place = caller.understand(Scope::AgentsRead, parse()).await?;
         let workspace_id = caller.admit(Scope::AgentsRead).await?.workspace.id;
         Ok(Answer::of(caller.spoken, list::list(&self.app, workspace_id, place).await?))
     }

@@ -15,7 +15,7 @@ use crate::{
     error::{Error, Result},
     http::agents_api::{
         auth::TokenAuth,
-        dialect::AgentsFailure,
+        dialect::{AgentsFailure, Spoken},
         either::{Answer, EitherJson},
         views::{BOT_PREFIX, CHANNEL_PREFIX, bare_bot, bare_channel},
     },
@@ -33,7 +33,7 @@ type One = Answer<200, LinktorChannel, TimelyChannel>;
 #[oai(rename = "LinktorChannelAgentRequest")]
 struct LinktorRequest {
     /// Id of the bot; `null` takes the one that it has off.
-    #[oai(rename = "defaultBotId")]
+    #[oai(rename = "defaultBotId", nullable)]
     #[serde(rename = "defaultBotId", alias = "agentId", alias = "agent_id", default = "absent")]
     default_bot_id: Option<String>,
 }
@@ -43,6 +43,7 @@ struct LinktorRequest {
 #[oai(rename = "TimelyChannelAgentRequest")]
 struct TimelyRequest {
     /// Id of the agent; `null` takes the one that it has off.
+    #[oai(nullable)]
     #[serde(default = "absent")]
     agent_id: Option<String>,
 }
@@ -162,8 +163,12 @@ impl ChannelAgentApi {
         channel_id: Path<String>,
         body: EitherJson<LinktorRequest, TimelyRequest>,
     ) -> Result<One, AgentsFailure> {
+        let field = match caller.spoken {
+            Spoken::Linktor => "defaultBotId",
+            Spoken::Timely => "agent_id",
+        };
         let wanted = body.read::<Wanted>().and_then(|wanted| match wanted.0.as_deref() {
-            Some("") => Err(Error::field("agent_id", "is required; null takes the agent off")),
+            Some("") => Err(Error::field(field, "is required; null takes the agent off")),
             _ => Ok(wanted.0),
         });
         let wanted = caller.understand(Scope::AgentsWrite, wanted).await?;

@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use poem_openapi::{OpenApi, OpenApiService};
 
-use crate::{app::App, http::channels_api::BASE};
+use crate::{
+    app::App,
+    http::{channels_api::BASE, required::Required},
+};
 
 mod agents;
 pub(super) mod auth;
@@ -15,6 +18,16 @@ mod channels;
 pub(super) mod dialect;
 mod either;
 pub(super) mod views;
+
+/// What the operations demand of their bodies.
+pub(super) const REQUIRED: &[Required] = &[
+    Required { operation: "create_agent", schema: "LinktorAgentRequest", fields: &["name", "type", "config"] },
+    Required { operation: "create_agent", schema: "TimelyAgentRequest", fields: &["name", "kind"] },
+    Required { operation: "replace_agent", schema: "LinktorAgentRequest", fields: &["name", "config"] },
+    Required { operation: "replace_agent", schema: "TimelyAgentRequest", fields: &["name"] },
+    Required { operation: "set_channel_agent", schema: "LinktorChannelAgentRequest", fields: &["defaultBotId"] },
+    Required { operation: "set_channel_agent", schema: "TimelyChannelAgentRequest", fields: &["agent_id"] },
+];
 
 /// The operations, for routing.
 pub(super) fn operations(app: &Arc<App>) -> impl OpenApi + use<> {

@@ -20,7 +20,9 @@ use crate::{
     http::{
         connect_api::dialect::ConnectError,
         failure::{self, Failure},
-        limits, surface,
+        limits,
+        required::Required,
+        surface,
     },
 };
 
@@ -32,6 +34,14 @@ mod requests;
 mod views;
 
 pub(super) const BASE: &str = "/api/v1";
+
+/// What the operations demand of their bodies.
+pub(super) const REQUIRED: &[Required] = &[
+    Required { operation: "connect_instagram", schema: "ConnectInstagramRequest", fields: &["username", "password"] },
+    Required { operation: "answer_instagram", schema: "AnswerRequest", fields: &["account_id", "code"] },
+    Required { operation: "resend_instagram_code", schema: "ResendRequest", fields: &["account_id"] },
+    Required { operation: "set_campaign", schema: "CampaignRequest", fields: &["running"] },
+];
 
 /// The way out of a handler.
 type ConnectFailure = Failure<ConnectError>;

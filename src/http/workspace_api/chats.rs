@@ -24,9 +24,8 @@ use crate::{
         assets,
         body::UnreadJson,
         formats::local_time,
-        workspace_api::{
-            Envelope, auth::TokenAuth, dialect::WorkspaceFailure, messages::SummaryView, ok, query::Written,
-        },
+        query::Written,
+        workspace_api::{Envelope, auth::TokenAuth, dialect::WorkspaceFailure, messages::SummaryView, ok},
     },
     page::{NumberedPage, PageNumber},
     token::Scope,

@@ -23,12 +23,12 @@ use crate::{
     http::{
         body::UnreadJson,
         formats::local_time,
+        query::Written,
         workspace_api::{
             Envelope,
             auth::TokenAuth,
             dialect::WorkspaceFailure,
             ok,
-            query::Written,
             uploads::{UnreadForm, unnamed},
         },
     },

@@ -20,6 +20,7 @@ use crate::{
     error::Result,
     http::{
         body::UnreadJson,
+        query::Written,
         rendered::Rendered,
         workspace_api::{
             Envelope,
@@ -29,7 +30,6 @@ use crate::{
             dialect::WorkspaceFailure,
             messages::{MessageList, direction},
             ok,
-            query::Written,
             sending::{self, SendAsMemberRequest, SendToPhoneRequest, SentView},
         },
     },

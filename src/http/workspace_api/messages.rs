@@ -21,13 +21,13 @@ use crate::{
     http::{
         body::UnreadJson,
         formats::local_time,
+        query::Written,
         rendered::Rendered,
         workspace_api::{
             Envelope,
             auth::TokenAuth,
             dialect::WorkspaceFailure,
             ok,
-            query::Written,
             reactions::ReactionsView,
             sending::{self, SendInChatRequest, SentView},
         },

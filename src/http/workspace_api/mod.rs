@@ -31,7 +31,6 @@ mod labels;
 mod member;
 mod messages;
 mod notes;
-mod query;
 mod reactions;
 mod search;
 mod sending;

@@ -7,9 +7,11 @@ use poem_openapi::{Object, OpenApi, param::Query, payload::Json};
 use crate::{
     app::App,
     error::Result,
-    http::workspace_api::{
-        Envelope, auth::TokenAuth, chats::ChatView, dialect::WorkspaceFailure, messages::SummaryView, ok,
+    http::{
         query::Written,
+        workspace_api::{
+            Envelope, auth::TokenAuth, chats::ChatView, dialect::WorkspaceFailure, messages::SummaryView, ok,
+        },
     },
     page::PageNumber,
     search::{self, Hit, Question},

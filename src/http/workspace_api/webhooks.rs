@@ -16,7 +16,8 @@ use crate::{
     http::{
         body::UnreadJson,
         formats::local_time,
-        workspace_api::{Envelope, auth::TokenAuth, dialect::WorkspaceFailure, ok, query::Written},
+        query::Written,
+        workspace_api::{Envelope, auth::TokenAuth, dialect::WorkspaceFailure, ok},
     },
     idempotency::Repeatable,
     token::Scope,

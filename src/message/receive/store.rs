@@ -174,6 +174,7 @@ pub(super) async fn insert(
         provider_ref: Set(Some(new.provider_ref.to_owned())),
         tries: Set(0),
         told_at: Set(plausible(new.told_at, now)),
+        sent_at: Set((new.status == Status::Sent).then_some(now)),
         created_at: Set(now),
         updated_at: Set(now),
         ..Default::default()

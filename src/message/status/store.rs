@@ -120,7 +120,7 @@ pub(super) async fn unknown_since(db: &impl ConnectionTrait, before: Timestamp, 
         .await?)
 }
 
-/// Changes a message that still is as it was seen; tells whether it was.
+/// Changes a message that still is as it was seen, and notes when it went out; tells whether it was so.
 pub(super) async fn set(app: &App, tx: &DatabaseTransaction, seen: &Model, change: &Change<'_>) -> Result<bool> {
     let mut update = Entity::update_many()
         .col_expr(Column::Status, Expr::value(change.status))
@@ -128,6 +128,9 @@ pub(super) async fn set(app: &App, tx: &DatabaseTransaction, seen: &Model, chang
         .filter(Column::Id.eq(seen.id))
         .filter(Column::WorkspaceId.eq(seen.workspace_id))
         .filter(Column::Status.eq(seen.status));
+    if seen.sent_at.is_none() && matches!(change.status, Status::Sent | Status::Delivered | Status::Read) {
+        update = update.col_expr(Column::SentAt, Expr::value(app.clock.now()));
+    }
     if let Some(reason) = change.reason {
         update = update.col_expr(Column::Failure, Expr::value(reason));
     }

@@ -158,6 +158,7 @@ fn message(direction: Direction, at: Timestamp) -> Model {
         failure: None,
         tries: 0,
         told_at: None,
+        sent_at: None,
         created_at: at,
         updated_at: at,
     }

@@ -25,6 +25,7 @@ use crate::{
             requests::DeactivateRequest,
             views::{Full, One},
         },
+        query::Written,
     },
     token::Scope,
 };
@@ -55,7 +56,8 @@ impl ActionsApi {
     /// One that is not connected is connected first, with its settings: 422 `CHANNEL_ERROR` if the network does not accept
     /// them, and 409 if it has restricted the account, or the channel cannot be connected so. What signs in by itself is
     /// tested then, and `error` if it does not work as it should. A channel that a phone has to scan a code for is `pending`
-    /// until one has. 429 if the provider takes no more requests for a while.
+    /// until one has: `qr-code` shows codes for five minutes, and for five more whenever it is activated again. 429 if the
+    /// provider takes no more requests for a while.
     #[oai(path = "/channels/:channel_id/activate", method = "post", operation_id = "activate_channel")]
     async fn activate(
         &self,
@@ -145,13 +147,15 @@ impl ActionsApi {
         /// Id of the channel.
         channel_id: Path<String>,
         /// How far back: `1h`, `24h`, `7d` or `30d`; `24h` where absent.
-        period: Query<Option<String>>,
+        period: Query<Written<String>>,
         /// How long each piece is: `minute`, `hour` or `day`; `hour` where absent.
-        granularity: Query<Option<String>>,
+        granularity: Query<Written<String>>,
     ) -> Result<Json<StatsAnswer>, LinktorFailure> {
-        let parsed = Period::parse(period.0.as_deref())
-            .and_then(|period| Ok((period, Granularity::parse(granularity.0.as_deref())?)));
-        let (period, granularity) = caller.understand(Scope::ChannelsRead, parsed).await?;
+        let parse = || {
+            let period = Period::parse(period.read("period")?.as_deref())?;
+            Ok((period, Granularity::parse(granularity.read("granularity")?.as_deref())?))
+        };
+        let (period, granularity) = caller.understand(Scope::ChannelsRead, parse()).await?;
         let workspace_id = caller.admit(Scope::ChannelsRead).await?.workspace.id;
         let stats = traffic::stats(&self.app, workspace_id, &named(&channel_id.0), period, granularity).await?;
         Ok(Json(stats.into()))

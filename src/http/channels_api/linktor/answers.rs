@@ -38,7 +38,7 @@ pub(super) struct Created {
 #[derive(Object)]
 #[oai(rename = "CreatedChannelMeta", rename_all = "camelCase")]
 struct CreatedMeta {
-    /// That in a sentence.
+    /// That in a sentence: what to set at the provider, and what to call here.
     setup_instructions: String,
 }
 
@@ -52,14 +52,23 @@ impl Created {
 /// What the customer does at the provider, and then here.
 fn instructions(app: &App, shown: &Shown) -> String {
     let url = webhook_url(app, shown);
-    let is_scanned = !shown.secrets.iter().any(|name| name == "accessToken" || name == "botToken");
+    let has = |secret: &str| shown.secrets.iter().any(|name| name == secret);
     match shown.network {
-        Network::Whatsapp | Network::Telegram if is_scanned => {
-            "Activate the channel, then scan the code that GET /channels/{id}/qr-code shows.".to_owned()
+        Network::Whatsapp | Network::Telegram if !has("accessToken") && !has("botToken") => {
+            "Activate the channel, which is pending then, and scan the code that GET /channels/{id}/qr-code shows within \
+             five minutes; activate it again for more."
+                .to_owned()
         }
-        Network::Whatsapp => {
+        Network::Whatsapp if has("verifyToken") => {
             format!("Configure your WhatsApp webhook to: {url} with the verify token of the channel, then activate it.")
         }
+        Network::Whatsapp => format!(
+            "Set a verifyToken, which Meta asks for, configure your WhatsApp webhook to: {url} with it, then activate the \
+             channel."
+        ),
+        Network::Instagram if has("password") => "Activate the channel: its account is signed in to then, and the channel \
+             is pending while Instagram asks for a code."
+            .to_owned(),
         Network::Webchat => "Put the embedCode into your pages; the first visitor switches the channel on.".to_owned(),
         Network::Email => "Activate the channel: its mailboxes are signed in to then.".to_owned(),
         network => format!("Configure the webhook of your {network} account to: {url}, then activate the channel."),
@@ -70,7 +79,8 @@ fn instructions(app: &App, shown: &Shown) -> String {
 #[derive(Object)]
 #[oai(rename = "ActivatedChannel", rename_all = "camelCase")]
 pub(super) struct Activated {
-    /// `active`; `pending` while a phone has to scan a code; `error` if it does not work as it should.
+    /// `active`; `pending` while a phone has to scan a code, or the network asks for one; `error` if it does not work as it
+    /// should.
     status: String,
     /// When it was switched on.
     #[oai(nullable)]
@@ -238,13 +248,13 @@ struct StatsData {
 struct SummaryView {
     /// Messages that came.
     messages_received: i64,
-    /// Messages that were sent.
+    /// Messages that went out.
     messages_sent: i64,
     /// Conversations that began.
     conversations_started: i64,
     /// Conversations that were closed.
     conversations_closed: i64,
-    /// How long what came waited for an answer, in seconds; `null` where nothing was answered.
+    /// How long what came waited until an answer went out, in seconds; `null` where nothing was answered.
     #[oai(nullable)]
     avg_response_time: Option<i64>,
     /// How old conversations were when they were closed, in seconds; `null` where none was.
@@ -260,7 +270,7 @@ struct PointView {
     timestamp: IsoTime,
     /// Messages that came.
     messages_received: i64,
-    /// Messages that were sent.
+    /// Messages that went out.
     messages_sent: i64,
     /// Conversations that began.
     conversations_started: i64,

@@ -27,6 +27,7 @@ use crate::{
             requests::{CreateRequest, UpdateRequest, network},
             views::{Full, One, Page},
         },
+        query::Written,
     },
     token::Scope,
 };
@@ -61,23 +62,25 @@ impl ChannelsApi {
         &self,
         caller: LinktorAuth,
         /// Number of the page, from 1.
-        page: Query<Option<i64>>,
+        page: Query<Written<i64>>,
         /// Channels on a page, 1 to 100; 20 where absent.
         #[oai(name = "perPage")]
-        per_page: Query<Option<i64>>,
+        per_page: Query<Written<i64>>,
         /// Only channels of this type.
-        r#type: Query<Option<String>>,
+        r#type: Query<Written<String>>,
         /// Only channels that stand so: `active`, `inactive`, `error` or `pending`.
-        status: Query<Option<String>>,
+        status: Query<Written<String>>,
         /// Only channels with this in their name, in whatever case.
-        search: Query<Option<String>>,
+        search: Query<Written<String>>,
     ) -> Result<Json<Page>, LinktorFailure> {
-        let parsed = Place::parse(page.0, per_page.0, "perPage").and_then(|place| {
-            let network = r#type.0.as_deref().map(network).transpose()?;
-            let statuses = status.0.as_deref().map(Filter::parse_status).transpose()?.into_iter().collect();
-            Ok((place, Filter { network, statuses, search: search.0 }))
-        });
-        let (place, filter) = caller.understand(Scope::ChannelsRead, parsed).await?;
+        let parse = || {
+            let place = Place::parse(page.read("page")?, per_page.read("perPage")?, "perPage")?;
+            let network = r#type.read("type")?.as_deref().map(network).transpose()?;
+            let status = status.read("status")?.as_deref().map(Filter::parse_status).transpose()?;
+            let statuses = status.into_iter().collect();
+            Ok((place, Filter { network, statuses, search: search.read("search")? }))
+        };
+        let (place, filter) = caller.understand(Scope::ChannelsRead, parse()).await?;
         let workspace_id = caller.admit(Scope::ChannelsRead).await?.workspace.id;
         let listed = list::list(&self.app, workspace_id, &filter, place).await?;
         Ok(Json(Page::new(&self.app, listed)))
@@ -170,10 +173,11 @@ impl ChannelsApi {
         /// Id of the channel.
         channel_id: Path<String>,
         /// Whether open conversations are closed with it.
-        force: Query<Option<bool>>,
+        force: Query<Written<bool>>,
     ) -> Result<Deleted, LinktorFailure> {
+        let force = caller.understand(Scope::ChannelsWrite, force.read("force")).await?;
         let admitted = caller.admit(Scope::ChannelsWrite).await?;
-        let conversations = if force.0 == Some(true) { Conversations::Close } else { Conversations::Keep };
+        let conversations = if force == Some(true) { Conversations::Close } else { Conversations::Keep };
         delete::delete(&self.app, admitted, &caller.origin(), &named(&channel_id.0), conversations).await?;
         Ok(Deleted::Done)
     }

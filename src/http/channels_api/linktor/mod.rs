@@ -12,6 +12,7 @@ use crate::{
         agents_api::{dialect::LinktorError, views::bare_channel},
         channels_api::BASE,
         failure::Failure,
+        required::Required,
         token_caller::TokenCaller,
     },
 };
@@ -26,6 +27,12 @@ mod webhooks;
 
 /// The way out of a handler.
 type LinktorFailure = Failure<LinktorError>;
+
+/// What the operations demand of their bodies.
+pub(in crate::http) const REQUIRED: &[Required] = &[
+    Required { operation: "create_channel", schema: "CreateChannelRequest", fields: &["name", "type", "config"] },
+    Required { operation: "create_webhook", schema: "WebhookRequest", fields: &["url", "events"] },
+];
 
 /// The workspace's API token.
 #[derive(SecurityScheme)]

@@ -57,9 +57,11 @@ impl CreateRequest {
 pub(super) struct UpdateRequest {
     /// Its name, 1 to 255 characters.
     name: Option<String>,
-    /// Settings to change: what is absent stays, `null` takes one away, and so does a secret that is sent back masked.
+    /// Settings to change: what is absent stays, `null` takes one away. What is sent back as it is shown stays, masked
+    /// secrets and what the provider tells of the account among it. Of `theme` each part is changed by itself.
     config: Option<BTreeMap<String, Value>>,
     /// The bot that answers on it; `null` takes the one that it has off.
+    #[oai(nullable)]
     #[serde(default = "absent")]
     default_bot_id: Option<String>,
     /// What you keep with it, in place of what there is.

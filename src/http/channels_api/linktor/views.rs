@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use entity::channel::Network;
 use poem_openapi::{
     Object,
     types::{ParseFromJSON, ToJSON, Type},
@@ -11,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     app::App,
-    channel::{capabilities::Capabilities, config::MASK, list::Listed, show::Shown, widget},
+    channel::{capabilities::Capabilities, config::MASK, list::Listed, show::Shown, told::Told, widget},
     connector::callback,
     http::{
         agents_api::views::{BOT_PREFIX, CHANNEL_PREFIX},
@@ -75,25 +74,7 @@ enum Secrets {
 
 /// The settings with what the provider says of the account.
 fn config_of(shown: &Shown, secrets: Secrets) -> BTreeMap<String, Value> {
-    let mut config: BTreeMap<String, Value> = shown.config.clone().into_iter().collect();
-    let mut found = |name: &str, value: Option<&str>| {
-        if let Some(value) = value {
-            config.entry(name.to_owned()).or_insert_with(|| value.into());
-        }
-    };
-    match shown.network {
-        // Clients read both of every such channel; they are empty before they are known.
-        Network::Whatsapp => {
-            found("phoneNumber", Some(shown.phone.as_deref().unwrap_or_default()));
-            found("businessName", Some(&shown.account_name));
-        }
-        Network::Telegram => {
-            found("phoneNumber", shown.phone.as_deref());
-            found("botUsername", shown.username.as_ref().map(|name| format!("@{name}")).as_deref());
-        }
-        Network::Instagram => found("username", shown.username.as_deref()),
-        _ => {}
-    }
+    let mut config: BTreeMap<String, Value> = Told::from(shown).beside(&shown.config).into_iter().collect();
     if secrets == Secrets::Masked {
         config.extend(shown.secrets.iter().map(|name| (name.clone(), MASK.into())));
     }
@@ -172,10 +153,10 @@ struct Summary {
 #[derive(Object)]
 #[oai(rename = "ChannelSummaryFigures", rename_all = "camelCase")]
 struct SummaryFigures {
-    /// Messages that came in the last 24 hours, by the hour.
+    /// Messages that came in the last 24 hours, to the minute.
     #[oai(rename = "messagesReceived24h")]
     messages_received_24h: i64,
-    /// Messages that were sent in the last 24 hours, by the hour.
+    /// Messages that went out in the last 24 hours, to the minute.
     #[oai(rename = "messagesSent24h")]
     messages_sent_24h: i64,
     /// Conversations that are open.
@@ -343,15 +324,15 @@ struct CapabilitiesView {
 #[derive(Object)]
 #[oai(rename = "ChannelFigures", rename_all = "camelCase")]
 struct Figures {
-    /// Messages that came in the last 24 hours, by the hour.
+    /// Messages that came in the last 24 hours, to the minute.
     #[oai(rename = "messagesReceived24h")]
     messages_received_24h: i64,
-    /// Messages that were sent in the last 24 hours, by the hour.
+    /// Messages that went out in the last 24 hours, to the minute.
     #[oai(rename = "messagesSent24h")]
     messages_sent_24h: i64,
     /// Messages that have come.
     messages_received_total: i64,
-    /// Messages that have been sent.
+    /// Messages that have gone out.
     messages_sent_total: i64,
     /// Conversations that are open.
     active_conversations: i64,
@@ -373,7 +354,7 @@ struct HealthView {
     /// When the last message came.
     #[oai(nullable)]
     last_message_received: Option<IsoTime>,
-    /// When the last message was sent.
+    /// When the last message went out.
     #[oai(nullable)]
     last_message_sent: Option<IsoTime>,
 }

@@ -20,6 +20,7 @@ use crate::{
                 DeliveryAnswer, DeliveryPage, Tried, TryRequest, WebhookAnswer, WebhookList, WebhookRequest, filter,
             },
         },
+        query::Written,
     },
     idempotency::Repeatable,
     token::Scope,
@@ -188,17 +189,19 @@ impl WebhooksApi {
         /// Id of the webhook.
         webhook_id: Path<String>,
         /// Only those that went so: `succeeded`, `failed` or `pending`.
-        status: Query<Option<String>>,
+        status: Query<Written<String>>,
         /// Only those of events of this type.
-        event: Query<Option<String>>,
+        event: Query<Written<String>>,
         /// `nextCursor` of the page before.
-        cursor: Query<Option<String>>,
+        cursor: Query<Written<String>>,
         /// Most deliveries, 1 to 200; 50 where absent.
-        limit: Query<Option<i64>>,
+        limit: Query<Written<i64>>,
     ) -> Result<Json<DeliveryPage>, LinktorFailure> {
-        let parsed = Place::parse(cursor.0.as_deref(), limit.0)
-            .and_then(|place| Ok((place, filter(status.0.as_deref(), event.0.as_deref())?)));
-        let (place, filter) = caller.understand(Scope::WebhooksRead, parsed).await?;
+        let parse = || {
+            let place = Place::parse(cursor.read("cursor")?.as_deref(), limit.read("limit")?)?;
+            Ok((place, filter(status.read("status")?.as_deref(), event.read("event")?.as_deref())?))
+        };
+        let (place, filter) = caller.understand(Scope::WebhooksRead, parse()).await?;
         let admitted = caller.admit(Scope::WebhooksRead).await?;
         let page = deliveries::list(&self.app, admitted, number(&webhook_id.0)?, &filter, &place).await?;
         Ok(Json(page.into()))

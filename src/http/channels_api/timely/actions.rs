@@ -57,10 +57,10 @@ impl ActionsApi {
     ///
     /// With its settings, changed by what is sent; `status` is `connected` then; 422 `CHANNEL_ERROR` says that the
     /// network does not accept them, and 409 that it has restricted the account, or that the channel cannot be connected
-    /// so. Where a phone has to scan a code, a window of five minutes opens, in which `qr-code` shows it. A channel that is
-    /// connected stays so; settings that the network does not accept are refused in the same way, and it keeps those that
-    /// it has. An attempt that is under way begins anew with other credentials. 429 if the provider takes no more requests
-    /// for a while.
+    /// so. Where a phone has to scan a code, `status` stays `disconnected` until one has, and a window of five minutes
+    /// opens, in which `qr-code` shows it. A channel that is connected stays so; settings that the network does not accept
+    /// are refused in the same way, and it keeps those that it has. An attempt that is under way begins anew with other
+    /// credentials. 429 if the provider takes no more requests for a while.
     #[oai(path = "/channels/:channel_id/connect", method = "post", operation_id = "connect_channel")]
     async fn connect(
         &self,

@@ -25,6 +25,7 @@ use crate::{
             requests::{CreateRequest, UpdateRequest, statuses},
             views::{ChannelView, Page},
         },
+        query::Written,
     },
     token::Scope,
 };
@@ -59,23 +60,26 @@ impl ChannelsApi {
         &self,
         caller: TimelyAuth,
         /// Number of the page, from 1.
-        page: Query<Option<i64>>,
+        page: Query<Written<i64>>,
         /// Channels on a page, 1 to 100; 20 where absent.
         #[oai(name = "per_page")]
-        per_page: Query<Option<i64>>,
+        per_page: Query<Written<i64>>,
         /// The same in another word.
-        limit: Query<Option<i64>>,
+        limit: Query<Written<i64>>,
         /// Only channels of this type.
-        r#type: Query<Option<String>>,
+        r#type: Query<Written<String>>,
         /// Only channels that stand so: `connected`, `disconnected` or `error`.
-        status: Query<Option<String>>,
+        status: Query<Written<String>>,
     ) -> Result<Json<Page>, TimelyFailure> {
-        let parsed = Place::parse(page.0, per_page.0.or(limit.0), "per_page").and_then(|place| {
-            let network = r#type.0.as_deref().map(create::parse_type).transpose()?;
-            let statuses = status.0.as_deref().map(statuses).transpose()?.unwrap_or_default();
+        let parse = || {
+            let (per_page, limit) = (per_page.read("per_page")?, limit.read("limit")?);
+            let name = if per_page.is_none() && limit.is_some() { "limit" } else { "per_page" };
+            let place = Place::parse(page.read("page")?, per_page.or(limit), name)?;
+            let network = r#type.read("type")?.as_deref().map(create::parse_type).transpose()?;
+            let statuses = status.read("status")?.as_deref().map(statuses).transpose()?.unwrap_or_default();
             Ok((place, Filter { network, statuses, search: None }))
-        });
-        let (place, filter) = caller.understand(Scope::ChannelsRead, parsed).await?;
+        };
+        let (place, filter) = caller.understand(Scope::ChannelsRead, parse()).await?;
         let workspace_id = caller.admit(Scope::ChannelsRead).await?.workspace.id;
         Ok(Json(list::list(&self.app, workspace_id, &filter, place).await?.into()))
     }

@@ -12,6 +12,7 @@ use crate::{
         agents_api::{dialect::TimelyError, views::bare_channel},
         channels_api::BASE,
         failure::Failure,
+        required::Required,
         token_caller::TokenCaller,
     },
 };
@@ -25,6 +26,12 @@ mod widget;
 
 /// The way out of a handler.
 type TimelyFailure = Failure<TimelyError>;
+
+/// What the operations demand of their bodies.
+pub(in crate::http) const REQUIRED: &[Required] = &[
+    Required { operation: "create_channel", schema: "TimelyCreateChannelRequest", fields: &["name", "type"] },
+    Required { operation: "begin_conversation", schema: "TimelyConversationRequest", fields: &["to", "message"] },
+];
 
 /// The workspace's API token.
 #[derive(SecurityScheme)]

@@ -50,9 +50,11 @@ pub(super) struct UpdateRequest {
     /// Its name, 1 to 255 characters.
     name: Option<String>,
     /// Id of the agent that answers on it in place of the one that it has; `null` takes that off.
+    #[oai(nullable)]
     #[serde(default = "absent")]
     agent_id: Option<String>,
-    /// Settings to change: what is absent stays, and `null` takes one away.
+    /// Settings to change: what is absent stays, `null` takes one away, and a secret that is sent masked stays. Of `theme`
+    /// each part is changed by itself.
     config: Option<BTreeMap<String, Value>>,
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use entity::channel::Network;
-use poem_openapi::{Object, OpenApi, param::Path, payload::Json};
+use poem_openapi::{Object, OpenApi, param::Path, payload::Json, types::MaybeUndefined};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -27,26 +27,27 @@ pub(super) struct WidgetApi {
     pub(super) app: Arc<App>,
 }
 
-/// How a widget looks, and where; what is absent stays as it is.
-#[derive(Object, Deserialize)]
-#[oai(rename = "TimelyWidgetSettingsRequest")]
+/// How a widget looks, and where; what is absent stays as it is, and `null` makes it as usual.
+#[derive(Default, Object, Deserialize)]
+#[oai(rename = "TimelyWidgetSettingsRequest", nullable_all)]
+#[serde(default)]
 struct Request {
     /// Origins of the websites that may show it, such as `https://www.example.com`, 1 to 50; needed to connect it.
-    allowed_origins: Option<Vec<String>>,
+    allowed_origins: MaybeUndefined<Vec<String>>,
     /// `#` and six hexadecimal digits.
-    primary_color: Option<String>,
+    primary_color: MaybeUndefined<String>,
     /// `bottom-right` or `bottom-left`.
-    position: Option<String>,
+    position: MaybeUndefined<String>,
     /// Its title, at most 300 characters.
-    title: Option<String>,
+    title: MaybeUndefined<String>,
     /// What stands below that, at most 300 characters.
-    subtitle: Option<String>,
+    subtitle: MaybeUndefined<String>,
     /// What a visitor reads first, at most 300 characters.
-    welcome_message: Option<String>,
+    welcome_message: MaybeUndefined<String>,
     /// Address of a picture, beginning with `https://`.
-    avatar_url: Option<String>,
+    avatar_url: MaybeUndefined<String>,
     /// Whether it says who made it.
-    show_branding: Option<bool>,
+    show_branding: MaybeUndefined<bool>,
 }
 
 /// How a widget looks.
@@ -107,27 +108,39 @@ impl SettingsView {
 }
 
 impl Request {
-    /// The theme that there is, changed.
-    fn onto(self, shown: &Shown) -> Map<String, Value> {
-        let mut theme = match shown.config.get("theme") {
-            Some(Value::Object(theme)) => theme.clone(),
-            _ => Map::new(),
-        };
-        let given =
-            [self.primary_color, self.position, self.title, self.subtitle, self.welcome_message, self.avatar_url];
-        for ((_, name), text) in THEME.iter().zip(given) {
-            if let Some(text) = text {
-                theme.insert((*name).to_owned(), text.into());
+    /// The settings to change. What is sent as it is shown changes nothing.
+    fn changes(self, shown: &SettingsView) -> Map<String, Value> {
+        let texts = [
+            (self.primary_color, shown.primary_color.as_deref()),
+            (self.position, Some(shown.position.as_str())),
+            (self.title, shown.title.as_deref()),
+            (self.subtitle, shown.subtitle.as_deref()),
+            (self.welcome_message, shown.welcome_message.as_deref()),
+            (self.avatar_url, shown.avatar_url.as_deref()),
+        ];
+        let mut theme = Map::new();
+        for ((_, name), (given, shown)) in THEME.iter().zip(texts) {
+            let Some(value) = changed(given, shown.map(Value::from).as_ref()) else { continue };
+            if *name == "title" && value.is_null() {
+                // It is shown as the title where there is none.
+                theme.insert("headerText".to_owned(), Value::Null);
             }
+            theme.insert((*name).to_owned(), value);
         }
-        let mut config = Map::from_iter([("theme".to_owned(), Value::Object(theme))]);
-        if let Some(origins) = self.allowed_origins {
-            config.insert("allowedOrigins".to_owned(), origins.into());
-        }
-        if let Some(show) = self.show_branding {
-            config.insert("showBranding".to_owned(), show.into());
-        }
-        config
+        let origins = changed(self.allowed_origins, Some(&shown.allowed_origins.clone().into()));
+        let branding = changed(self.show_branding, Some(&shown.show_branding.into()));
+        let theme = (!theme.is_empty()).then_some(Value::Object(theme));
+        let settings = [("theme", theme), ("allowedOrigins", origins), ("showBranding", branding)];
+        settings.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
+}
+
+/// What a setting becomes, if it does not stay: `null` where it is as usual again.
+fn changed<T: Into<Value>>(given: MaybeUndefined<T>, shown: Option<&Value>) -> Option<Value> {
+    match given {
+        MaybeUndefined::Undefined => None,
+        MaybeUndefined::Null => Some(Value::Null),
+        MaybeUndefined::Value(value) => Some(value.into()).filter(|value| Some(value) != shown),
     }
 }
 
@@ -162,7 +175,7 @@ impl WidgetApi {
 
     /// Change how a widget looks
     ///
-    /// What is absent stays.
+    /// What is absent stays, and so does what is sent as it is shown; `null` makes it as usual.
     #[oai(path = "/channels/:channel_id/widget/settings", method = "put", operation_id = "set_widget_settings")]
     async fn set(
         &self,
@@ -174,7 +187,8 @@ impl WidgetApi {
         let request = caller.understand(Scope::ChannelsWrite, body.read()).await?;
         let admitted = caller.admit(Scope::ChannelsWrite).await?;
         let shown = self.widget(admitted.workspace.id, &channel_id.0).await?;
-        let change = UpdateChannel { config: Some(request.onto(&shown)), ..UpdateChannel::default() };
+        let changes = request.changes(&SettingsView::new(&self.app, &shown));
+        let change = UpdateChannel { config: Some(changes), ..UpdateChannel::default() };
         let origin = caller.origin();
         let changed = update::update(&self.app, admitted, &origin, &named(&channel_id.0), &change).await;
         Ok(Json(SettingsView::new(&self.app, &changed.map_err(renamed)?)))

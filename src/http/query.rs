@@ -1,4 +1,4 @@
-//! Switches and numbers in queries, read as leniently as clients write them.
+//! Switches, numbers and words in queries, read as leniently as clients write them.
 
 use std::{borrow::Cow, marker::PhantomData};
 
@@ -41,6 +41,14 @@ impl Readable for i64 {
 
     fn from_text(text: &str) -> Option<Self> {
         text.parse().ok()
+    }
+}
+
+impl Readable for String {
+    const FORM: &'static str = "must be a text";
+
+    fn from_text(text: &str) -> Option<Self> {
+        Some(text.to_owned())
     }
 }
 
@@ -124,6 +132,8 @@ mod tests {
         }
         assert_eq!(read::<i64>("7").expect("a number"), Some(7));
         assert_eq!(read::<i64>("").expect("nothing"), None);
+        assert_eq!(read::<String>(" a b ").expect("a word").as_deref(), Some("a b"));
+        assert_eq!(read::<String>(" ").expect("nothing"), None);
         for bad in ["x", "1.5", "9223372036854775808", "0x1"] {
             assert_eq!(read::<i64>(bad).expect_err(bad).to_string(), "switch: must be a whole number");
         }
