@@ -37,6 +37,8 @@ pub(super) use store::{
 pub const PROBE_SECONDS: i64 = 300;
 /// How many sessions are asked for at once.
 const PROBED_AT_ONCE: u64 = 200;
+/// How often that is done in one go; what is left is asked for with the next.
+const MOST_ROUNDS: usize = 20;
 /// How long a callback that comes again is known, in seconds: longer than any provider repeats itself.
 const CALLBACKS_SECONDS: i64 = 2 * 24 * 3600;
 
@@ -263,6 +265,18 @@ pub async fn probe(app: &App) -> Result<u64> {
     if !store::has_unchecked_since(app.db.reader(), before).await? {
         return Ok(0);
     }
+    let mut looked_at = 0;
+    for _ in 0..MOST_ROUNDS {
+        let count = probe_some(app, before).await?;
+        looked_at += count;
+        if count < PROBED_AT_ONCE {
+            break;
+        }
+    }
+    Ok(looked_at)
+}
+
+async fn probe_some(app: &App, before: Timestamp) -> Result<u64> {
     let count = db::write(&app.db, "connector.probe", async |tx| {
         let stale = store::take_unchecked_since(tx, before, PROBED_AT_ONCE).await?;
         let ids: Vec<AttemptId> = stale.iter().map(|row| row.id).collect();
