@@ -106,7 +106,7 @@ impl Bridge for Evolution {
         };
         let state: wire::State = answer.json()?;
         match state.instance.state.as_str() {
-            "open" => Ok(instance(app, session).await?.account().map_or(Look::Starting, Look::Working)),
+            "open" => Ok(instance(app, session).await?.account().map_or(Look::Unheard, Look::Working)),
             "connecting" if session.is_linked() => Ok(Look::Reconnecting(code(app, session).await?)),
             "connecting" => Ok(Look::Scan(code(app, session).await?)),
             "close" if session.is_linked() => Ok(match instance(app, session).await?.end() {
@@ -122,7 +122,7 @@ impl Bridge for Evolution {
                 other => other,
             }),
             "refused" => Ok(Look::Failed),
-            _ => Ok(Look::Starting),
+            _ => Ok(Look::Unheard),
         }
     }
 

@@ -159,6 +159,7 @@ pub(super) async fn imagined(
         linked_at: None,
         repairs: 0,
         repair_at: None,
+        refused_at: None,
         checked_at: None,
         created_at: app.clock.now(),
         ended_at: None,
@@ -307,6 +308,17 @@ pub(super) async fn changed(
     session: AttemptId,
 ) -> Result<()> {
     queue::enqueue(app, tx, &Work::SessionChanged { connector, session }).await
+}
+
+/// Notes that a session has refused a message because it is not ready, or has taken one, and has it looked at.
+pub(super) async fn note_sending(app: &App, session: &Session, refused_at: Option<Timestamp>) -> Result<()> {
+    db::write(&app.db, "connector.note_sending", async |tx| {
+        store::set_refused(tx, session.id(), refused_at).await?;
+        changed(app, tx, session.row.connector, session.id()).await
+    })
+    .await?;
+    app.signals.publish(Signal::Work);
+    Ok(())
 }
 
 /// [`changed`], with a transaction of its own.

@@ -89,6 +89,7 @@ pub(super) async fn insert(app: &App, tx: &DatabaseTransaction, new: NewSession)
         linked_at: Set(None),
         repairs: Set(0),
         repair_at: Set(Some(new.made_until)),
+        refused_at: Set(None),
         checked_at: Set(None),
         created_at: Set(app.clock.now()),
         ended_at: Set(None),
@@ -184,7 +185,7 @@ pub(crate) async fn show_code(
     Ok(Some(qr))
 }
 
-/// Notes that a session works: it is linked, nothing of its code is kept, and it needs no repair.
+/// Notes that a session works: it is linked, nothing of its code is kept, it needs no repair and is not in doubt.
 pub(crate) async fn mend(app: &App, tx: &DatabaseTransaction, id: AttemptId) -> Result<()> {
     let now = Expr::value(app.clock.now());
     Entity::update_many()
@@ -194,9 +195,16 @@ pub(crate) async fn mend(app: &App, tx: &DatabaseTransaction, id: AttemptId) -> 
         .col_expr(Column::Checkpoint, Expr::value(Option::<String>::None))
         .col_expr(Column::Repairs, Expr::value(0))
         .col_expr(Column::RepairAt, Expr::value(Option::<Timestamp>::None))
+        .col_expr(Column::RefusedAt, Expr::value(Option::<Timestamp>::None))
         .filter(Column::Id.eq(id))
         .exec(tx)
         .await?;
+    Ok(())
+}
+
+/// Notes whether a session has just refused a message or taken one.
+pub(super) async fn set_refused(tx: &DatabaseTransaction, id: AttemptId, at: Option<Timestamp>) -> Result<()> {
+    Entity::update_many().col_expr(Column::RefusedAt, Expr::value(at)).filter(Column::Id.eq(id)).exec(tx).await?;
     Ok(())
 }
 

@@ -114,9 +114,11 @@ impl Account {
         } else if has(&["ERROR", "PERMISSIONS"]) {
             Look::Impaired
         } else if !self.sources.is_empty() && self.sources.iter().all(|source| source.status == "OK") {
-            self.account().map_or(Look::Starting, Look::Working)
-        } else {
+            self.account().map_or(Look::Unheard, Look::Working)
+        } else if has(&["CONNECTING"]) {
             Look::Starting
+        } else {
+            Look::Unheard
         }
     }
 
@@ -212,7 +214,7 @@ mod tests {
         let whose = working(WHATSAPP, params());
         assert_eq!((whose.external_id.as_str(), whose.name.as_str()), ("15550001111@s.whatsapp.net", "Bakery"));
         working(WHATSAPP, json!({ "im": { "id": "15550001111@s.whatsapp.net" } }));
-        assert_eq!(account(WHATSAPP, &["OK"], Value::Null), Look::Starting);
+        assert_eq!(account(WHATSAPP, &["OK"], Value::Null), Look::Unheard);
         for (statuses, expected) in [
             (&["OK", "CREDENTIALS"][..], Look::LoggedOut),
             (&["OK", "STOPPED"], Look::Stopped),
@@ -220,8 +222,8 @@ mod tests {
             (&["ERROR", "OK"], Look::Impaired),
             (&["PERMISSIONS"], Look::Impaired),
             (&["CONNECTING", "OK"], Look::Starting),
-            (&["ON_HOLIDAY"], Look::Starting),
-            (&[], Look::Starting),
+            (&["ON_HOLIDAY"], Look::Unheard),
+            (&[], Look::Unheard),
         ] {
             assert_eq!(account(WHATSAPP, statuses, params()), expected, "{statuses:?}");
         }

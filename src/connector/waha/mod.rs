@@ -101,11 +101,12 @@ impl Bridge for Waha {
         Ok(match state.status.as_str() {
             "SCAN_QR_CODE" if session.is_linked() => Look::Scan(None),
             "SCAN_QR_CODE" => Look::Scan(code(app, session).await?),
-            "WORKING" => state.account().map_or(Look::Starting, Look::Working),
+            "WORKING" => state.account().map_or(Look::Unheard, Look::Working),
+            "STARTING" => Look::Starting,
             "STOPPED" => Look::Stopped,
             "FAILED" => Look::Failed,
             "PASSKEY_REQUIRED" | "PASSKEY_CONFIRMATION_REQUIRED" => Look::Passkey,
-            _ => Look::Starting,
+            _ => Look::Unheard,
         })
     }
 
