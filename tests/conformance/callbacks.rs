@@ -12,6 +12,8 @@ use crate::{
     support::{Answer, upload::png},
 };
 
+mod media;
+
 async fn received<P: Remote>(scene: &Scene<P>) -> Vec<message::Model> {
     message::Entity::find()
         .filter(message::Column::Direction.eq(Direction::Received))

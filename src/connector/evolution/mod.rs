@@ -10,7 +10,8 @@
 //! logged out if the code that it has to scan changes: it remembers the one that it was linked with; a webhook that is lost is set again whenever
 //! its instance is found working.
 //!
-//! Files that come are fetched from the server, as base64; files that are sent it fetches from `public_url`.
+//! Files that come are fetched from the server, as base64, which it offers in no other way: up to 18 MiB, and of a larger
+//! one its message says that it is too large. Files that are sent it fetches from `public_url`.
 
 use async_trait::async_trait;
 use entity::channel::ConnectorKind;
