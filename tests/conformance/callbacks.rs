@@ -13,6 +13,7 @@ use crate::{
 };
 
 mod media;
+mod several;
 
 async fn received<P: Remote>(scene: &Scene<P>) -> Vec<message::Model> {
     message::Entity::find()

@@ -288,7 +288,7 @@ impl Bridge for Unipile {
 /// there. One of another chat is not answered: an answer goes where the other is.
 async fn place<'a>(app: &App, session: &Session, outgoing: &'a Outgoing) -> Result<Option<(String, &'a str)>, Refusal> {
     let answered = outgoing.answered.as_ref().filter(|answered| answered.chat == outgoing.recipient);
-    let Some(id) = answered.map(|answered| answered.provider_ref.as_str()).filter(|id| wire::is_id(id)) else {
+    let Some(id) = answered.map(|answered| wire::whole_id(&answered.provider_ref)).filter(|id| wire::is_id(id)) else {
         return Ok(None);
     };
     let path = format!("messages/{id}");

@@ -158,6 +158,16 @@ fn phone(text: &str) -> Option<Phone> {
     Phone::parse(text.split('@').next()?).ok()
 }
 
+/// The id of the part of a message with this place, from 2: its own message here, and none at Unipile.
+pub(super) fn further_id(message_id: &str, place: usize) -> String {
+    format!("{message_id}/{place}")
+}
+
+/// Unipile's id of the message that an id of ours is about.
+pub(super) fn whole_id(id: &str) -> &str {
+    id.split('/').next().unwrap_or(id)
+}
+
 /// Whether a text may stand in a path as an id.
 pub(super) fn is_id(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'=');
