@@ -1,6 +1,7 @@
 //! Linking, and what becomes of sessions.
 
 mod meanwhile;
+mod prefixed;
 
 use std::time::Duration;
 
