@@ -155,13 +155,32 @@ impl<B: Bridge> Connector for Bridged<B> {
         // Before it is removed, so that whoever makes it at this moment has what it has made removed too.
         db::write(&app.db, "connector.end", async |tx| session::end(app, tx, session.id()).await).await?;
         match self.0.remove(app, &session).await {
-            Ok(()) | Err(Refusal { class: Class::NotFound, .. }) => Ok(()),
+            Ok(()) | Err(Refusal { class: Class::NotFound, .. }) => self.leave_key(app, &session).await,
             Err(refusal) => Err(refusal.into()),
         }
     }
 }
 
 impl<B: Bridge> Bridged<B> {
+    /// Leaves nothing at a provider of a key whose last session is over.
+    async fn leave_key(&self, app: &App, session: &Session) -> Result<()> {
+        let key = session.access.credential_id;
+        if self.0.has_own_addresses() || session::is_key_used(app, key).await? {
+            return Ok(());
+        }
+        match self.0.drop_callbacks(app, session).await {
+            // Somebody may have begun another one meanwhile.
+            Ok(()) if session::is_key_used(app, key).await? => Ok(self.0.keep_callbacks(app, session).await?),
+            Ok(()) => Ok(()),
+            // With a key that is not accepted any more nobody can.
+            Err(Refusal { class: class @ (Class::AuthInvalid | Class::PermissionMissing), .. }) => {
+                tracing::warn!(%class, session.id = %session.id(), "a provider may go on to call back for nobody");
+                Ok(())
+            }
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
     /// A session whose network asks something.
     async fn asking(&self, app: &App, id: AttemptId) -> Result<Session> {
         let found = session::find(app, self.0.kind(), id).await?;

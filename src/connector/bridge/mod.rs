@@ -177,6 +177,12 @@ pub(super) trait Bridge: Send + Sync {
     /// It is asked for from time to time ([`Kept`]).
     async fn keep_callbacks(&self, app: &App, session: &Session) -> Result<(), Refusal>;
 
+    /// Has the server tell us nothing more where it calls back at an address of a key: this was its last session. Of
+    /// sessions with addresses of their own nothing is left once they are removed.
+    async fn drop_callbacks(&self, _app: &App, _session: &Session) -> Result<(), Refusal> {
+        Ok(())
+    }
+
     /// Asks for a pairing code; without separators.
     async fn pairing_code(&self, app: &App, session: &Session, phone: &Phone) -> Result<String, Refusal>;
 

@@ -238,7 +238,12 @@ fn own_address(app: &App, channel: ChannelId) -> String {
 
 /// Where a provider tells us of all accounts of a key.
 pub(super) fn key_address(app: &App, connector: ConnectorKind, key: CredentialId) -> String {
-    format!("{}/callbacks/app/{connector}/{key}", app.config.public_url)
+    format!("{}{}", app.config.public_url, key_path(connector, key))
+}
+
+/// The end of that address, which is the same wherever we are.
+pub(super) fn key_path(connector: ConnectorKind, key: CredentialId) -> String {
+    format!("/callbacks/app/{connector}/{key}")
 }
 
 /// Where a provider tells us of a session.

@@ -137,6 +137,11 @@ pub(crate) async fn is_open(db: &impl ConnectionTrait, id: AttemptId) -> Result<
     Ok(store::find(db, id).await?.is_some_and(|row| row.ended_at.is_none()))
 }
 
+/// Whether a session with these credentials has not ended.
+pub(super) async fn is_key_used(app: &App, key: CredentialId) -> Result<bool> {
+    store::has_open(app.db.reader(), key).await
+}
+
 /// What a session would be that has not begun, to ask its provider for it; `None` if nothing opens the connector for this
 /// partner.
 pub(super) async fn imagined(

@@ -156,7 +156,13 @@ pub(super) async fn find_external(
     Ok(found.one(db).await?)
 }
 
-/// The code that a session shows: the one before, or its successor with the next place in the row.
+pub(super) async fn has_open(db: &impl ConnectionTrait, credential_id: CredentialId) -> Result<bool> {
+    let open = Entity::find().filter(Column::CredentialId.eq(credential_id)).filter(Column::EndedAt.is_null());
+    Ok(open.one(db).await?.is_some())
+}
+
+/// The code that a session shows: the one before, or its successor with the next place in the row; `None` for one that is
+/// linked or over by now.
 pub(crate) async fn show_code(
     tx: &DatabaseTransaction,
     id: AttemptId,

@@ -4,8 +4,8 @@
 //! Unipile chooses the id of an account at the first call, with the one code that it shows for five minutes, or with the
 //! first question that the network asks; after them nothing is left of it there. A pairing code takes the place of the
 //! code that was shown. It calls back at one address for all accounts of a key, with a secret of ours in a header,
-//! which is registered before an account is begun, and whenever it is found missing while accounts work. There is no
-//! signature, so that header is all there is: let it come over TLS.
+//! which is registered before an account is begun, and whenever it is found missing while accounts work, and taken away
+//! with the last account. There is no signature, so that header is all there is: let it come over TLS.
 //!
 //! An account that its network has let go stays at Unipile, and works again here once it does there; it is deleted when it
 //! is disconnected, or linked again, or its channel deleted.
@@ -193,6 +193,10 @@ impl Bridge for Unipile {
 
     async fn keep_callbacks(&self, app: &App, session: &Session) -> Result<(), Refusal> {
         webhooks::register(app, session).await
+    }
+
+    async fn drop_callbacks(&self, app: &App, session: &Session) -> Result<(), Refusal> {
+        webhooks::unregister(app, session).await
     }
 
     async fn pairing_code(&self, app: &App, session: &Session, phone: &Phone) -> Result<String, Refusal> {
