@@ -148,7 +148,15 @@ async fn waiting(bridge: &impl Bridge, app: &App, session: &Session, payload: &s
         db::write(&app.db, "connector.show_code", async |tx| session::show_code(tx, session.id(), payload, lives).await)
             .await
     });
-    let Some(qr) = shown.await? else { return Ok(Observation::Ended(Failure::ProviderUnavailable)) };
+    let Some(qr) = shown.await? else {
+        // What is linked by now is seen by whoever looks next.
+        let is_open = session::is_open(app.db.reader(), session.id()).await?;
+        return Ok(if is_open {
+            later(app, STARTING_SECONDS)
+        } else {
+            Observation::Ended(Failure::ProviderUnavailable)
+        });
+    };
     let look_again_at = qr.expires_at.max(session::in_seconds(app, OVERDUE_SECONDS));
     Ok(Observation::Waiting { qr: Some(qr), look_again_at })
 }

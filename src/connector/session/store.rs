@@ -169,7 +169,8 @@ pub(crate) async fn show_code(
     payload: &str,
     expires_at: impl Fn(i32) -> Timestamp,
 ) -> Result<Option<Qr>> {
-    let Some(row) = find(tx, id).await? else { return Ok(None) };
+    let found = find(tx, id).await?.filter(|row| row.linked_at.is_none() && row.ended_at.is_none());
+    let Some(row) = found else { return Ok(None) };
     if let (Some(shown), Some(until)) = (&row.qr_payload, row.qr_expires_at)
         && shown == payload
     {
@@ -182,10 +183,12 @@ pub(crate) async fn show_code(
         .col_expr(Column::QrExpiresAt, Expr::value(qr.expires_at))
         .filter(Column::Id.eq(id))
         .filter(Column::QrSeq.eq(row.qr_seq))
+        .filter(Column::LinkedAt.is_null())
+        .filter(Column::EndedAt.is_null())
         .exec(tx)
         .await?;
     if updated.rows_affected == 0 {
-        // Whoever was faster has shown the same, or what follows it.
+        // Whoever was faster has shown the same, or what follows it, or it is linked or over.
         return Err(crate::error::Error::Contention);
     }
     Ok(Some(qr))
