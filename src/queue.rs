@@ -58,7 +58,7 @@ pub enum Work {
         /// Which session.
         session: AttemptId,
         /// What.
-        event: Event,
+        event: Box<Event>,
         /// When, as the provider says.
         happened_at: Timestamp,
         /// When we heard of it.

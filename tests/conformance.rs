@@ -23,7 +23,6 @@ mod own;
 mod sandbox;
 mod sending;
 mod unipile;
-mod unipile_answers;
 mod unipile_limits;
 mod waha;
 mod webchat;
@@ -414,6 +413,7 @@ pub(crate) enum FileSent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RemoteState {
     Working,
+    Starting,
     Down,
     AsksForCode,
     Unheard,

@@ -37,6 +37,8 @@ pub struct Model {
     pub repairs: i32,
     /// When it may be restarted next.
     pub repair_at: Option<Timestamp>,
+    /// When its provider last refused a message because the session is not ready; absent once one was taken.
+    pub refused_at: Option<Timestamp>,
     /// When its provider was last asked and answered.
     pub checked_at: Option<Timestamp>,
     /// When it was started.

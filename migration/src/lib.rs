@@ -64,6 +64,7 @@ mod m0057_told_at;
 mod m0058_names_composed;
 mod m0060_sent;
 mod m0061_provider_timeouts;
+mod m0063_refusals;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -121,6 +122,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0058_names_composed::Step),
             step("m0060_sent", m0060_sent::UP, m0060_sent::DOWN),
             step("m0061_provider_timeouts", m0061_provider_timeouts::UP, m0061_provider_timeouts::DOWN),
+            step("m0063_refusals", m0063_refusals::UP, m0063_refusals::DOWN),
         ]
     }
 }

@@ -14,6 +14,7 @@ use entity::{
     id::{AttemptId, ChannelId, WorkspaceId},
     timestamp::Timestamp,
 };
+use futures_util::{StreamExt, stream};
 use sea_orm::DatabaseTransaction;
 use serde_json::json;
 use strum::IntoEnumIterator;
@@ -40,6 +41,8 @@ pub const PROBE_SECONDS: i64 = 300;
 const SAME_NEWS_SECONDS: i64 = 60;
 /// How many channels are looked for at once.
 const PROBED_AT_ONCE: u64 = 100;
+/// How many of them are looked at at the same time, so that one that takes long does not hold up the others.
+const IN_FLIGHT: usize = 8;
 /// How often that is done in one go; what is left is looked at with the next.
 const MOST_ROUNDS: usize = 20;
 
@@ -101,15 +104,19 @@ pub async fn probe(app: &App) -> Result<u64> {
     let before = app.clock.now().plus_seconds(-PROBE_SECONDS);
     let kinds: Vec<ConnectorKind> =
         ConnectorKind::iter().filter(|kind| !app.connectors.keeps_sessions(*kind)).collect();
-    let mut looked_at = 0;
+    let (mut looked_at, mut failed) = (0, Vec::new());
     for _ in 0..MOST_ROUNDS {
-        let due = settings::unchecked_since(app.db.reader(), &kinds, before, PROBED_AT_ONCE).await?;
-        for channel in &due {
-            if let Err(error) = probe_one(app, channel).await {
-                tracing::warn!(%error, channel.id = %channel.id, "a channel could not be looked at");
+        let due = settings::unchecked_since(app.db.reader(), &kinds, before, &failed, PROBED_AT_ONCE).await?;
+        let count = u64::try_from(due.len()).unwrap_or(u64::MAX);
+        let looks = due.into_iter().map(|channel| async move { (channel.id, probe_one(app, &channel).await) });
+        let mut looks = stream::iter(looks).buffer_unordered(IN_FLIGHT);
+        while let Some((id, looked)) = looks.next().await {
+            if let Err(error) = looked {
+                tracing::warn!(%error, channel.id = %id, "a channel could not be looked at");
+                // The next round is that of others.
+                failed.push(id);
             }
         }
-        let count = u64::try_from(due.len()).unwrap_or(u64::MAX);
         looked_at += count;
         if count < PROBED_AT_ONCE {
             break;

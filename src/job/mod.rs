@@ -3,7 +3,7 @@
 //! Everything here starts from the state in the database, so a worker that dies loses nothing: its leases end and
 //! another goes on. Signals make it prompt; a look every second makes it sure. What may have to wait for a provider is
 //! done in turns of its own: one session at a time and in order, many sessions at once, and of one provider no more than
-//! leave room for others.
+//! leave room for others. What is done every minute has a loop of its own.
 //!
 //! | what | how often | what it does |
 //! |---|---|---|
@@ -66,19 +66,14 @@ pub async fn work(app: Arc<App>, stop: watch::Receiver<bool>) {
     let delivering = Box::pin(deliver::run(Arc::clone(&app), stop.clone()));
     let indexing = Box::pin(index::work(Arc::clone(&app), stop.clone()));
     let answering = Box::pin(bots::work(Arc::clone(&app), stop.clone()));
-    tokio::join!(Box::pin(do_jobs(&app, stop)), dispatching, delivering, indexing, answering);
+    let sweeping = Box::pin(sweep_often(&app, stop.clone()));
+    tokio::join!(Box::pin(do_jobs(&app, stop)), sweeping, dispatching, delivering, indexing, answering);
 }
 
 async fn do_jobs(app: &Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut signals = app.signals.subscribe();
     let mut turns = Turns::default();
-    let mut swept = app.clock.stopwatch();
-    let mut is_first = true;
     while !*stop.borrow() {
-        if is_first || swept.elapsed() >= SWEEP_EVERY {
-            (is_first, swept) = (false, app.clock.stopwatch());
-            sweep(app).await;
-        }
         let pause = match begin_due(app, &mut turns).await {
             Ok(0) if turns.is_empty() => until_next(app).await,
             // What is due next may have to wait for what has begun.
@@ -156,6 +151,17 @@ pub async fn drain(app: &App) -> Result<()> {
     {}
     while index::index_due(app).await? > 0 {}
     Ok(())
+}
+
+/// Sweeps at once and then from time to time.
+async fn sweep_often(app: &App, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        sweep(app).await;
+        tokio::select! {
+            () = tokio::time::sleep(SWEEP_EVERY) => {}
+            _ = stop.changed() => {}
+        }
+    }
 }
 
 async fn sweep(app: &App) {

@@ -118,7 +118,7 @@ async fn perform(app: &App, job: &job::Model) -> Result<()> {
         Work::PlanChanged { plan } => quota::notify::plan_changed(app, plan).await,
         Work::MessageStatus { receipt, heard_at } => callback::receipt(app, &receipt, heard_at).await,
         Work::ProviderEvent { connector, session, event, happened_at, heard_at } => {
-            let told = callback::Told { connector, session, event, happened_at, heard_at };
+            let told = callback::Told { connector, session, event: *event, happened_at, heard_at };
             // In a place of its own: it is the deepest of all.
             Box::pin(callback::perform(app, &told)).await
         }
@@ -189,6 +189,7 @@ mod tests {
                 group_name: None,
                 answers: vec![mark.clone()],
                 told_at: None,
+                after: None,
             };
             let at = Timestamp(0);
             for work in [
@@ -197,7 +198,7 @@ mod tests {
                 Work::ProviderEvent {
                     connector: kind,
                     session,
-                    event: Event::Message(brought),
+                    event: Box::new(Event::Message(brought)),
                     happened_at: at,
                     heard_at: at,
                 },

@@ -12,6 +12,9 @@ use crate::{
     support::{Answer, upload::png},
 };
 
+mod media;
+mod several;
+
 async fn received<P: Remote>(scene: &Scene<P>) -> Vec<message::Model> {
     message::Entity::find()
         .filter(message::Column::Direction.eq(Direction::Received))

@@ -292,6 +292,7 @@ impl Remote for Evolution {
     async fn change(&self, state: RemoteState, is_silent: bool) {
         let (to, reason) = match state {
             RemoteState::Working => ("open", None),
+            RemoteState::Starting => ("connecting", None),
             RemoteState::Down => ("close", Some(428)),
             // It asks for nothing any more: it says why it is closed.
             RemoteState::AsksForCode => ("close", Some(401)),

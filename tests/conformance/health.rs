@@ -11,6 +11,8 @@ use crate::{
 };
 
 mod gone;
+mod kept;
+mod stuck;
 
 impl<P: Provider> Scene<P> {
     async fn linktor(&self, method: Method, path: &str, body: Value) -> Answer {

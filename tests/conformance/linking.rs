@@ -2,6 +2,7 @@
 
 mod first_code;
 mod meanwhile;
+mod prefixed;
 
 use std::time::Duration;
 

@@ -39,6 +39,7 @@ use crate::{
 
 mod accounts;
 mod addresses;
+mod answers;
 
 fn address(phone: &str) -> String {
     format!("{}@s.whatsapp.net", phone.trim_start_matches('+'))
@@ -159,6 +160,7 @@ impl Remote for Unipile {
     async fn change(&self, state: RemoteState, is_silent: bool) {
         let status = match state {
             RemoteState::Working => "OK",
+            RemoteState::Starting => "CONNECTING",
             RemoteState::Down => "STOPPED",
             RemoteState::AsksForCode => "CREDENTIALS",
             RemoteState::Unheard => "ON_HOLIDAY",

@@ -220,6 +220,7 @@ impl Remote for Waha {
     async fn change(&self, state: RemoteState, is_silent: bool) {
         let status = match state {
             RemoteState::Working => "WORKING",
+            RemoteState::Starting => "STARTING",
             RemoteState::Down => "STOPPED",
             RemoteState::AsksForCode => "SCAN_QR_CODE",
             RemoteState::Unheard => "ON_HOLIDAY",

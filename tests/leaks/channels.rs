@@ -9,6 +9,7 @@ use crate::support::{
     channels::settings,
     evolution::{self, Evolution},
     receiver::Receiver,
+    unipile::{self, Unipile},
     waha::{self, Waha},
 };
 
@@ -118,9 +119,10 @@ async fn no_secret_of_a_channel_reaches_a_log_a_file_or_another_answer() {
     let rates = ["--token-rate", "1000", "--token-burst", "1000", "--workspace-rate", "1000", "--partner-rate", "1000"];
     let set = binary(folder.path()).args(["plan", "set", "starter"]).args(rates).output().expect("the binary");
     assert!(set.status.success(), "{}", String::from_utf8_lossy(&set.stderr));
-    let (waha, evolution) = (Waha::start().await, Evolution::start().await);
+    let (waha, evolution, unipile) = (Waha::start().await, Evolution::start().await, Unipile::start().await);
     open(folder.path(), "waha", &waha.url(), waha::KEY);
     open(folder.path(), "evolution", &evolution.url(), evolution::KEY);
+    open(folder.path(), "unipile", &unipile.url(), unipile::KEY);
     let listen = free_address();
     let mut server = binary(folder.path())
         .args(["--listen", &listen.to_string(), "--log-filter", "trace"])
@@ -141,8 +143,10 @@ async fn no_secret_of_a_channel_reaches_a_log_a_file_or_another_answer() {
         hidden("key of WAHA", waha::KEY),
         hidden("key of Evolution", evolution::KEY),
         hidden("token of an instance", "the-token-of-the-instance"),
+        hidden("key of Unipile", unipile::KEY),
+        hidden("password", unipile::PASSWORD),
     ];
-    run(&mut shop, &acme, &mut secrets, (&waha, &evolution)).await;
+    run(&mut shop, &acme, &mut secrets, (&waha, &evolution, &unipile)).await;
     let id = server.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
     server.wait().expect("an end");
@@ -150,7 +154,7 @@ async fn no_secret_of_a_channel_reaches_a_log_a_file_or_another_answer() {
 }
 
 /// Does with channels and webhooks all that can be done.
-async fn run(shop: &mut Witness, acme: &PartnerClient, secrets: &mut Vec<Secret>, far: (&Waha, &Evolution)) {
+async fn run(shop: &mut Witness, acme: &PartnerClient, secrets: &mut Vec<Secret>, far: (&Waha, &Evolution, &Unipile)) {
     let receiver = Receiver::start().await;
     let hook = json!({ "url": receiver.url(), "events": ["*"] });
     let hook = shop.post("/webhooks", hook).await["data"].clone();
@@ -206,12 +210,12 @@ fn disguise_again(config: &mut Value, secrets: &mut Vec<Secret>) {
     }
 }
 
-/// Links phones by codes, through simulated phones and through both servers.
+/// Links phones by codes, through simulated phones and through all servers, and an account that signs in.
 async fn phones(
     shop: &mut Witness,
     acme: &PartnerClient,
     secrets: &mut Vec<Secret>,
-    (waha, evolution): (&Waha, &Evolution),
+    (waha, evolution, unipile): (&Waha, &Evolution, &Unipile),
 ) {
     let passing = |name: &str, text: &str| {
         let shown = secret(name, text, |asked| asked.contains("/qr-code"));
@@ -224,7 +228,8 @@ async fn phones(
     let code = text_of(&code["data"]["qr"]);
     secrets.push(passing("simulated code", &code));
     acme.scan(&code, "+15550003333").await.expect(200);
-    for (connector, digits) in [("waha", "15550004444"), ("evolution", "15550005555")] {
+    let servers = [("waha", "15550004444"), ("evolution", "15550005555"), ("unipile", "15550006666")];
+    for (connector, digits) in servers {
         let body = json!({ "name": connector, "type": "whatsapp", "config": { "connector": connector } });
         let made = shop.post("/channels", body).await["data"].clone();
         secrets.push(of_address(&made));
@@ -233,7 +238,8 @@ async fn phones(
         shop.post(&format!("{path}/activate"), json!(null)).await;
         let code = match connector {
             "waha" => waha.show_code(&waha.newest()).await,
-            _ => evolution.show_code(&evolution.newest()).await,
+            "evolution" => evolution.show_code(&evolution.newest()).await,
+            _ => unipile.account(&unipile.newest()).expect("an account").code,
         };
         secrets.push(passing("code of a server", &code));
         shop.call(Method::GET, &format!("{path}/qr-code"), json!(null)).await;
@@ -244,10 +250,17 @@ async fn phones(
                 secrets.push(hidden("secret of callbacks", &text_of(&hook["hmac"]["key"])));
                 waha.link(&waha.newest(), digits).await;
             }
-            _ => {
+            "evolution" => {
                 let hook = evolution.hook(&evolution.newest());
                 secrets.push(hidden("secret of callbacks", &text_of(&hook["headers"]["jwt_key"])));
                 evolution.link(&evolution.newest(), digits).await;
+            }
+            _ => {
+                let hook = unipile.webhooks().remove(0);
+                let headers = hook["headers"].as_array().expect("headers");
+                let proof = headers.iter().find(|header| header["key"] == "Unipile-Auth").expect("a proof");
+                secrets.push(hidden("secret of callbacks", &text_of(&proof["value"])));
+                unipile.link(&unipile.newest(), digits).await;
             }
         }
         let (http, url, token) = (shop.http.clone(), format!("{}/v1{path}", shop.base), shop.token.clone());
@@ -259,6 +272,11 @@ async fn phones(
         shop.call(Method::GET, &path, json!(null)).await;
         shop.post(&format!("{path}/test"), json!(null)).await;
     }
+    let login = json!({ "connector": "unipile", "username": "my_brand", "password": unipile::PASSWORD });
+    let made = json!({ "name": "signed in", "type": "instagram", "config": login });
+    let made = shop.post("/channels", made).await["data"].clone();
+    secrets.push(of_address(&made));
+    shop.post(&format!("/channels/{}/activate", text_of(&made["id"])), json!(null)).await;
     // What opens a server is not told by what it answers either.
     waha.refuse_key(true);
     let all = shop.call(Method::GET, "/channels?search=waha", json!(null)).await.expect(200);

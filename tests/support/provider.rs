@@ -67,6 +67,8 @@ pub(crate) struct Kept<P> {
     /// What only this kind of provider has.
     pub(crate) own: P,
     refuses_key: bool,
+    /// Where it is below its host, empty at its root.
+    prefix: &'static str,
     /// What something else answers in its place.
     in_its_place: Option<(u16, &'static str)>,
 }
@@ -98,7 +100,12 @@ impl<P: Played> Fake<P> {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}{}", self.address, self.kept().prefix)
+    }
+
+    /// From now on it is below its host; something else answers everywhere else.
+    pub(crate) fn move_to(&self, prefix: &'static str) {
+        self.kept().prefix = prefix;
     }
 
     pub(crate) fn kept(&self) -> MutexGuard<'_, Kept<P>> {
@@ -146,9 +153,13 @@ fn endpoint<P: Played>(
         async move {
             let is_known = request.header(P::KEY_HEADER) == Some(P::KEY);
             let body = request.take_body().into_bytes().await.expect("a body");
+            let prefix = kept.lock().expect("a lock").prefix;
+            let Some(path) = request.uri().path().strip_prefix(prefix) else {
+                return Ok(said(404, "404 page not found"));
+            };
             let asked = Asked {
                 method: request.method().clone(),
-                path: request.uri().path().trim_start_matches(P::ROOT).to_owned(),
+                path: path.trim_start_matches(P::ROOT).to_owned(),
                 query: request.uri().query().unwrap_or_default().to_owned(),
                 body: serde_json::from_slice(&body).unwrap_or_default(),
                 raw: body.into(),

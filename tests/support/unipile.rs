@@ -347,6 +347,21 @@ fn part<'a>(body: &'a [u8], name: &str) -> Option<&'a [u8]> {
     Some(&content[..find(content, b"\r\n--")?])
 }
 
+/// What the parts of a form are called, and of files their names and types.
+fn parts(body: &[u8]) -> Vec<Value> {
+    let text = String::from_utf8_lossy(body);
+    let mut found: Vec<Value> = Vec::new();
+    for line in text.split("\r\n") {
+        if let Some(said) = line.strip_prefix("Content-Disposition: form-data; ") {
+            let fields = said.split("; ").filter_map(|field| field.split_once('='));
+            found.push(fields.map(|(key, value)| (key.to_owned(), json!(value.trim_matches('"')))).collect());
+        } else if let (Some(content_type), Some(last)) = (line.strip_prefix("Content-Type: "), found.last_mut()) {
+            last["type"] = content_type.into();
+        }
+    }
+    found
+}
+
 fn take(kept: &mut Kept<Accounts>, body: &[u8], chat: Option<&str>) -> Response {
     let text = |name: &str| part(body, name).map(|part| String::from_utf8_lossy(part).into_owned()).unwrap_or_default();
     // Chats that are there are those of the account that was made last.
@@ -361,6 +376,6 @@ fn take(kept: &mut Kept<Accounts>, body: &[u8], chat: Option<&str>) -> Response 
         kept.own.files.insert(id.clone(), file.to_vec());
     }
     kept.sent.push(json!({ "id": id, "to": text("attendees_ids"), "text": text("text"), "chat": chat,
-        "quote_id": text("quote_id") }));
+        "quote_id": text("quote_id"), "parts": parts(body) }));
     answered(201, &json!({ "object": "ChatStarted", "chat_id": "c", "message_id": id }))
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use entity::{
     channel::{self, ConnectorKind},
     channel_settings::{ActiveModel, Column, Entity, Model},
-    id::{AccountId, AttemptId, WorkspaceId},
+    id::{AccountId, AttemptId, ChannelId, WorkspaceId},
     timestamp::Timestamp,
 };
 use sea_orm::{
@@ -101,11 +101,13 @@ fn with_channel(channels: Select<channel::Entity>) -> Select<channel::Entity> {
     channels.join(JoinType::InnerJoin, settings)
 }
 
-/// Connected channels of these connectors that have settings and that nobody has looked at since `before`.
+/// Connected channels of these connectors that have settings and that nobody has looked at since `before`, but for
+/// some.
 pub(in crate::channel) async fn unchecked_since(
     db: &impl ConnectionTrait,
     connectors: &[ConnectorKind],
     before: Timestamp,
+    without: &[ChannelId],
     most: u64,
 ) -> Result<Vec<channel::Model>> {
     let is_due = Column::CheckedAt.is_null().or(Column::CheckedAt.lt(before));
@@ -114,6 +116,7 @@ pub(in crate::channel) async fn unchecked_since(
         .filter(channel::Column::DeletedAt.is_null())
         .filter(channel::Column::Connector.is_in(connectors.iter().copied()))
         .filter(is_due)
+        .filter(channel::Column::Id.is_not_in(without.iter().copied()))
         .order_by_asc(Column::CheckedAt)
         .limit(most)
         .all(db)

@@ -1,20 +1,17 @@
 //! What connectors have in common that link accounts through a server which keeps their sessions: they differ in how
 //! they call it and in how it calls back, which is a bridge; one driver makes connectors of bridges.
 //!
-//! A session that is being linked shows codes until it works or ends. One that has worked and is down is restarted
-//! ([`REPAIR_PAUSES_SECONDS`]); if that does not help, the account is disconnected and its session stays where it is: it is
-//! looked at as before, and one that works again is connected again. One that asks for a code, or is banned, is removed
-//! by whoever writes down that its channel has lost it, unless its provider keeps accounts that were logged out
-//! (`Bridge::keeps_accounts`). One that is gone, in the provider's own words, is waited for as one that is down is, and is
-//! then as one that asks for a code. Between two calls nothing is remembered but what [`crate::connector::session`] stores.
-
-use std::time::Duration;
+//! A session that is being linked shows codes until it works or ends. One that has worked and is down, that starts for
+//! too long, or that says that it works and takes no message, is restarted ([`REPAIR_PAUSES_SECONDS`]); if that does not
+//! help, the account is disconnected and its session stays where it is: it is looked at as before, and one that works
+//! again is connected again. One that asks for a code, or is banned, is removed by whoever writes down that its channel
+//! has lost it, unless its provider keeps accounts that were logged out (`Bridge::keeps_accounts`). One that is gone, in
+//! the provider's own words, is waited for as one that is down is, and is then as one that asks for a code. Between two
+//! calls nothing is remembered but what [`crate::connector::session`] stores.
 
 use async_trait::async_trait;
 use entity::{
-    attempt::Failure,
     channel::{ConnectorKind, Network},
-    id::{AttemptId, PartnerId},
     timestamp::Timestamp,
 };
 use reqwest::RequestBuilder;
@@ -23,23 +20,25 @@ use secrecy::ExposeSecret;
 use crate::{
     app::App,
     connector::{
-        Account, Connector, Delivery, Observation, Outgoing, OutgoingReaction, PairingCode, Start,
+        Account, Outgoing, OutgoingReaction, Start,
         callback::{Callback, Heard},
         checkpoint::Checkpoint,
         refusal::{Class, Refusal},
-        session::{self, Noted, Session},
-        target::{Check, SignIn, Target},
+        session::{self, Session},
+        target::Target,
     },
-    db,
-    error::{Error, Result},
+    error::Result,
     message::Jid,
     phone::Phone,
 };
 
+mod doubt;
+mod driver;
 mod keeping;
 mod observe;
 mod test;
 
+pub(super) use driver::Bridged;
 pub(super) use keeping::Kept;
 pub use observe::{CODE_SECONDS, FIRST_CODE_SECONDS, REPAIR_PAUSES_SECONDS};
 
@@ -47,8 +46,6 @@ pub use observe::{CODE_SECONDS, FIRST_CODE_SECONDS, REPAIR_PAUSES_SECONDS};
 pub const PAIRING_SECONDS: i64 = 120;
 /// Longest id of a message that is kept, in characters.
 const MAX_REFERENCE_CHARS: usize = 200;
-/// When somebody may answer again whose answer met another one on its way.
-const ANSWERED_MEANWHILE: Duration = Duration::from_secs(1);
 
 /// What a session is to be linked to.
 pub(super) struct Wanted<'a> {
@@ -97,8 +94,10 @@ pub(super) struct Made {
 /// What a session looks like at its provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Look {
-    /// It is on its way, or in a state that we do not know.
+    /// It is on its way.
     Starting,
+    /// It is in a state that we do not know, or does not say whose it is.
+    Unheard,
     /// It waits for a phone; `None` while the next code is not there yet.
     Scan(Option<String>),
     /// It waits for a phone into which a pairing code is typed, and has no other code to show.
@@ -175,6 +174,12 @@ pub(super) trait Bridge: Send + Sync {
     /// Has the server tell us of a session that works, where it does not any more, or tells somebody who was us before.
     /// It is asked for from time to time ([`Kept`]).
     async fn keep_callbacks(&self, app: &App, session: &Session) -> Result<(), Refusal>;
+
+    /// Has the server tell us nothing more where it calls back at an address of a key: this was its last session. Of
+    /// sessions with addresses of their own nothing is left once they are removed.
+    async fn drop_callbacks(&self, _app: &App, _session: &Session) -> Result<(), Refusal> {
+        Ok(())
+    }
 
     /// Asks for a pairing code; without separators.
     async fn pairing_code(&self, app: &App, session: &Session, phone: &Phone) -> Result<String, Refusal>;
@@ -253,215 +258,6 @@ pub(super) fn answered_as(id: &str, author: Option<&str>) -> Vec<String> {
 /// The id of a message as it is kept: whoever writes one chooses what it says that it answers.
 pub(super) fn kept(id: &str) -> String {
     id.chars().filter(|char| !char.is_control()).take(MAX_REFERENCE_CHARS).collect()
-}
-
-/// Whether a session that a provider does not make now is begun again.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Again {
-    /// By whoever looks next.
-    Later,
-    /// What it signs in with is not kept.
-    Never,
-}
-
-/// The connector over a bridge.
-pub(super) struct Bridged<B>(pub(super) B);
-
-#[async_trait]
-impl<B: Bridge> Connector for Bridged<B> {
-    async fn start(&self, app: &App, start: &Start<'_>) -> Result<Observation> {
-        self.begin(app, start.session, start.partner_id, &Wanted::of_start(start), Again::Later).await
-    }
-
-    async fn sign_in(&self, app: &App, target: &Target) -> Result<SignIn> {
-        self.begin(app, target.session, &target.partner_id, &Wanted::of(target), Again::Never).await.map(SignIn::from)
-    }
-
-    async fn observe(&self, app: &App, session: AttemptId) -> Result<Observation> {
-        match session::find_any(app, self.0.kind(), session).await? {
-            None if session::is_to_begin(app, session) => Ok(observe::being_made(app)),
-            Some(found) if found.row.ended_at.is_none() => {
-                let is_being_made = found.is_unseen() && found.is_taken(app);
-                if is_being_made { Ok(observe::being_made(app)) } else { observe::observe(&self.0, app, &found).await }
-            }
-            _ => Ok(Observation::Ended(Failure::ProviderUnavailable)),
-        }
-    }
-
-    async fn pairing_code(&self, app: &App, session: AttemptId, phone: &Phone) -> Result<PairingCode> {
-        let session = session::find(app, self.0.kind(), session).await?.ok_or(Error::PairingRefused)?;
-        match self.0.pairing_code(app, &session, phone).await {
-            Ok(code) => Ok(PairingCode { code, expires_at: session::in_seconds(app, PAIRING_SECONDS) }),
-            Err(refusal) => Err(match refusal.class {
-                Class::AuthInvalid
-                | Class::PermissionMissing
-                | Class::RateLimited
-                | Class::ProviderUnavailable
-                | Class::TimeoutUnknown => refusal.into(),
-                _ => Error::PairingRefused,
-            }),
-        }
-    }
-
-    async fn test(&self, app: &App, target: &Target) -> Result<Vec<Check>> {
-        test::test(&self.0, app, target).await
-    }
-
-    async fn send(&self, app: &App, outgoing: &Outgoing) -> Delivery {
-        let not_now = |reason: &str| Delivery::TryLater { after: None, reason: reason.to_owned() };
-        let session = match session::find(app, self.0.kind(), outgoing.session).await {
-            Ok(Some(session)) => session,
-            Ok(None) => return not_now("not_linked"),
-            Err(error) => {
-                tracing::warn!(%error, message.id = %outgoing.message_id, "a session could not be read");
-                return not_now("not_begun");
-            }
-        };
-        match self.0.send(app, &session, outgoing).await {
-            Ok(provider_ref) => Delivery::Accepted { provider_ref },
-            Err(refusal) => {
-                let class = refusal.class;
-                tracing::warn!(%class, message.id = %outgoing.message_id, "a provider did not take a message");
-                if refusal.is_about_the_session()
-                    && let Err(error) = session::look_soon(app, self.0.kind(), outgoing.session).await
-                {
-                    tracing::warn!(%error, session.id = %outgoing.session, "a session is looked at later");
-                }
-                refusal.delivery()
-            }
-        }
-    }
-
-    async fn react(&self, app: &App, outgoing: &OutgoingReaction) -> Result<()> {
-        let Some(session) = session::find(app, self.0.kind(), outgoing.session).await? else { return Ok(()) };
-        match self.0.react(app, &session, outgoing).await {
-            Ok(()) => Ok(()),
-            Err(refusal) if matches!(refusal.class, Class::ContentRejected | Class::NotFound) => {
-                tracing::warn!(class = %refusal.class, message.id = %outgoing.message_id, "a reaction is not taken");
-                Ok(())
-            }
-            Err(refusal) => Err(refusal.into()),
-        }
-    }
-
-    async fn answer(&self, app: &App, session: AttemptId, answer: &str) -> Result<Observation> {
-        let asking = self.asking(app, session).await?;
-        let turn = session::take_turn(app, &asking).await?;
-        let busy = Err(Error::Busy { retry_after: ANSWERED_MEANWHILE });
-        let Some(until) = turn else { return self.asking(app, session).await.and(busy) };
-        let answered = match self.asking(app, session).await {
-            Ok(found) if found.row.checkpoint == asking.row.checkpoint => self.answer_alone(app, &asking, answer).await,
-            // Somebody else has answered just before, and something else is asked.
-            Ok(_) => busy,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = session::end_turn(app, &asking, until).await {
-            tracing::warn!(%error, session.id = %session, "a question can be answered again later");
-        }
-        answered
-    }
-
-    async fn ask_again(&self, app: &App, session: AttemptId) -> Result<()> {
-        let asking = self.asking(app, session).await?;
-        self.0.ask_again(app, &asking).await.map_err(|refusal| match refusal.class {
-            Class::ContentRejected | Class::RateLimited => Error::ResendTooSoon,
-            Class::PermissionMissing => Error::ResendNotOffered,
-            Class::NotFound | Class::ChallengeExpired => Error::NothingAsked,
-            _ => refusal.into(),
-        })
-    }
-
-    async fn end(&self, app: &App, session: AttemptId) -> Result<()> {
-        let Some(session) = session::find_any(app, self.0.kind(), session).await? else {
-            // Whoever is about to make it would not know that it is over.
-            let is_to_begin = session::is_to_begin(app, session);
-            return if is_to_begin { Err(Error::Busy { retry_after: ANSWERED_MEANWHILE }) } else { Ok(()) };
-        };
-        // Before it is removed, so that whoever makes it at this moment has what it has made removed too.
-        db::write(&app.db, "connector.end", async |tx| session::end(app, tx, session.id()).await).await?;
-        match self.0.remove(app, &session).await {
-            Ok(()) | Err(Refusal { class: Class::NotFound, .. }) => Ok(()),
-            Err(refusal) => Err(refusal.into()),
-        }
-    }
-}
-
-impl<B: Bridge> Bridged<B> {
-    /// A session whose network asks something.
-    async fn asking(&self, app: &App, id: AttemptId) -> Result<Session> {
-        let found = session::find(app, self.0.kind(), id).await?;
-        found.filter(|found| found.row.checkpoint.is_some()).ok_or(Error::NothingAsked)
-    }
-
-    /// Answers while nobody else does.
-    async fn answer_alone(&self, app: &App, asking: &Session, answer: &str) -> Result<Observation> {
-        match self.0.answer(app, asking, answer).await {
-            Ok(made) => match session::made(app, self.0.kind(), asking.id(), &made).await? {
-                Noted::Kept => self.observe(app, asking.id()).await,
-                Noted::Duplicate => Ok(Observation::Ended(Failure::DuplicateAccount)),
-                Noted::Ended => Ok(Observation::Ended(Failure::ProviderUnavailable)),
-            },
-            Err(refusal) => match refusal.class {
-                Class::ChallengeWrong => Err(Error::ChallengeWrong),
-                // Nothing is asked any more: an answer before this one, whose outcome was lost, may have let it in.
-                Class::ChallengeExpired | Class::NotFound | Class::Duplicate => {
-                    match self.observe(app, asking.id()).await? {
-                        Observation::Asking(_) | Observation::Ended(_) => {
-                            Ok(Observation::Ended(Failure::ChallengeExpired))
-                        }
-                        let_in => Ok(let_in),
-                    }
-                }
-                Class::AccountRestricted => Ok(Observation::Ended(Failure::Banned)),
-                // Unless it says that it was too much, it may have been heard: whoever looks next sees what became of it.
-                _ => Err(refusal.into()),
-            },
-        }
-    }
-
-    /// Makes a session, or finds it made, and looks at it.
-    async fn begin(
-        &self,
-        app: &App,
-        id: AttemptId,
-        partner_id: &PartnerId,
-        wanted: &Wanted<'_>,
-        again: Again,
-    ) -> Result<Observation> {
-        let Some((mut session, is_ours)) = session::begin(app, self.0.kind(), id, partner_id).await? else {
-            return Ok(Observation::Ended(Failure::NoConnector));
-        };
-        if session.row.ended_at.is_some() {
-            return Ok(Observation::Ended(Failure::ProviderUnavailable));
-        }
-        if session.is_unseen() {
-            if !is_ours {
-                return Ok(observe::being_made(app));
-            }
-            let created = self.0.create(app, &session, wanted).await;
-            // One whose answer is lost, or which a try before this one has made, is there too.
-            let made = created.as_ref().map_or_else(|_| Made::default(), Made::clone);
-            match session::made(app, self.0.kind(), id, &made).await? {
-                Noted::Kept => {}
-                Noted::Duplicate => return Ok(Observation::Ended(Failure::DuplicateAccount)),
-                Noted::Ended => return Ok(Observation::Ended(Failure::ProviderUnavailable)),
-            }
-            if let Err(refusal) = created {
-                match refusal.class {
-                    Class::Duplicate => {}
-                    Class::ChallengeWrong => return Ok(Observation::Ended(Failure::LoginRefused)),
-                    Class::AccountRestricted => return Ok(Observation::Ended(Failure::Banned)),
-                    Class::RateLimited if again == Again::Never => return Err(refusal.into()),
-                    _ => return observe::unanswered(app, &session, refusal),
-                }
-            }
-            match session::find(app, self.0.kind(), id).await? {
-                Some(again) => session = again,
-                None => return Ok(Observation::Ended(Failure::ProviderUnavailable)),
-            }
-        }
-        observe::observe(&self.0, app, &session).await
-    }
 }
 
 #[cfg(test)]

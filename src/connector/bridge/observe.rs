@@ -8,7 +8,7 @@ use crate::{
     app::App,
     connector::{
         Observation,
-        bridge::{Bridge, Look, PAIRING_SECONDS},
+        bridge::{Bridge, Look, PAIRING_SECONDS, doubt::Doubt},
         checkpoint::{Asked, Checkpoint, Kind},
         refusal::{Class, Refusal},
         session::{self, PROBE_SECONDS, Session},
@@ -22,11 +22,26 @@ use crate::{
 pub const FIRST_CODE_SECONDS: i64 = 60;
 /// How long each later one is, in seconds.
 pub const CODE_SECONDS: i64 = 20;
-/// How long is waited after each restart of a session that was down before it is looked at again, in seconds. After the
-/// last one it is given up: before a message that waits for it is.
+/// The ladder by which a linked session that does not work is brought back: how long is waited after each restart before
+/// it is looked at again, in seconds.
+///
+/// | what is seen of it | first restart |
+/// |---|---|
+/// | it is stopped, closed or has failed | at once |
+/// | it looks for its way back to the network | after the first pause |
+/// | it says that it works, and refuses messages because it is not ready | after the first pause |
+/// | it starts | after two minutes |
+/// | it is gone | none, and the pauses are waited all the same |
+///
+/// Its channel is degraded meanwhile. One that works again begins with the first step the next time. After the last pause
+/// it is given up, before a message that waits for it is: its channel is disconnected as stopped, and the session stays
+/// at its provider for 30 days, where it is looked at every five minutes and connects its channel again once it works; one
+/// that had refused messages is not believed for an hour. One that is gone, or fails at the last step, is over.
 pub const REPAIR_PAUSES_SECONDS: [i64; 3] = [30, 60, 120];
 /// How long a session that waits for a phone may have no code to show, in seconds (`contracts/channels.md` C.2).
 const NO_CODE_SECONDS: i64 = 15;
+/// How long a session that was linked may start before it is restarted, in seconds.
+const MOST_STARTING_SECONDS: i64 = 120;
 /// When a session is looked at again that is on its way, in seconds.
 const STARTING_SECONDS: i64 = 2;
 /// Longest that a provider that limits us is left alone, in seconds: an attempt is over before.
@@ -49,8 +64,12 @@ pub(super) async fn observe(bridge: &impl Bridge, app: &App, session: &Session) 
         Ok(look) => look,
         Err(refusal) => return unanswered(app, session, refusal),
     };
-    session::note(app, session, matches!(look, Look::Working(_))).await?;
+    let doubt = Doubt::of(&session.row, app.clock.now());
+    session::note(app, session, doubt == Doubt::Absent && matches!(look, Look::Working(_))).await?;
     match look {
+        Look::Working(_) | Look::Impaired | Look::Unheard if doubt != Doubt::Absent => {
+            doubted(bridge, app, session, &look, doubt).await
+        }
         Look::Working(account) => {
             if app.connectors.kept.is_due(bridge, session, app.clock.now())
                 && let Err(Refusal { class, .. }) = bridge.keep_callbacks(app, session).await
@@ -59,13 +78,13 @@ pub(super) async fn observe(bridge: &impl Bridge, app: &App, session: &Session) 
             }
             Ok(Observation::Connected(account))
         }
-        Look::Starting => Ok(later(app, STARTING_SECONDS)),
+        Look::Unheard => Ok(later(app, STARTING_SECONDS)),
         Look::Impaired if session.is_linked() => {
             Ok(Observation::Impaired { look_again_at: session::in_seconds(app, PROBE_SECONDS) })
         }
         _ if session.is_linked() => linked(bridge, app, session, &look).await,
         Look::Scan(None) if session.row.qr_seq == 0 => codeless(app, session).await,
-        Look::Scan(None) | Look::Impaired | Look::Reconnecting(_) => Ok(later(app, STARTING_SECONDS)),
+        Look::Starting | Look::Scan(None) | Look::Impaired | Look::Reconnecting(_) => Ok(later(app, STARTING_SECONDS)),
         Look::Scan(Some(payload)) => waiting(bridge, app, session, &payload).await,
         Look::Pair => Ok(Observation::Waiting { qr: None, look_again_at: session::in_seconds(app, PAIRING_SECONDS) }),
         Look::Ask(checkpoint) => Ok(asking(bridge, app, session, checkpoint)),
@@ -129,7 +148,15 @@ async fn waiting(bridge: &impl Bridge, app: &App, session: &Session, payload: &s
         db::write(&app.db, "connector.show_code", async |tx| session::show_code(tx, session.id(), payload, lives).await)
             .await
     });
-    let Some(qr) = shown.await? else { return Ok(Observation::Ended(Failure::ProviderUnavailable)) };
+    let Some(qr) = shown.await? else {
+        // What is linked by now is seen by whoever looks next.
+        let is_open = session::is_open(app.db.reader(), session.id()).await?;
+        return Ok(if is_open {
+            later(app, STARTING_SECONDS)
+        } else {
+            Observation::Ended(Failure::ProviderUnavailable)
+        });
+    };
     let look_again_at = qr.expires_at.max(session::in_seconds(app, OVERDUE_SECONDS));
     Ok(Observation::Waiting { qr: Some(qr), look_again_at })
 }
@@ -137,22 +164,36 @@ async fn waiting(bridge: &impl Bridge, app: &App, session: &Session, payload: &s
 /// A session that has worked and does not.
 async fn linked(bridge: &impl Bridge, app: &App, session: &Session, look: &Look) -> Result<Observation> {
     match look {
-        Look::Reconnecting(code) if session.row.repair_at.is_none() => wait(app, session, code.as_deref()).await,
+        Look::Reconnecting(code) if session.row.repair_at.is_none() => {
+            wait(app, session, REPAIR_PAUSES_SECONDS[0], code.as_deref()).await
+        }
+        Look::Starting if session.row.repair_at.is_none() => wait(app, session, MOST_STARTING_SECONDS, None).await,
         // Codes that change wait for a phone; one that stays is left over from when it was linked.
         Look::Reconnecting(Some(code)) if session.row.qr_payload.as_ref().is_some_and(|known| known != code) => {
             Ok(Observation::Ended(Failure::LoggedOut))
         }
         // One that is gone is so when several looks in a row do not find it.
-        Look::Stopped | Look::Failed | Look::Gone | Look::Reconnecting(_) => repair(bridge, app, session, look).await,
+        Look::Stopped | Look::Failed | Look::Gone | Look::Starting | Look::Reconnecting(_) => {
+            repair(bridge, app, session, look).await
+        }
         Look::Banned => Ok(Observation::Ended(Failure::Banned)),
         // It asks for a phone again: the one that it had has let it go.
         _ => Ok(Observation::Ended(Failure::LoggedOut)),
     }
 }
 
+/// A session that says that it works, and is not believed.
+async fn doubted(bridge: &impl Bridge, app: &App, session: &Session, look: &Look, doubt: Doubt) -> Result<Observation> {
+    match doubt {
+        Doubt::Confirmed if session.row.repair_at.is_none() => wait(app, session, REPAIR_PAUSES_SECONDS[0], None).await,
+        Doubt::Confirmed => repair(bridge, app, session, look).await,
+        // Whatever becomes of the next message has it looked at.
+        Doubt::Held | Doubt::Absent => Ok(later(app, PROBE_SECONDS)),
+    }
+}
+
 /// Gives a session time to find its way back by itself, before it is repaired.
-async fn wait(app: &App, session: &Session, code: Option<&str>) -> Result<Observation> {
-    let pause = REPAIR_PAUSES_SECONDS[0];
+async fn wait(app: &App, session: &Session, pause: i64, code: Option<&str>) -> Result<Observation> {
     let next_at = session::in_seconds(app, pause);
     take_step(app, session, session.row.repairs, pause, code).await?;
     Ok(Observation::Starting { look_again_at: next_at })

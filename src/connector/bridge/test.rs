@@ -77,6 +77,7 @@ const fn unconnected(look: &Look) -> &'static str {
         Look::LoggedOut => "The phone has removed the session",
         Look::Passkey => "The session waits for a passkey",
         Look::Starting | Look::Reconnecting(_) | Look::Working(_) | Look::Gone => "The session is starting",
+        Look::Unheard => "The session is in a state that is not known",
     }
 }
 

@@ -1,7 +1,8 @@
 //! Files that came with messages: fetched from the provider and kept as the workspace's own.
 //!
-//! Providers keep them for minutes only. A file is kept whatever it is; what cannot be had, or is larger than any file may
-//! be, leaves its message without it; what does not answer now is asked for again for a while.
+//! Providers keep them for minutes only. A file is kept whatever it is; what cannot be had leaves its message without it,
+//! and so does one that is larger than any file may be (100 MiB, and 18 MiB where it comes in base64), whose message
+//! says so; what does not answer now is asked for again for a while.
 
 use std::time::Duration;
 
@@ -26,38 +27,54 @@ use crate::{
 /// How long a file may take: less than a worker has its work for itself.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a provider that does not answer is asked for a file, in seconds.
-const PATIENCE_SECONDS: i64 = 600;
-/// Most bytes of a file in base64 that are read: a picture, a sound or a film fits.
+pub(super) const PATIENCE_SECONDS: i64 = 600;
+/// Most bytes of a file in base64 that are read, which are those of 18 MiB: a picture, a sound or a film fits.
 const MOST_PACKED_BYTES: usize = 24 * 1024 * 1024;
+
+/// What came of fetching a file.
+pub(super) enum Fetched {
+    /// It is kept.
+    File(FileId),
+    /// There is none to be had.
+    Nothing,
+    /// It is larger than what is kept.
+    TooLarge,
+}
 
 /// Why there is no file.
 enum Lost {
+    /// It is too large.
+    TooLarge,
     /// There will be none.
     ForEver,
     /// It may be there later.
     ForNow,
 }
 
-/// Fetches and keeps a file; `None` if it cannot be had.
+/// Fetches and keeps a file.
 ///
 /// # Errors
 /// `provider_unavailable` if it is to be asked for again.
-pub(super) async fn keep(scene: &Scene<'_>, media: &Media) -> Result<Option<FileId>> {
-    let Some(url) = &media.url else { return Ok(None) };
+pub(super) async fn keep(scene: &Scene<'_>, media: &Media) -> Result<Fetched> {
+    let Some(url) = &media.url else { return Ok(Fetched::Nothing) };
     let app = scene.app;
     let found = workspaces::by_id(app.db.reader(), scene.channel.workspace_id).await?;
-    let Some(workspace) = found else { return Ok(None) };
+    let Some(workspace) = found else { return Ok(Fetched::Nothing) };
     let fetched = tokio::time::timeout(FETCH_TIMEOUT, fetch(scene, url)).await.unwrap_or(Err(Lost::ForNow));
     let is_late = scene.told.heard_at.plus_seconds(PATIENCE_SECONDS) < app.clock.now();
     match fetched {
         Ok(stored) => {
             let named = media.filename.as_deref().and_then(FileName::cleaned);
-            keep::keep_anything(app, &workspace, stored, named, media.content_type.as_deref()).await.map(Some)
+            keep::keep_anything(app, &workspace, stored, named, media.content_type.as_deref()).await.map(Fetched::File)
         }
         Err(Lost::ForNow) if !is_late => Err(Error::ProviderUnavailable),
-        Err(_) => {
+        Err(Lost::TooLarge) => {
+            tracing::warn!(session.id = %scene.session.id(), "a file that came with a message is too large");
+            Ok(Fetched::TooLarge)
+        }
+        Err(Lost::ForNow | Lost::ForEver) => {
             tracing::warn!(session.id = %scene.session.id(), "a file that came with a message could not be had");
-            Ok(None)
+            Ok(Fetched::Nothing)
         }
     }
 }
@@ -107,7 +124,7 @@ async fn unpack(response: &mut Response, field: &str) -> Result<Vec<u8>, Lost> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|_| Lost::ForNow)? {
         if body.len() + chunk.len() > MOST_PACKED_BYTES {
-            return Err(Lost::ForEver);
+            return Err(Lost::TooLarge);
         }
         body.extend_from_slice(&chunk);
     }
@@ -118,7 +135,8 @@ async fn unpack(response: &mut Response, field: &str) -> Result<Vec<u8>, Lost> {
 
 fn lost(error: Error) -> Lost {
     match error {
-        Error::InvalidField { .. } | Error::FileTooLarge { .. } => Lost::ForEver,
+        Error::FileTooLarge { .. } => Lost::TooLarge,
+        Error::InvalidField { .. } => Lost::ForEver,
         _ => Lost::ForNow,
     }
 }

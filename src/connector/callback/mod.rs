@@ -59,10 +59,17 @@ impl Callback {
 pub struct Heard {
     /// The provider's own id of it, or what stands for one.
     pub id: String,
-    /// When it happened, as the provider says.
-    pub happened_at: Timestamp,
-    /// What happened; `None` for what we have no use for.
-    pub event: Option<Event>,
+    /// What happened, in its order; nothing for what we have no use for.
+    pub events: Vec<Happened>,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happened {
+    /// When, as the provider says.
+    pub at: Timestamp,
+    /// What.
+    pub event: Event,
 }
 
 /// What happened in a session.
@@ -113,7 +120,7 @@ pub struct Brought {
     pub media: Option<Media>,
     /// Our form of the provider's id of it.
     pub provider_ref: String,
-    // Work that was queued before has none of these four.
+    // Work that was queued before has none of these five.
     /// What who wrote calls themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -126,6 +133,9 @@ pub struct Brought {
     /// When it was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told_at: Option<Timestamp>,
+    /// The message that came with it and is stored before it, where one has several files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
 }
 
 /// A message of the account: one that we had sent, or one that was written on a phone or by another program.
@@ -150,6 +160,9 @@ pub struct Gone {
     /// When it was written.
     #[serde(default, skip_serializing_if = "Option::is_none")] // nor this
     pub told_at: Option<Timestamp>,
+    /// The message that came with it and is stored before it, where one has several files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
 }
 
 /// A file that the provider keeps.
@@ -225,7 +238,12 @@ fn own_address(app: &App, channel: ChannelId) -> String {
 
 /// Where a provider tells us of all accounts of a key.
 pub(super) fn key_address(app: &App, connector: ConnectorKind, key: CredentialId) -> String {
-    format!("{}/callbacks/app/{connector}/{key}", app.config.public_url)
+    format!("{}{}", app.config.public_url, key_path(connector, key))
+}
+
+/// The end of that address, which is the same wherever we are.
+pub(super) fn key_path(connector: ConnectorKind, key: CredentialId) -> String {
+    format!("/callbacks/app/{connector}/{key}")
 }
 
 /// Where a provider tells us of a session.
@@ -276,17 +294,20 @@ pub async fn take_for_all(app: &App, connector: ConnectorKind, id: CredentialId,
 /// Notes what a genuine callback says, and queues what follows.
 async fn heard(app: &App, bridge: &dyn Bridge, session: &Session, callback: &Callback) -> Result<()> {
     let heard = bridge.read(app, session, callback)?;
-    let Some(event) = heard.event.filter(|_| session.row.ended_at.is_none()) else { return Ok(()) };
-    let taken = session::Taken {
-        digest: secret::digest(&heard.id),
-        about: event.about().map(|about| secret::digest(&about)),
-        happened_at: heard.happened_at,
-    };
+    if heard.events.is_empty() || session.row.ended_at.is_some() {
+        return Ok(());
+    }
     let is_new = db::write(&app.db, "connector.callback", async |tx| {
-        if !session::take_callback(app, tx, session.id(), taken).await? {
-            return Ok(false);
+        let mut is_new = false;
+        for (index, Happened { at, event }) in heard.events.into_iter().enumerate() {
+            let id = if index == 0 { heard.id.clone() } else { format!("{}:{index}", heard.id) };
+            let about = event.about().map(|about| secret::digest(&about));
+            let taken = session::Taken { digest: secret::digest(&id), about, happened_at: at };
+            if session::take_callback(app, tx, session.id(), taken).await? {
+                is_new |= note(app, tx, session, event, at).await?;
+            }
         }
-        note(app, tx, session, event, heard.happened_at).await
+        Ok(is_new)
     })
     .await?;
     if is_new {
@@ -315,7 +336,7 @@ async fn note(
         }
         event => {
             let heard_at = app.clock.now();
-            Work::ProviderEvent { connector, session: session.id(), event, happened_at, heard_at }
+            Work::ProviderEvent { connector, session: session.id(), event: Box::new(event), happened_at, heard_at }
         }
     };
     queue::enqueue(app, tx, &work).await?;

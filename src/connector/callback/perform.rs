@@ -11,7 +11,10 @@ use crate::{
     channel as channels,
     connector::{
         bridge::Bridge,
-        callback::{Brought, Event, Gone, Media, media},
+        callback::{
+            Brought, Event, Gone, Media,
+            media::{self, Fetched},
+        },
         session::{self, Session},
     },
     error::{Error, Result},
@@ -36,6 +39,8 @@ const SETTLING_SECONDS: i64 = 120;
 const UNSTORED_SECONDS: i64 = 10;
 /// What stands for what a message has besides a text and files that we keep.
 const UNSHOWN: &str = "(something that cannot be shown here)";
+/// What stands for a file that is larger than what we keep, after what is written with it.
+const TOO_LARGE: &str = "(a file that is too large to be received)";
 
 /// What a provider told.
 #[derive(Clone, Debug)]
@@ -115,6 +120,7 @@ impl Scene<'_> {
 
     async fn message(&self, brought: &Brought) -> Result<()> {
         let Some(from) = self.resolve(&brought.chat).await? else { return Ok(()) };
+        self.follow(brought.after.as_deref()).await?;
         let author: Option<Phone> = match &brought.author {
             Some(address) => self.resolve(address).await?.and_then(|jid| jid.phone()),
             None => None,
@@ -137,15 +143,32 @@ impl Scene<'_> {
         self.finish(file, received.map(Some)).await
     }
 
+    /// Has a message stored after the one that it came with: not before that one is, for as long as its file is waited
+    /// for.
+    async fn follow(&self, after: Option<&str>) -> Result<()> {
+        let Some(before) = after else { return Ok(()) };
+        let until = self.told.heard_at.plus_seconds(media::PATIENCE_SECONDS + SETTLING_SECONDS);
+        let may_come = until > self.app.clock.now();
+        if may_come && !receive::is_known(self.app.db.reader(), self.channel, before).await? {
+            return Err(not_yet());
+        }
+        Ok(())
+    }
+
     /// What a message says, or what stands for it, and its file, which is kept.
     async fn content(&self, text: &str, media: Option<&Media>) -> Result<(Option<Text>, Option<FileId>)> {
-        let file = match media {
+        let fetched = match media {
             Some(media) => media::keep(self, media).await?,
-            None => None,
+            None => Fetched::Nothing,
         };
         let text = Text::from_outside(text);
-        let text = if text.is_none() && file.is_none() { Text::from_outside(UNSHOWN) } else { text };
-        Ok((text, file))
+        Ok(match (fetched, text) {
+            (Fetched::File(file), text) => (text, Some(file)),
+            (Fetched::Nothing, Some(text)) => (Some(text), None),
+            (Fetched::Nothing, None) => (Text::from_outside(UNSHOWN), None),
+            (Fetched::TooLarge, Some(text)) => (Text::from_outside(&format!("{}\n{TOO_LARGE}", text.as_str())), None),
+            (Fetched::TooLarge, None) => (Text::from_outside(TOO_LARGE), None),
+        })
     }
 
     /// Ends with what became of a message and its file.
@@ -167,6 +190,7 @@ impl Scene<'_> {
 
     async fn gone_out(&self, told: &Gone) -> Result<()> {
         let Some(to) = self.resolve(&told.chat).await? else { return Ok(()) };
+        self.follow(told.after.as_deref()).await?;
         let gone = GoneOut {
             account_id: self.channel.account_id,
             jid: to.as_str(),

@@ -1,5 +1,7 @@
 //! What an Evolution server tells us. Every body carries the instance's own token: it is neither kept nor logged.
 
+use std::slice;
+
 use entity::{id::AttemptId, timestamp::Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
@@ -8,7 +10,7 @@ use serde_json::Value;
 use crate::{
     connector::{
         bridge,
-        callback::{Brought, Callback, Event, Gone, Heard, Media},
+        callback::{Brought, Callback, Event, Gone, Happened, Heard, Media},
         evolution::wire,
     },
     error::{Error, Result},
@@ -58,27 +60,37 @@ pub(super) fn read(session: AttemptId, body: &[u8], now: Timestamp) -> Result<He
     if envelope.instance != session.to_string() {
         return Err(Error::field("instance", "is another"));
     }
-    let data = match &envelope.data {
-        // Some builds send lists of one.
-        Value::Array(list) => list.first().unwrap_or(&Value::Null),
-        one => one,
+    // Some builds send lists.
+    let all = match &envelope.data {
+        Value::Array(list) => list.as_slice(),
+        one => slice::from_ref(one),
     };
-    let event = match envelope.event.as_str() {
-        "qrcode.updated" | "connection.update" | "status.instance" | "logout.instance" | "remove.instance" => {
-            Some(Event::SessionChanged)
-        }
+    // Events have no ids: one is what it says, but for what the server adds on its way.
+    let id = format!("{}:{}", envelope.event, envelope.data);
+    if is_of_state(&envelope.event) {
+        // The same state may come again and mean something again.
+        let event = Happened { at: now, event: Event::SessionChanged };
+        return Ok(Heard { id: format!("{id}:{}", now.0), events: vec![event] });
+    }
+    let happened = |data: &Value| {
+        let event = event(&envelope.event, data)?;
+        Some(Happened { at: told_at(data).unwrap_or(now), event })
+    };
+    Ok(Heard { id, events: all.iter().filter_map(happened).collect() })
+}
+
+fn is_of_state(name: &str) -> bool {
+    ["qrcode.updated", "connection.update", "status.instance", "logout.instance", "remove.instance"].contains(&name)
+}
+
+/// What happened, of what stands in an event of this name.
+fn event(name: &str, data: &Value) -> Option<Event> {
+    match name {
         "messages.upsert" => came(data),
         "send.message" => sent(data),
         "messages.update" => receipt(data),
         _ => None,
-    };
-    let happened_at = told_at(data).unwrap_or(now);
-    // Events have no ids: one is what it says, but for what the server adds on its way.
-    let id = format!("{}:{}", envelope.event, envelope.data);
-    let is_state = event == Some(Event::SessionChanged);
-    // The same state may come again and mean something again.
-    let id = if is_state { format!("{id}:{}", now.0) } else { id };
-    Ok(Heard { id, happened_at, event })
+    }
 }
 
 /// When a message was written, which is told in seconds.
@@ -155,6 +167,7 @@ fn came(data: &Value) -> Option<Event> {
         group_name: None,
         answers: answers(data),
         told_at: told_at(data),
+        after: None,
     }))
 }
 
@@ -198,7 +211,7 @@ fn gone_out(data: &Value) -> Option<Event> {
     let is_typed = data["source"].as_str().is_some_and(|source| PHONES.contains(&source));
     let receipt = data["status"].as_str().and_then(status);
     let (provider_ref, answers, told_at) = (wire::reference(key)?, answers(data), told_at(data));
-    Some(Event::GoneOut(Gone { chat, text, media, provider_ref, is_typed, receipt, answers, told_at }))
+    Some(Event::GoneOut(Gone { chat, text, media, provider_ref, is_typed, receipt, answers, told_at, after: None }))
 }
 
 fn receipt(data: &Value) -> Option<Event> {
@@ -260,9 +273,34 @@ mod tests {
         "01990000-0000-7000-8000-000000000001".parse().expect("an id")
     }
 
-    fn event(name: &str, data: Value) -> Option<Event> {
+    fn events(name: &str, data: Value) -> Vec<Event> {
         let body = json!({ "event": name, "instance": session().to_string(), "data": data, "apikey": "token" });
-        read(session(), body.to_string().as_bytes(), NOW).expect("an event").event
+        let heard = read(session(), body.to_string().as_bytes(), NOW).expect("an event");
+        heard.events.into_iter().map(|happened| happened.event).collect()
+    }
+
+    fn event(name: &str, data: Value) -> Option<Event> {
+        events(name, data).pop()
+    }
+
+    #[test]
+    fn all_of_a_list_are_heard_in_its_order() {
+        let wrote = |id: &str| {
+            let key = json!({ "id": id, "fromMe": false, "remoteJid": "15557770000@s.whatsapp.net" });
+            json!({ "key": key, "message": { "imageMessage": { "mimetype": "image/png" } } })
+        };
+        let none =
+            json!({ "key": { "id": "N", "remoteJid": "1@s.whatsapp.net" }, "message": { "protocolMessage": {} } });
+        let heard = events("messages.upsert", json!([wrote("A"), none, wrote("B"), wrote("C")]));
+        let ids: Vec<String> = heard
+            .into_iter()
+            .map(|event| match event {
+                Event::Message(brought) => brought.provider_ref,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(ids, ["A", "B", "C"]);
+        assert_eq!(events("connection.update", json!([])), [Event::SessionChanged]);
     }
 
     #[test]

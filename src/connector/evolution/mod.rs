@@ -10,7 +10,8 @@
 //! logged out if the code that it has to scan changes: it remembers the one that it was linked with; a webhook that is lost is set again whenever
 //! its instance is found working.
 //!
-//! Files that come are fetched from the server, as base64; files that are sent it fetches from `public_url`.
+//! Files that come are fetched from the server, as base64, which it offers in no other way: up to 18 MiB, and of a larger
+//! one its message says that it is too large. Files that are sent it fetches from `public_url`.
 
 use async_trait::async_trait;
 use entity::channel::ConnectorKind;
@@ -106,7 +107,7 @@ impl Bridge for Evolution {
         };
         let state: wire::State = answer.json()?;
         match state.instance.state.as_str() {
-            "open" => Ok(instance(app, session).await?.account().map_or(Look::Starting, Look::Working)),
+            "open" => Ok(instance(app, session).await?.account().map_or(Look::Unheard, Look::Working)),
             "connecting" if session.is_linked() => Ok(Look::Reconnecting(code(app, session).await?)),
             "connecting" => Ok(Look::Scan(code(app, session).await?)),
             "close" if session.is_linked() => Ok(match instance(app, session).await?.end() {
@@ -122,7 +123,7 @@ impl Bridge for Evolution {
                 other => other,
             }),
             "refused" => Ok(Look::Failed),
-            _ => Ok(Look::Starting),
+            _ => Ok(Look::Unheard),
         }
     }
 

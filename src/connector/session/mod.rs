@@ -37,6 +37,8 @@ pub(super) use store::{
 pub const PROBE_SECONDS: i64 = 300;
 /// How many sessions are asked for at once.
 const PROBED_AT_ONCE: u64 = 200;
+/// How often that is done in one go; what is left is asked for with the next.
+const MOST_ROUNDS: usize = 20;
 /// How long a callback that comes again is known, in seconds: longer than any provider repeats itself.
 const CALLBACKS_SECONDS: i64 = 2 * 24 * 3600;
 
@@ -135,6 +137,11 @@ pub(crate) async fn is_open(db: &impl ConnectionTrait, id: AttemptId) -> Result<
     Ok(store::find(db, id).await?.is_some_and(|row| row.ended_at.is_none()))
 }
 
+/// Whether a session with these credentials has not ended.
+pub(super) async fn is_key_used(app: &App, key: CredentialId) -> Result<bool> {
+    store::has_open(app.db.reader(), key).await
+}
+
 /// What a session would be that has not begun, to ask its provider for it; `None` if nothing opens the connector for this
 /// partner.
 pub(super) async fn imagined(
@@ -157,6 +164,7 @@ pub(super) async fn imagined(
         linked_at: None,
         repairs: 0,
         repair_at: None,
+        refused_at: None,
         checked_at: None,
         created_at: app.clock.now(),
         ended_at: None,
@@ -263,6 +271,18 @@ pub async fn probe(app: &App) -> Result<u64> {
     if !store::has_unchecked_since(app.db.reader(), before).await? {
         return Ok(0);
     }
+    let mut looked_at = 0;
+    for _ in 0..MOST_ROUNDS {
+        let count = probe_some(app, before).await?;
+        looked_at += count;
+        if count < PROBED_AT_ONCE {
+            break;
+        }
+    }
+    Ok(looked_at)
+}
+
+async fn probe_some(app: &App, before: Timestamp) -> Result<u64> {
     let count = db::write(&app.db, "connector.probe", async |tx| {
         let stale = store::take_unchecked_since(tx, before, PROBED_AT_ONCE).await?;
         let ids: Vec<AttemptId> = stale.iter().map(|row| row.id).collect();
@@ -293,6 +313,17 @@ pub(super) async fn changed(
     session: AttemptId,
 ) -> Result<()> {
     queue::enqueue(app, tx, &Work::SessionChanged { connector, session }).await
+}
+
+/// Notes that a session has refused a message because it is not ready, or has taken one, and has it looked at.
+pub(super) async fn note_sending(app: &App, session: &Session, refused_at: Option<Timestamp>) -> Result<()> {
+    db::write(&app.db, "connector.note_sending", async |tx| {
+        store::set_refused(tx, session.id(), refused_at).await?;
+        changed(app, tx, session.row.connector, session.id()).await
+    })
+    .await?;
+    app.signals.publish(Signal::Work);
+    Ok(())
 }
 
 /// [`changed`], with a transaction of its own.

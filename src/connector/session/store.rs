@@ -89,6 +89,7 @@ pub(super) async fn insert(app: &App, tx: &DatabaseTransaction, new: NewSession)
         linked_at: Set(None),
         repairs: Set(0),
         repair_at: Set(Some(new.made_until)),
+        refused_at: Set(None),
         checked_at: Set(None),
         created_at: Set(app.clock.now()),
         ended_at: Set(None),
@@ -155,14 +156,21 @@ pub(super) async fn find_external(
     Ok(found.one(db).await?)
 }
 
-/// The code that a session shows: the one before, or its successor with the next place in the row.
+pub(super) async fn has_open(db: &impl ConnectionTrait, credential_id: CredentialId) -> Result<bool> {
+    let open = Entity::find().filter(Column::CredentialId.eq(credential_id)).filter(Column::EndedAt.is_null());
+    Ok(open.one(db).await?.is_some())
+}
+
+/// The code that a session shows: the one before, or its successor with the next place in the row; `None` for one that is
+/// linked or over by now.
 pub(crate) async fn show_code(
     tx: &DatabaseTransaction,
     id: AttemptId,
     payload: &str,
     expires_at: impl Fn(i32) -> Timestamp,
 ) -> Result<Option<Qr>> {
-    let Some(row) = find(tx, id).await? else { return Ok(None) };
+    let found = find(tx, id).await?.filter(|row| row.linked_at.is_none() && row.ended_at.is_none());
+    let Some(row) = found else { return Ok(None) };
     if let (Some(shown), Some(until)) = (&row.qr_payload, row.qr_expires_at)
         && shown == payload
     {
@@ -175,16 +183,18 @@ pub(crate) async fn show_code(
         .col_expr(Column::QrExpiresAt, Expr::value(qr.expires_at))
         .filter(Column::Id.eq(id))
         .filter(Column::QrSeq.eq(row.qr_seq))
+        .filter(Column::LinkedAt.is_null())
+        .filter(Column::EndedAt.is_null())
         .exec(tx)
         .await?;
     if updated.rows_affected == 0 {
-        // Whoever was faster has shown the same, or what follows it.
+        // Whoever was faster has shown the same, or what follows it, or it is linked or over.
         return Err(crate::error::Error::Contention);
     }
     Ok(Some(qr))
 }
 
-/// Notes that a session works: it is linked, nothing of its code is kept, and it needs no repair.
+/// Notes that a session works: it is linked, nothing of its code is kept, it needs no repair and is not in doubt.
 pub(crate) async fn mend(app: &App, tx: &DatabaseTransaction, id: AttemptId) -> Result<()> {
     let now = Expr::value(app.clock.now());
     Entity::update_many()
@@ -194,9 +204,16 @@ pub(crate) async fn mend(app: &App, tx: &DatabaseTransaction, id: AttemptId) -> 
         .col_expr(Column::Checkpoint, Expr::value(Option::<String>::None))
         .col_expr(Column::Repairs, Expr::value(0))
         .col_expr(Column::RepairAt, Expr::value(Option::<Timestamp>::None))
+        .col_expr(Column::RefusedAt, Expr::value(Option::<Timestamp>::None))
         .filter(Column::Id.eq(id))
         .exec(tx)
         .await?;
+    Ok(())
+}
+
+/// Notes whether a session has just refused a message or taken one.
+pub(super) async fn set_refused(tx: &DatabaseTransaction, id: AttemptId, at: Option<Timestamp>) -> Result<()> {
+    Entity::update_many().col_expr(Column::RefusedAt, Expr::value(at)).filter(Column::Id.eq(id)).exec(tx).await?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     connector::{
-        callback::{Brought, Callback, Event, Gone, Heard, Media},
+        callback::{Brought, Callback, Event, Gone, Happened, Heard, Media},
         unipile::wire,
     },
     error::{Error, Result},
@@ -36,11 +36,12 @@ pub(super) fn account_of(body: &[u8]) -> Result<Option<String>> {
 /// Reads a genuine callback.
 pub(super) fn read(body: &[u8], now: Timestamp) -> Result<Heard> {
     let value = parse(body)?;
-    let happened_at = told_at(&value).unwrap_or(now);
+    let at = told_at(&value).unwrap_or(now);
+    let happened = |event: Event| Happened { at, event };
     // Events have no ids: one is what it says. The same state may come again and mean something again.
     let id = String::from_utf8_lossy(body).into_owned();
     if value["AccountStatus"].is_object() {
-        return Ok(Heard { id: format!("{id}:{}", now.0), happened_at, event: Some(Event::SessionChanged) });
+        return Ok(Heard { id: format!("{id}:{}", now.0), events: vec![happened(Event::SessionChanged)] });
     }
     let event = match value["event"].as_str().unwrap_or_default() {
         "message_received" => message(&value),
@@ -49,7 +50,8 @@ pub(super) fn read(body: &[u8], now: Timestamp) -> Result<Heard> {
         "message_reaction" => reaction(&value),
         _ => None,
     };
-    Ok(Heard { id, happened_at, event })
+    let further = event.iter().flat_map(|event| further(event, &value)).collect::<Vec<_>>();
+    Ok(Heard { id, events: event.into_iter().chain(further).map(happened).collect() })
 }
 
 /// When it happened: of a message, when it was written.
@@ -87,21 +89,28 @@ fn message(value: &Value) -> Option<Event> {
     let said = text(&value["message"]).unwrap_or_default();
     let group = text(&value["provider_chat_id"]).filter(|place| place.ends_with("@g.us"));
     let others = others(value);
-    let media = value["attachments"].as_array().and_then(|list| list.first()).map(|file| Media {
-        url: text(&file["id"]).map(|id| format!("{provider_ref}/{id}")),
-        content_type: text(&file["mimetype"]),
-        filename: text(&file["file_name"]),
-    });
+    let (media, has_several) = {
+        let mut files = files(value, &provider_ref);
+        (files.next(), files.next().is_some())
+    };
     if is_own(value) {
         let chat = match group {
             Some(group) => group,
             None => wire::address(kind, others.first().filter(|_| others.len() == 1)?),
         };
-        // Nothing says whether a program sent it.
         let answers = answers(&value["quoted"]);
-        let told_at = told_at(value);
-        let gone = Gone { chat, text: said, media, provider_ref, is_typed: false, receipt: None, answers, told_at };
-        return Some(Event::GoneOut(gone));
+        return Some(Event::GoneOut(Gone {
+            chat,
+            text: said,
+            media,
+            provider_ref,
+            // Nothing says whether a program sent it; ours have one file at most.
+            is_typed: has_several,
+            receipt: None,
+            answers,
+            told_at: told_at(value),
+            after: None,
+        }));
     }
     if group.is_none() && !others.is_empty() {
         // A group of which nothing says which one it is.
@@ -119,7 +128,51 @@ fn message(value: &Value) -> Option<Event> {
         media,
         provider_ref,
         told_at: told_at(value),
+        after: None,
     }))
+}
+
+/// The files of a message.
+fn files(value: &Value, provider_ref: &str) -> impl Iterator<Item = Media> {
+    let all = value["attachments"].as_array().map_or(&[][..], Vec::as_slice);
+    all.iter().map(move |file| Media {
+        url: text(&file["id"]).map(|id| format!("{provider_ref}/{id}")),
+        content_type: text(&file["mimetype"]),
+        filename: text(&file["file_name"]),
+    })
+}
+
+/// What is stored besides a message: each of its files but the first, with an id of its own.
+fn further(first: &Event, value: &Value) -> Vec<Event> {
+    let (Event::Message(Brought { provider_ref, .. }) | Event::GoneOut(Gone { provider_ref, .. })) = first else {
+        return Vec::new();
+    };
+    let mut before = provider_ref.clone();
+    let mut more = Vec::new();
+    for (place, media) in (1..).zip(files(value, provider_ref)).skip(1) {
+        let id = wire::further_id(provider_ref, place);
+        let after = Some(std::mem::replace(&mut before, id.clone()));
+        more.push(match first {
+            Event::GoneOut(gone) => Event::GoneOut(Gone {
+                text: String::new(),
+                media: Some(media),
+                provider_ref: id,
+                answers: Vec::new(),
+                after,
+                ..gone.clone()
+            }),
+            Event::Message(brought) => Event::Message(Brought {
+                text: String::new(),
+                media: Some(media),
+                provider_ref: id,
+                answers: Vec::new(),
+                after,
+                ..brought.clone()
+            }),
+            other => other.clone(),
+        });
+    }
+    more
 }
 
 /// The ids of the message that it answers. Where they stand is not told; ours is the one of Unipile's own.
@@ -169,7 +222,8 @@ mod tests {
     }
 
     fn event(value: &Value) -> Option<Event> {
-        read(value.to_string().as_bytes(), NOW).expect("an event").event
+        let heard = read(value.to_string().as_bytes(), NOW).expect("an event");
+        heard.events.into_iter().next().map(|happened| happened.event)
     }
 
     fn wrote() -> Value {
@@ -198,7 +252,7 @@ mod tests {
             (vec!["q".to_owned()], Some("Ann"), None)
         );
         let heard = read(wrote().to_string().as_bytes(), NOW).expect("an event");
-        assert_eq!(heard.happened_at, Timestamp(NOW.0 + 1_000_000));
+        assert_eq!(heard.events[0].at, Timestamp(NOW.0 + 1_000_000));
         let mut own = wrote();
         own["sender"]["attendee_provider_id"] = json!("1@s.whatsapp.net");
         let Some(Event::GoneOut(gone)) = event(&own) else { panic!("no message") };

@@ -4,8 +4,8 @@
 //! Unipile chooses the id of an account at the first call, with the one code that it shows for five minutes, or with the
 //! first question that the network asks; after them nothing is left of it there. A pairing code takes the place of the
 //! code that was shown. It calls back at one address for all accounts of a key, with a secret of ours in a header,
-//! which is registered before an account is begun, and whenever it is found missing while accounts work. There is no
-//! signature, so that header is all there is: let it come over TLS.
+//! which is registered before an account is begun, and whenever it is found missing while accounts work, and taken away
+//! with the last account. There is no signature, so that header is all there is: let it come over TLS.
 //!
 //! An account that its network has let go stays at Unipile, and works again here once it does there; it is deleted when it
 //! is disconnected, or linked again, or its channel deleted.
@@ -195,6 +195,10 @@ impl Bridge for Unipile {
         webhooks::register(app, session).await
     }
 
+    async fn drop_callbacks(&self, app: &App, session: &Session) -> Result<(), Refusal> {
+        webhooks::unregister(app, session).await
+    }
+
     async fn pairing_code(&self, app: &App, session: &Session, phone: &Phone) -> Result<String, Refusal> {
         let before = account(session)?;
         let digits = phone.as_str().trim_start_matches('+');
@@ -288,7 +292,7 @@ impl Bridge for Unipile {
 /// there. One of another chat is not answered: an answer goes where the other is.
 async fn place<'a>(app: &App, session: &Session, outgoing: &'a Outgoing) -> Result<Option<(String, &'a str)>, Refusal> {
     let answered = outgoing.answered.as_ref().filter(|answered| answered.chat == outgoing.recipient);
-    let Some(id) = answered.map(|answered| answered.provider_ref.as_str()).filter(|id| wire::is_id(id)) else {
+    let Some(id) = answered.map(|answered| wire::whole_id(&answered.provider_ref)).filter(|id| wire::is_id(id)) else {
         return Ok(None);
     };
     let path = format!("messages/{id}");

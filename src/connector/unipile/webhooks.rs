@@ -47,14 +47,30 @@ pub(super) async fn register(app: &App, session: &Session) -> Result<(), Refusal
         });
         SERVER.call(app, session, Method::POST, "webhooks", Some(body), Patience::Usual).await?;
     }
-    for webhook in superfluous(&all(app, session).await?, &url) {
-        let path = format!("webhooks/{webhook}");
+    remove(app, session, &superfluous(&all(app, session).await?, &url)).await
+}
+
+/// Has the server tell us of nothing any more, wherever we were when it was told to.
+pub(super) async fn unregister(app: &App, session: &Session) -> Result<(), Refusal> {
+    let path = callback::key_path(session.row.connector, session.access.credential_id);
+    remove(app, session, &ending_with(&all(app, session).await?, &path)).await
+}
+
+async fn remove(app: &App, session: &Session, ids: &[String]) -> Result<(), Refusal> {
+    for id in ids {
+        let path = format!("webhooks/{id}");
         match SERVER.call(app, session, Method::DELETE, &path, None, Patience::Usual).await {
             Ok(_) | Err(Refusal { class: Class::NotFound, .. }) => {}
             Err(refusal) => return Err(refusal),
         }
     }
     Ok(())
+}
+
+/// The ids of the webhooks whose addresses end so.
+fn ending_with(known: &[Value], path: &str) -> Vec<String> {
+    let ours = known.iter().filter(|one| one["request_url"].as_str().is_some_and(|url| url.ends_with(path)));
+    ours.filter_map(|one| one["id"].as_str()).filter(|id| wire::is_id(id)).map(str::to_owned).collect()
 }
 
 fn is_ours(webhook: &Value, url: &str, source: &str) -> bool {

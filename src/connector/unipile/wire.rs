@@ -114,9 +114,11 @@ impl Account {
         } else if has(&["ERROR", "PERMISSIONS"]) {
             Look::Impaired
         } else if !self.sources.is_empty() && self.sources.iter().all(|source| source.status == "OK") {
-            self.account().map_or(Look::Starting, Look::Working)
-        } else {
+            self.account().map_or(Look::Unheard, Look::Working)
+        } else if has(&["CONNECTING"]) {
             Look::Starting
+        } else {
+            Look::Unheard
         }
     }
 
@@ -154,6 +156,16 @@ fn text(value: &Value) -> Option<String> {
 
 fn phone(text: &str) -> Option<Phone> {
     Phone::parse(text.split('@').next()?).ok()
+}
+
+/// The id of the part of a message with this place, from 2: its own message here, and none at Unipile.
+pub(super) fn further_id(message_id: &str, place: usize) -> String {
+    format!("{message_id}/{place}")
+}
+
+/// Unipile's id of the message that an id of ours is about.
+pub(super) fn whole_id(id: &str) -> &str {
+    id.split('/').next().unwrap_or(id)
 }
 
 /// Whether a text may stand in a path as an id.
@@ -212,7 +224,7 @@ mod tests {
         let whose = working(WHATSAPP, params());
         assert_eq!((whose.external_id.as_str(), whose.name.as_str()), ("15550001111@s.whatsapp.net", "Bakery"));
         working(WHATSAPP, json!({ "im": { "id": "15550001111@s.whatsapp.net" } }));
-        assert_eq!(account(WHATSAPP, &["OK"], Value::Null), Look::Starting);
+        assert_eq!(account(WHATSAPP, &["OK"], Value::Null), Look::Unheard);
         for (statuses, expected) in [
             (&["OK", "CREDENTIALS"][..], Look::LoggedOut),
             (&["OK", "STOPPED"], Look::Stopped),
@@ -220,8 +232,8 @@ mod tests {
             (&["ERROR", "OK"], Look::Impaired),
             (&["PERMISSIONS"], Look::Impaired),
             (&["CONNECTING", "OK"], Look::Starting),
-            (&["ON_HOLIDAY"], Look::Starting),
-            (&[], Look::Starting),
+            (&["ON_HOLIDAY"], Look::Unheard),
+            (&[], Look::Unheard),
         ] {
             assert_eq!(account(WHATSAPP, statuses, params()), expected, "{statuses:?}");
         }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     connector::{
         bridge,
-        callback::{Brought, Callback, Event, Gone, Heard, Media},
+        callback::{Brought, Callback, Event, Gone, Happened, Heard, Media},
         waha::wire,
     },
     error::{Error, Result},
@@ -61,7 +61,7 @@ pub(super) fn read(session: AttemptId, body: &[u8]) -> Result<Heard> {
     }
     // Without an id of its own, an event is what it says.
     let id = if envelope.id.is_empty() { String::from_utf8_lossy(body).into_owned() } else { envelope.id };
-    let happened_at = Timestamp(envelope.timestamp.unwrap_or(0).saturating_mul(1000));
+    let at = Timestamp(envelope.timestamp.unwrap_or(0).saturating_mul(1000));
     let payload = &envelope.payload;
     let event = match envelope.event.as_str() {
         "session.status" => Some(Event::SessionChanged),
@@ -70,7 +70,7 @@ pub(super) fn read(session: AttemptId, body: &[u8]) -> Result<Heard> {
         "message.reaction" => reaction(payload),
         _ => None,
     };
-    Ok(Heard { id, happened_at, event })
+    Ok(Heard { id, events: event.map(|event| Happened { at, event }).into_iter().collect() })
 }
 
 fn text(value: &Value) -> Option<String> {
@@ -93,7 +93,7 @@ fn message(payload: &Value) -> Option<Event> {
         // What phones tell each other is no message of anybody's.
         let answers = answers(payload);
         let told_at = told_at(payload);
-        let gone = Gone { chat, text: body, media, provider_ref, is_typed, receipt, answers, told_at };
+        let gone = Gone { chat, text: body, media, provider_ref, is_typed, receipt, answers, told_at, after: None };
         return is_seen.then_some(Event::GoneOut(gone));
     }
     let chat = text(&payload["from"]).filter(|from| is_conversation(from))?;
@@ -108,6 +108,7 @@ fn message(payload: &Value) -> Option<Event> {
         group_name: None,
         answers: answers(payload),
         told_at: told_at(payload),
+        after: None,
     }))
 }
 
@@ -223,8 +224,10 @@ mod tests {
         let body = json!({ "id": "evt_1", "timestamp": 1_789_027_200_123i64, "event": name,
             "session": session().to_string(), "payload": payload });
         let heard = read(session(), body.to_string().as_bytes()).expect("an event");
-        assert_eq!((heard.id.as_str(), heard.happened_at), ("evt_1", Timestamp(1_789_027_200_123_000)));
-        heard.event
+        assert_eq!(heard.id, "evt_1");
+        let happened = heard.events.into_iter().next()?;
+        assert_eq!(happened.at, Timestamp(1_789_027_200_123_000));
+        Some(happened.event)
     }
 
     #[test]

@@ -101,11 +101,12 @@ impl Bridge for Waha {
         Ok(match state.status.as_str() {
             "SCAN_QR_CODE" if session.is_linked() => Look::Scan(None),
             "SCAN_QR_CODE" => Look::Scan(code(app, session).await?),
-            "WORKING" => state.account().map_or(Look::Starting, Look::Working),
+            "WORKING" => state.account().map_or(Look::Unheard, Look::Working),
+            "STARTING" => Look::Starting,
             "STOPPED" => Look::Stopped,
             "FAILED" => Look::Failed,
             "PASSKEY_REQUIRED" | "PASSKEY_CONFIRMATION_REQUIRED" => Look::Passkey,
-            _ => Look::Starting,
+            _ => Look::Unheard,
         })
     }
 
@@ -170,12 +171,12 @@ impl Bridge for Waha {
 
     fn media(&self, app: &App, session: &Session, url: &str) -> Result<Source> {
         let said: Url = url.parse().map_err(|_| Error::field("url", "is not a URL"))?;
-        if !said.path().starts_with(FILES) {
+        let Some(path) = path_of_file(&session.access.base_url, said.path()) else {
             // It keeps them elsewhere, which is not the operator's word.
             return Ok(Source { request: app.outbound.request(Method::GET, url)?, packing: Packing::Plain });
-        }
+        };
         // A server that does not know its own name says localhost.
-        let url = format!("{}{}", session.access.base_url, said.path());
+        let url = format!("{}{path}", session.access.base_url);
         let request = SERVER.request(app, session, Method::GET, &url, Patience::Long)?;
         Ok(Source { request, packing: Packing::Plain })
     }
@@ -187,6 +188,15 @@ impl Bridge for Waha {
     fn read(&self, _app: &App, session: &Session, callback: &Callback) -> Result<Heard> {
         events::read(session.id(), &callback.body)
     }
+}
+
+/// Where below its base address a server keeps a file that has this path: it may know under which prefix it is reached,
+/// or not. `None` for one that is not the server's.
+fn path_of_file<'a>(base_url: &str, path: &'a str) -> Option<&'a str> {
+    let base: Url = base_url.parse().ok()?;
+    let prefix = base.path().trim_end_matches('/');
+    let places = [path.strip_prefix(prefix), Some(path)];
+    places.into_iter().flatten().find(|path| path.starts_with(FILES))
 }
 
 /// Where a session calls back, and of what.
@@ -209,5 +219,25 @@ async fn code(app: &App, session: &Session) -> Result<Option<String>, Refusal> {
         }
         Err(Refusal { class: Class::SessionLost, .. }) => Ok(None),
         Err(refusal) => Err(refusal),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_below_the_base_address() {
+        let file = Some("/api/files/a.png");
+        for (base_url, path, expected) in [
+            ("http://waha:3000", "/api/files/a.png", file),
+            ("https://host/waha", "/waha/api/files/a.png", file),
+            ("https://host/waha", "/api/files/a.png", file),
+            ("https://host/waha", "/bucket/api/files/a.png", None),
+            ("https://host", "/waha/api/files/a.png", None),
+            ("https://host", "/a.png", None),
+        ] {
+            assert_eq!(path_of_file(base_url, path), expected, "{base_url} {path}");
+        }
     }
 }

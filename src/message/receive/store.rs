@@ -8,7 +8,7 @@ use entity::{
     timestamp::Timestamp,
 };
 use sea_orm::{
-    ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, Set, UpdateMany,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, Set, UpdateMany,
     sea_query::{Expr, OnConflict},
 };
 
@@ -61,14 +61,14 @@ const fn origin(network: Network) -> &'static str {
 }
 
 pub(super) async fn by_provider_ref(
-    tx: &DatabaseTransaction,
+    db: &impl ConnectionTrait,
     channel: &channel::Model,
     provider_ref: &str,
 ) -> Result<Option<Model>> {
     Ok(Entity::find()
         .filter(Column::AccountId.eq(channel.account_id))
         .filter(Column::ProviderRef.eq(provider_ref))
-        .one(tx)
+        .one(db)
         .await?)
 }
 

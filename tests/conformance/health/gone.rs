@@ -76,13 +76,13 @@ impl Forgetful for Unipile {
 }
 
 impl<P: Provider> Scene<P> {
-    async fn probe(&self) {
+    pub(super) async fn probe(&self) {
         self.app.clock.advance(Duration::from_secs(301));
         session::probe(&self.app.app).await.expect("a probe");
         self.app.run_jobs().await;
     }
 
-    async fn health(&self) -> String {
+    pub(super) async fn health(&self) -> String {
         self.shown().await["attributes"]["health"]["status"].as_str().expect("a health").to_owned()
     }
 

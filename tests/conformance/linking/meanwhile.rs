@@ -3,15 +3,21 @@
 use std::{sync::Arc, time::Duration};
 
 use entity::{
+    attempt::Failure,
     channel::{self, ConnectorKind, Network},
+    connector_session,
     id::{AttemptId, PartnerId},
 };
 use poem::http::Method as Asked;
 use quartermaster::{
     caller::Origin,
-    connector::registry::{self, SetDefault},
+    connector::{
+        Observation,
+        registry::{self, SetDefault},
+    },
 };
 use reqwest::Method;
+use sea_orm::{ActiveModelTrait, EntityTrait, Set, Unchanged};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -312,4 +318,51 @@ async fn what_was_seen_before_is_not_told_after() {
     app.run_jobs().await;
     let told: Vec<Value> = receiver.received().iter().map(|one| one.json()["event"].clone()).collect();
     assert_eq!(told, ["channel.disconnected"]);
+}
+
+/// Whoever was told it before a phone scanned, or before it was over, shows it no more.
+#[tokio::test]
+async fn a_code_that_comes_too_late_is_not_shown() {
+    for is_linked in [true, false] {
+        let client = Client::<Waha>::new().await;
+        let Scene { app, provider, .. } = &*client.0;
+        let path = client.channel().await;
+        client.call(Method::POST, &format!("{path}/connect"), json!({})).await.expect(200);
+        provider.next_code(app).await;
+        let (name, session) = (provider.newest(), client.0.channel().await.session);
+        let kept = async || {
+            let row = connector_session::Entity::find_by_id(session).one(app.app.db.reader()).await;
+            row.expect("a look").expect("a session")
+        };
+        let look = || {
+            let app = Arc::clone(&app.app);
+            async move { app.connectors.get(ConnectorKind::Waha).observe(&app, session).await.expect("an answer") }
+        };
+        provider.gate.close(Asked::GET, &format!("{name}/auth/qr"));
+        let looking = tokio::spawn(look());
+        provider.gate.until_reached().await;
+        if is_linked {
+            Waha::link(provider, &name, "15550001111").await;
+            assert!(matches!(look().await, Observation::Connected(_)));
+        } else {
+            let over = connector_session::ActiveModel {
+                id: Unchanged(session),
+                ended_at: Set(Some(app.app.clock.now())),
+                ..Default::default()
+            };
+            over.update(app.app.db.reader()).await.expect("a session");
+        }
+        let before = kept().await;
+        Waha::show_code(provider, &name).await;
+        provider.gate.open();
+        let seen = looking.await.expect("an answer");
+        let is_as_expected = match seen {
+            Observation::Starting { .. } => is_linked,
+            Observation::Ended(failure) => !is_linked && failure == Failure::ProviderUnavailable,
+            _ => false,
+        };
+        assert!(is_as_expected, "{seen:?}");
+        let after = kept().await;
+        assert_eq!((after.qr_payload, after.qr_seq), (before.qr_payload, before.qr_seq));
+    }
 }

@@ -10,6 +10,7 @@ use crate::{
     conformance::{Provider, Scene, choose},
     support::{
         Answer as Answered, TestApp,
+        provider::Trouble,
         unipile::{KEY, Unipile},
     },
 };
@@ -106,4 +107,44 @@ async fn of_webhooks_at_one_address_one_that_works_is_left() {
     let [kept, other, made] = left.as_slice() else { panic!("{left:?}") };
     assert_eq!((kept, other), (&with(&messaging, "a", true), &theirs));
     assert_eq!((&made["source"], &made["enabled"]), (&json!("account_status"), &json!(true)));
+}
+
+/// The last account takes with it what was registered for its key, from wherever; what others have set stays.
+#[tokio::test]
+async fn what_was_registered_goes_with_the_last_account() {
+    let scene = Scene::<Unipile>::linked().await;
+    let second = scene.acme.users(&scene.workspace, 1).await[0];
+    let page = scene.acme.page(&scene.workspace, second).await;
+    page.start().await;
+    scene.provider.link(&scene.provider.newest(), "15550002222").await;
+    scene.app.run_jobs().await;
+    let [messaging, status] = <[Value; 2]>::try_from(scene.provider.webhooks()).expect("two");
+    let with = |id: &str, url: &str| {
+        let mut webhook = messaging.clone();
+        (webhook["id"], webhook["request_url"]) = (id.into(), url.into());
+        webhook
+    };
+    let theirs = with("theirs", "https://crm.example/unipile");
+    let url = messaging["request_url"].as_str().expect("an address");
+    let former = with("former", &url.replace(&scene.app.base, "https://former.example"));
+    assert_ne!(former["request_url"], messaging["request_url"]);
+    scene.provider.set_webhooks(vec![messaging.clone(), theirs.clone(), status, former]);
+    let disconnect = async |user: i64| {
+        let path = format!("/workspaces/{}/users/{user}/whatsapp/disconnect", scene.workspace);
+        scene.acme.post_empty(&path).await.expect(200);
+        scene.app.run_jobs().await;
+    };
+    disconnect(scene.user).await;
+    assert_eq!((scene.provider.removed().len(), scene.provider.webhooks().len()), (1, 4));
+    // What is not done at once is done later.
+    scene.provider.asking.add(Trouble::Unavailable);
+    disconnect(second).await;
+    for _ in 0..3 {
+        scene.app.advance(2).await;
+    }
+    assert_eq!((scene.provider.removed().len(), scene.provider.webhooks()), (2, vec![theirs.clone()]));
+    scene.link_another().await;
+    let addresses: Vec<Value> =
+        scene.provider.webhooks().iter().map(|webhook| webhook["request_url"].clone()).collect();
+    assert_eq!(addresses, [&theirs["request_url"], &json!(url), &json!(url)].map(Clone::clone));
 }

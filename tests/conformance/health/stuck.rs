@@ -1,0 +1,166 @@
+//! What becomes of accounts whose session does not come up, or says that it works and takes no message.
+
+use entity::{
+    channel::{DisconnectReason, State},
+    message::Status,
+};
+
+use crate::{
+    conformance::{Provider, Remote, RemoteState, Scene, THEIRS},
+    support::{
+        evolution::Evolution,
+        provider::{Fake, Played, Trouble},
+        unipile::Unipile,
+        waha::Waha,
+    },
+};
+
+/// A provider that may take no message.
+trait Refusing: Remote {
+    /// How it says that the session is not ready.
+    const NOT_READY: (u16, &'static str);
+
+    /// It takes messages again.
+    fn recover(&self);
+}
+
+fn forget<P: Played>(fake: &Fake<P>) {
+    while fake.sending.next().is_some() {}
+}
+
+impl Refusing for Waha {
+    const NOT_READY: (u16, &'static str) = (422, r#"{"statusCode":422,"message":"Session is not ready"}"#);
+
+    fn recover(&self) {
+        forget(self);
+    }
+}
+
+impl Refusing for Evolution {
+    const NOT_READY: (u16, &'static str) =
+        (500, r#"{"status":500,"error":"Internal Server Error","response":{"message":"Connection Closed"}}"#);
+
+    fn recover(&self) {
+        forget(self);
+    }
+}
+
+impl Refusing for Unipile {
+    const NOT_READY: (u16, &'static str) = (401, r#"{"status":401,"type":"errors/disconnected_account"}"#);
+
+    fn recover(&self) {
+        forget(self);
+    }
+}
+
+fn refuse<P: Refusing>(scene: &Scene<P>, times: usize) {
+    for _ in 0..times {
+        scene.provider.trouble(Trouble::Says(P::NOT_READY.0, P::NOT_READY.1));
+    }
+}
+
+async fn a_session_that_starts_for_too_long_is_restarted<P: Provider + Remote>() {
+    let scene = Scene::<P>::linked().await;
+    let before = scene.channel().await;
+    scene.provider.change(RemoteState::Starting, false).await;
+    scene.app.run_jobs().await;
+    assert_eq!((scene.account().await["connected"].clone(), scene.health().await), (true.into(), "degraded".into()));
+    scene.app.advance(60).await;
+    scene.provider.change(RemoteState::Working, false).await;
+    scene.app.advance(61).await;
+    assert_eq!((scene.provider.restarts(), scene.health().await), (0, "healthy".to_owned()));
+    // Nobody is told that it hangs, so it is found when it is looked at.
+    scene.provider.change(RemoteState::Starting, true).await;
+    scene.probe().await;
+    for (seconds, restarts) in [(119, 0), (1, 1), (30, 2), (60, 3), (119, 3)] {
+        scene.app.advance(seconds).await;
+        assert_eq!(
+            (scene.provider.restarts(), scene.account().await["connected"].clone(), scene.health().await),
+            (restarts, true.into(), "degraded".to_owned())
+        );
+    }
+    scene.app.advance(1).await;
+    let channel = scene.channel().await;
+    assert_eq!((channel.state, channel.disconnect_reason), (State::Disconnected, Some(DisconnectReason::Stopped)));
+    scene.probe().await;
+    assert_eq!(scene.provider.restarts(), 3);
+    assert!(!scene.provider.is_gone(&scene.app, before.session).await, "it may come back");
+    scene.provider.change(RemoteState::Working, true).await;
+    scene.probe().await;
+    let after = scene.channel().await;
+    assert_eq!((after.state, after.session), (State::Connected, before.session));
+}
+
+async fn a_session_that_takes_no_message_is_restarted<P: Refusing>() {
+    let scene = Scene::<P>::linked().await;
+    let before = scene.channel().await;
+    refuse(&scene, 50);
+    let id = scene.send(THEIRS, "Hello").await;
+    let mut restarted = Vec::new();
+    // Between two steps the message is tried again.
+    for seconds in [2, 5, 15, 7, 1, 22, 8, 52, 8, 112, 7] {
+        assert_eq!(
+            (scene.account().await["connected"].clone(), scene.health().await),
+            (true.into(), "degraded".to_owned())
+        );
+        scene.app.advance(seconds).await;
+        restarted.push(scene.provider.restarts());
+    }
+    assert_eq!(restarted, [0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 3]);
+    scene.app.advance(1).await;
+    let channel = scene.channel().await;
+    assert_eq!((channel.state, channel.disconnect_reason), (State::Disconnected, Some(DisconnectReason::Stopped)));
+    // What it says of itself is not believed at once.
+    scene.provider.recover();
+    scene.probe().await;
+    assert_eq!(scene.account().await["connected"], false);
+    assert!(!scene.provider.is_gone(&scene.app, before.session).await, "it may come back");
+    assert_eq!(scene.app.message(id).await.status, Status::Queued);
+    scene.app.advance(3600).await;
+    scene.probe().await;
+    scene.app.advance(5).await;
+    assert_eq!((scene.channel().await.state, scene.channel().await.session), (State::Connected, before.session));
+    assert_eq!((scene.app.message(id).await.status, scene.health().await), (Status::Sent, "healthy".to_owned()));
+    assert_eq!((scene.provider.restarts(), scene.provider.taken(&scene.app, "Hello").await), (3, 1));
+}
+
+async fn a_message_that_is_refused_once_costs_nothing<P: Refusing>() {
+    let scene = Scene::<P>::linked().await;
+    refuse(&scene, 2);
+    let id = scene.send(THEIRS, "Hello").await;
+    assert_eq!(scene.health().await, "degraded");
+    for (seconds, status) in [(2, Status::Queued), (5, Status::Sent)] {
+        scene.app.advance(seconds).await;
+        assert_eq!(scene.app.message(id).await.status, status);
+    }
+    assert_eq!(scene.health().await, "healthy");
+    scene.app.advance(240).await;
+    assert_eq!((scene.provider.restarts(), scene.account().await["connected"].clone()), (0, true.into()));
+}
+
+macro_rules! every_refusing {
+    ($name:ident, $provider:ty) => {
+        mod $name {
+            #[tokio::test]
+            async fn a_session_that_takes_no_message_is_restarted() {
+                super::a_session_that_takes_no_message_is_restarted::<$provider>().await;
+            }
+
+            #[tokio::test]
+            async fn a_message_that_is_refused_once_costs_nothing() {
+                super::a_message_that_is_refused_once_costs_nothing::<$provider>().await;
+            }
+        }
+    };
+}
+
+every_refusing!(waha, crate::support::waha::Waha);
+every_refusing!(evolution, crate::support::evolution::Evolution);
+every_refusing!(unipile, crate::support::unipile::Unipile);
+
+/// That of Evolution says `connecting`, as one does that looks for its way back.
+#[tokio::test]
+async fn a_session_that_starts_for_too_long_is_restarted_everywhere() {
+    a_session_that_starts_for_too_long_is_restarted::<Waha>().await;
+    a_session_that_starts_for_too_long_is_restarted::<Unipile>().await;
+}
