@@ -20,6 +20,7 @@ use crate::{
     channel as channels,
     error::{Error, Result},
     message::read,
+    chat::visibility::View,
     phone::Phone,
     workspace::fold,
 };
@@ -103,7 +104,7 @@ pub struct ChatDetails {
 pub struct Member {
     /// Its number.
     pub phone: String,
-    /// The direct chat with it through the same account, and what that is called.
+    /// The direct chat with it through the same account, and what that is called; absent where it is not seen.
     pub direct: Option<(ChatId, String)>,
 }
 
@@ -165,6 +166,6 @@ pub async fn get(app: &App, workspace_id: WorkspaceId, id: &str) -> Result<ChatD
     let db = app.db.reader();
     let not_found = || Error::ChatNotFound(id.to_owned());
     let chat = find(db, workspace_id, parse_id(id)?).await?.ok_or_else(not_found)?;
-    let mut details = details::details(db, workspace_id, vec![chat], read::ById::new()).await?;
+    let mut details = details::details(db, workspace_id, View::All, vec![chat], read::ById::new()).await?;
     details.pop().ok_or_else(not_found)
 }

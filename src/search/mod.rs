@@ -19,7 +19,7 @@ use entity::{
 
 use crate::{
     app::App,
-    chat::{self, ChatDetails},
+    chat::{self, ChatDetails, visibility::View},
     db,
     error::{Error, Result},
     message::read,
@@ -114,7 +114,7 @@ pub async fn find(
     let NumberedPage { items, has_more_pages } = on_page(merged(named.into_iter(), &written), page);
     let mut chats = chat::by_ids(db, workspace_id, items.iter().map(|(id, _)| *id)).await?;
     let in_order = items.iter().filter_map(|(id, _)| chats.remove(id)).collect();
-    let details = chat::details::details(db, workspace_id, in_order, read::ById::new()).await?;
+    let details = chat::details::details(db, workspace_id, View::All, in_order, read::ById::new()).await?;
     let shown: HashMap<ChatId, MessageId> = items.into_iter().filter_map(|(id, hit)| Some((id, hit?))).collect();
     let mut messages = read::by_ids(db, workspace_id, shown.values().copied()).await?;
     let authors = users::by_ids(db, workspace_id, messages.values().filter_map(|one| one.user_id)).await?;

@@ -40,13 +40,13 @@ pub(super) struct ChatsApi {
 #[derive(Object)]
 #[oai(rename = "GroupMember")]
 struct GroupMemberView {
-    /// What the direct chat with it is called; its number where there is none.
+    /// What the direct chat with it is called; its number where there is none, or none that the caller sees.
     name: String,
     /// Its number.
     phone: String,
     /// What it is in the group: always `member`, as who runs a group is not known.
     role: String,
-    /// The direct chat with it.
+    /// The direct chat with it, if the caller sees it.
     #[oai(nullable)]
     chat_id: Option<i64>,
 }

@@ -65,9 +65,9 @@ struct VisibleAccountList {
 impl MemberApi {
     /// List chats that the token's user sees
     ///
-    /// The owner and admins see all; an agent sees those that it is responsible for and those of its own accounts. In
-    /// pages of 50; filters narrow one another down, and the values of one filter, separated by commas, are
-    /// alternatives.
+    /// The owner and admins see all; an agent sees those that it is responsible for and those of its own accounts, and
+    /// of members of groups only the direct chats that it sees. In pages of 50; filters narrow one another down, and the
+    /// values of one filter, separated by commas, are alternatives.
     #[expect(clippy::too_many_arguments, reason = "each is a parameter of the query")]
     #[oai(path = "/v2/chats", method = "get", operation_id = "list_chats_of_member")]
     async fn list_chats(

@@ -366,5 +366,8 @@ pub(super) async fn hand_in(
         }
     };
     let sending = Sending { caller: Arc::clone(caller), hold: admitted.hold, command, request, author: Author::Caller };
-    Ok(SentView::new(send::send(app, sending).await?))
+    match send::send(app, sending).await {
+        Ok(id) => Ok(SentView::new(id)),
+        Err(error) => Err(Box::pin(aim::told(app, caller, open, error)).await),
+    }
 }
