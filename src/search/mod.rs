@@ -13,6 +13,7 @@
 use std::collections::HashMap;
 
 use entity::{
+    file,
     id::{ChatId, MessageId, WorkspaceId},
     message, user,
 };
@@ -22,6 +23,7 @@ use crate::{
     chat::{self, ChatDetails, visibility::View},
     db,
     error::{Error, Result},
+    file as files,
     message::read,
     page::{NumberedPage, PageNumber},
     user as users,
@@ -87,8 +89,18 @@ fn digits(text: &str) -> Option<String> {
 pub struct Hit {
     /// The chat.
     pub chat: ChatDetails,
-    /// The newest message with the words, with the user as whom it was sent; absent where none has them.
-    pub message: Option<(message::Model, Option<user::Model>)>,
+    /// The newest message with the words; absent where none has them.
+    pub message: Option<FoundMessage>,
+}
+
+/// A message that was found.
+pub struct FoundMessage {
+    /// The message.
+    pub message: message::Model,
+    /// The user as whom it was sent.
+    pub author: Option<user::Model>,
+    /// The file that it carries, as long as it is kept.
+    pub file: Option<file::Model>,
 }
 
 /// One page of the chats that answer a question.
@@ -118,10 +130,15 @@ pub async fn find(
     let shown: HashMap<ChatId, MessageId> = items.into_iter().filter_map(|(id, hit)| Some((id, hit?))).collect();
     let mut messages = read::by_ids(db, workspace_id, shown.values().copied()).await?;
     let authors = users::by_ids(db, workspace_id, messages.values().filter_map(|one| one.user_id)).await?;
+    let carried = files::by_ids(db, workspace_id, messages.values().filter_map(|one| one.file_id)).await?;
     let hit = |chat: ChatDetails| {
         let message = shown.get(&chat.held.chat.id).and_then(|id| messages.remove(id));
-        let author = message.as_ref().and_then(|one| authors.get(&one.user_id?)).cloned();
-        Hit { chat, message: message.map(|message| (message, author)) }
+        let found = |message: message::Model| {
+            let author = message.user_id.and_then(|id| authors.get(&id)).cloned();
+            let file = message.file_id.and_then(|id| carried.get(&id)).cloned();
+            FoundMessage { message, author, file }
+        };
+        Hit { chat, message: message.map(found) }
     };
     Ok(NumberedPage { items: details.into_iter().map(hit).collect(), has_more_pages })
 }

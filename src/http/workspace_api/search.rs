@@ -12,7 +12,7 @@ use crate::{
         query::Written,
     },
     page::PageNumber,
-    search::{self, Hit, Question},
+    search::{self, FoundMessage, Hit, Question},
     token::Scope,
 };
 
@@ -33,8 +33,10 @@ struct HitView {
 
 impl HitView {
     fn new(app: &App, hit: &Hit, zone: &str) -> Self {
-        let matched =
-            |(message, author): &(_, Option<_>)| SummaryView::new(&hit.chat.held, message, author.as_ref(), zone);
+        let matched = |found: &FoundMessage| {
+            let summary = SummaryView::new(&hit.chat.held, &found.message, found.author.as_ref(), zone);
+            summary.carrying(app, found.file.as_ref())
+        };
         Self { chat: ChatView::new(app, &hit.chat, zone), matched_message: hit.message.as_ref().map(matched) }
     }
 }
