@@ -24,6 +24,7 @@ use crate::{
         assets,
         body::UnreadJson,
         formats::local_time,
+        token_caller::TokenCaller,
         workspace_api::{
             Envelope, auth::TokenAuth, dialect::WorkspaceFailure, messages::SummaryView, ok, query::Written,
         },
@@ -203,15 +204,20 @@ impl UpdateChatRequest {
     }
 }
 
-/// Whether chats come with their newest messages, for which a caller needs a right of its own.
-pub(super) fn last_messages(caller: &WorkspaceCaller, wanted: Option<bool>) -> Result<LastMessages> {
-    match wanted {
-        Some(true) => caller.scopes.require(Scope::MessagesRead).map(|()| LastMessages::With),
-        _ => Ok(LastMessages::Without),
+/// Lets in who asks for chats. Their newest messages need a right of its own.
+pub(super) async fn admit_to_chats<'a>(
+    caller: &'a TokenCaller,
+    with_msg: &Written<bool>,
+) -> Result<(&'a WorkspaceCaller, LastMessages)> {
+    let wanted = with_msg.read("with_msg");
+    if let Ok(Some(true)) = wanted {
+        caller.require(Scope::MessagesRead)?;
     }
 }
 
 #[OpenApi]
+    let caller: &WorkspaceCaller = caller.admit(Scope::ChatsRead).await?;
+    Ok((caller, if wanted? == Some(true) { LastMessages::With } else { LastMessages::Without }))
 impl ChatsApi {
     /// List chats
     ///
@@ -251,8 +257,7 @@ impl ChatsApi {
         /// Whether to add `last_message`, for which the token needs `messages:read` as well.
         with_msg: Query<Written<bool>>,
     ) -> Result<Json<Envelope<ChatList>>, WorkspaceFailure> {
-        let caller = caller.admit(Scope::ChatsRead).await?;
-        let last_messages = last_messages(caller, with_msg.read("with_msg")?)?;
+        let (caller, last_messages) = admit_to_chats(&caller, &with_msg).await?;
         let (page, zone) = (PageNumber::parse(page.read("page")?)?, &caller.workspace.time_zone);
         let text = FilterText {
             name: name.0,
@@ -290,6 +295,7 @@ impl ChatsApi {
     /// Change a chat
     ///
     /// Fields that are absent stay as they are, unknown ones are ignored.
+
     #[oai(path = "/chats/:chat_id", method = "patch", operation_id = "update_chat")]
     async fn update(
         &self,

@@ -25,7 +25,7 @@ use crate::{
             Envelope,
             accounts::AccountView,
             auth::TokenAuth,
-            chats::{ChatList, last_messages},
+            chats::{ChatList, admit_to_chats},
             dialect::WorkspaceFailure,
             messages::{MessageList, direction},
             ok,
@@ -100,8 +100,7 @@ impl MemberApi {
         /// Whether to add `last_message`, for which the token needs `messages:read` as well.
         with_msg: Query<Written<bool>>,
     ) -> Result<Json<Envelope<ChatList>>, WorkspaceFailure> {
-        let caller = caller.admit(Scope::ChatsRead).await?;
-        let last_messages = last_messages(caller, with_msg.read("with_msg")?)?;
+        let (caller, last_messages) = admit_to_chats(&caller, &with_msg).await?;
         let (page, zone) = (PageNumber::parse(page.read("page")?)?, &caller.workspace.time_zone);
         let text = FilterText {
             name: name.0,

@@ -8,8 +8,13 @@ use crate::{
     app::App,
     error::Result,
     http::workspace_api::{
-        Envelope, auth::TokenAuth, chats::ChatView, dialect::WorkspaceFailure, messages::SummaryView, ok,
-        query::Written,
+        Envelope,
+        auth::TokenAuth,
+        chats::ChatView,
+        dialect::WorkspaceFailure,
+        messages::SummaryView,
+        ok,
+        query::{Needed, Written},
     },
     page::PageNumber,
     search::{self, FoundMessage, Hit, Question},
@@ -63,13 +68,13 @@ impl SearchApi {
         &self,
         caller: TokenAuth,
         /// What is looked for, 1 to 256 characters with at most 16 words.
-        q: Query<String>,
+        q: Query<Needed>,
         /// Number of the page, from 1.
         page: Query<Written<i64>>,
     ) -> Result<Json<Envelope<HitList>>, WorkspaceFailure> {
+        caller.require(Scope::MessagesRead)?;
         let caller = caller.admit(Scope::ChatsRead).await?;
-        caller.scopes.require(Scope::MessagesRead)?;
-        let (question, page) = (Question::parse(&q.0)?, PageNumber::parse(page.read("page")?)?);
+        let (question, page) = (Question::parse(q.read("q")?)?, PageNumber::parse(page.read("page")?)?);
         let zone = &caller.workspace.time_zone;
         let found = search::find(&self.app, caller.workspace.id, &question, page).await?;
         let chats = found.items.iter().map(|hit| HitView::new(&self.app, hit, zone)).collect();
