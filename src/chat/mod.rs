@@ -3,7 +3,9 @@
 //! A chat belongs to the account that it is held with for good; that account sends what is sent to it. Here they are
 //! read and changed; sending and receiving make them. What comes, a missed call too, leaves a chat unread and open; what
 //! is sent leaves it read, and stops its automatic answers until they are switched on again; what a bot answers does
-//! neither.
+//! neither. How many messages are unread is not counted. Labels are put on a chat by callers only: what comes neither
+//! puts any on it nor takes any off. There are no contacts beside chats: who writes is known by the chat with them, and
+//! in a group as its member.
 
 use entity::{
     call, channel,
@@ -18,9 +20,9 @@ use entity::{
 use crate::{
     app::App,
     channel as channels,
+    chat::visibility::View,
     error::{Error, Result},
     message::read,
-    chat::visibility::View,
     phone::Phone,
     workspace::fold,
 };

@@ -70,7 +70,8 @@ impl GroupMemberView {
 pub(super) struct ChatView {
     /// Its number.
     id: i64,
-    /// Name for people.
+    /// Name for people: the one that it was given, else what its network calls the other side or the group, else the
+    /// number or id. There are no contacts beside the chats.
     name: String,
     /// The other side's number; `null` for groups.
     #[oai(nullable)]
@@ -79,11 +80,13 @@ pub(super) struct ChatView {
     jid: String,
     /// Whether it is a group.
     is_group: bool,
-    /// Whether it is closed.
+    /// Whether it is closed. What comes opens it again, a missed call too.
     closed: bool,
-    /// Whether it has been read.
+    /// Whether it has been read. What comes leaves it unread, a missed call too; what is sent leaves it read, also what is
+    /// written on the phone, and a bot's reply leaves it as it was. How many messages are unread is not counted.
     read: bool,
-    /// Its labels, in order.
+    /// Its labels, in order. Callers put them on it, by themselves or with a message that they send; what comes neither
+    /// puts any on it nor takes any off.
     labels: Vec<String>,
     /// Whether it is answered automatically. Somebody's own reply stops that until it is switched on again.
     chatgpt_autoresponse_enabled: bool,
@@ -213,11 +216,11 @@ pub(super) async fn admit_to_chats<'a>(
     if let Ok(Some(true)) = wanted {
         caller.require(Scope::MessagesRead)?;
     }
+    let caller: &WorkspaceCaller = caller.admit(Scope::ChatsRead).await?;
+    Ok((caller, if wanted? == Some(true) { LastMessages::With } else { LastMessages::Without }))
 }
 
 #[OpenApi]
-    let caller: &WorkspaceCaller = caller.admit(Scope::ChatsRead).await?;
-    Ok((caller, if wanted? == Some(true) { LastMessages::With } else { LastMessages::Without }))
 impl ChatsApi {
     /// List chats
     ///
@@ -292,10 +295,10 @@ impl ChatsApi {
         let details = chat::get(&self.app, caller.workspace.id, &chat_id.0).await?;
         Ok(ok(ChatView::new(&self.app, &details, &caller.workspace.time_zone)))
     }
+
     /// Change a chat
     ///
     /// Fields that are absent stay as they are, unknown ones are ignored.
-
     #[oai(path = "/chats/:chat_id", method = "patch", operation_id = "update_chat")]
     async fn update(
         &self,
