@@ -5,7 +5,7 @@ use entity::{
     id::{ChatId, MessageId},
     message::{self, Kind},
 };
-use quartermaster::bot::turn::guard::MOST_REPLIES;
+use quartermaster::{bot::turn::guard::MOST_REPLIES, db};
 use reqwest::Method;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Set, Unchanged};
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ use crate::support::{
     sender::Sender,
 };
 
+mod groups;
 mod killed;
 mod setup;
 mod trouble;

@@ -26,6 +26,7 @@ mod documents;
 mod error_codes;
 mod faults;
 mod file_fetching;
+mod file_retention;
 mod file_storage;
 mod files;
 mod framework_errors;

@@ -1,10 +1,11 @@
 //! What is asked on behalf of one member, and sending to a chat by its name.
 
 use entity::{
-    chat,
+    chat, chat_member,
     id::{AccountId, ChatId, UserId},
 };
-use sea_orm::Set;
+use quartermaster::db;
+use sea_orm::{ActiveModelTrait, EntityTrait, Set};
 use serde_json::{Value, json};
 
 use crate::support::{START, TestApp, TokenClient, conversation::Conversations, sender::Sender};
@@ -62,6 +63,41 @@ async fn an_agent_sees_its_own_chats_and_those_in_charge_see_all() {
     assert_eq!(names(&scene.first, "").await, ["Ann", "Bob", "Carl"], "an admin sees all, at once");
 }
 
+/// Somebody with whom there is this direct chat is in a group.
+async fn join(app: &TestApp, group: ChatId, direct: ChatId) {
+    let direct = chat::Entity::find_by_id(direct).one(app.app.db.reader()).await.expect("a look").expect("a chat");
+    let row = chat_member::ActiveModel {
+        chat_id: Set(group),
+        phone: Set(direct.phone.expect("a number")),
+        workspace_id: Set(direct.workspace_id),
+    };
+    db::write(&app.app.db, "test", async |tx| Ok(row.insert(tx).await?)).await.expect("a member");
+}
+
+#[tokio::test]
+async fn a_group_names_only_direct_chats_that_are_seen() {
+    let app = TestApp::start().await;
+    let scene = scene(&app).await;
+    let db = app.app.db.reader();
+    let bob = chat::Entity::find_by_id(scene.of_second).one(db).await.expect("a look").expect("a chat");
+    let (account, user) = (bob.account_id, scene.bakery.user_id);
+    let of_both = |row| chat::ActiveModel { account_id: Set(account), responsible_user_id: Set(Some(user)), ..row };
+    let group = scene.bakery.group_with("Team", of_both).await;
+    join(&app, group, scene.of_second).await;
+    join(&app, group, scene.assigned).await;
+    let members = async |token: &TokenClient, path: &str| {
+        let listed = token.get(path).await.expect(200)["data"]["chats"][0]["group_members"].clone();
+        let members = listed.as_array().expect("members").iter();
+        members.map(|member| (member["name"].clone(), member["chat_id"].clone())).collect::<Vec<_>>()
+    };
+    let (named, carl) = ((json!("Bob"), json!(scene.of_second)), (json!("Carl"), json!(scene.assigned)));
+    let all = vec![named, carl.clone()];
+    assert_eq!(members(&scene.first, "/v2/chats?group=true").await, [(json!(bob.phone), Value::Null), carl]);
+    assert_eq!(members(&scene.second, "/v2/chats?group=true").await, all);
+    assert_eq!(members(&scene.bakery.token, "/v2/chats?group=true").await, all);
+    assert_eq!(members(&scene.first, "/chats?group=true").await, all, "the first version shows the whole workspace");
+}
+
 #[tokio::test]
 async fn messages_of_a_chat_that_is_not_seen_are_not_there() {
     let app = TestApp::start().await;
@@ -91,6 +127,21 @@ async fn messages_of_a_chat_that_is_not_seen_are_not_there() {
     }
     assert_eq!(scene.bakery.token.credits().await.0, before + 2);
     app.run_jobs().await;
+}
+
+#[tokio::test]
+async fn a_name_is_taken_by_nobody_in_particular_where_its_chat_is_not_seen() {
+    let app = TestApp::start().await;
+    let scene = scene(&app).await;
+    let refused = async |token: &TokenClient| {
+        let body = json!({ "phone": "+15557770000", "text": "x", "chat_name": "Bob" });
+        token.post("/v2/messages", body).await.expect(400)["message"].as_str().expect("a sentence").to_owned()
+    };
+    assert_eq!(refused(&scene.first).await, "chat_name: is taken by another chat");
+    for token in [&scene.second, &scene.bakery.token] {
+        let message = refused(token).await;
+        assert!(message.ends_with(&format!("is taken by chat {}", scene.of_second)), "{message}");
+    }
 }
 
 #[tokio::test]

@@ -123,6 +123,63 @@ async fn api_calls_are_counted_and_end_with_the_period() {
     sender.token.send("+15550002222", "hello").await.expect(200);
 }
 
+/// Credentials come first, then scopes, then the count, and only then what is asked for.
+#[tokio::test]
+async fn what_cannot_be_understood_counts_and_what_is_not_allowed_does_not() {
+    let app = TestApp::start().await;
+    let sender = Sender::on_plan(&app, &unlimited()).await;
+    let mut looks = 0;
+    let mut used = async || {
+        looks += 1;
+        let quota = sender.token.get("/workspace").await.expect(200)["data"]["api_calls_quota"]["used"].clone();
+        quota.as_i64().expect("a number") - looks
+    };
+    let reading = [
+        ("/chats?page=x", "page"),
+        ("/chats?page=0", "page"),
+        ("/chats?closed=maybe", "closed"),
+        ("/chats?with_msg=2", "with_msg"),
+        ("/chats?created_after=x", "created_after"),
+        ("/chats?phone=x", "phone"),
+        ("/chats/search", "q"),
+        ("/chats/search?q=", "q"),
+        ("/chats/search?q=a&page=x", "page"),
+        ("/chats/1/messages?from_me=2", "from_me"),
+        ("/chats/1/messages?after=x", "after"),
+        ("/chats/1/messages?sorting_order=up", "sorting_order"),
+        ("/files?page=0", "page"),
+        ("/webhooks/1/deliveries?limit=x", "limit"),
+        ("/v2/chats?group=2", "group"),
+        ("/v2/chats?with_msg=2", "with_msg"),
+        ("/v2/chats/1/messages?page=0", "page"),
+    ];
+    let before = used().await;
+    for (counted, (path, field)) in (1..).zip(reading) {
+        let error = sender.token.get(path).await.expect(400);
+        assert_eq!(
+            (&error["error_code"], &error["errors"][0]["fields"]),
+            (&json!("validation_error"), &json!([field]))
+        );
+        assert_eq!(used().await, before + counted, "{path}");
+    }
+    let before = used().await;
+    sender.token.post("/templates/1/track_usage", json!({ "origin": 1 })).await.expect(400);
+    sender.token.post("/v2/templates", json!({ "template_id": "x" })).await.expect(400);
+    assert_eq!(used().await, before + 2);
+
+    let before = used().await;
+    let reader = app.token(&crate::cli::token_with(&app, &sender.workspace, "chats:read").await);
+    let asking = ["/chats?with_msg=1", "/v2/chats?with_msg=1", "/chats/search?q=a", "/chats/search"];
+    for path in asking.into_iter().chain(reading.map(|(path, _)| path)) {
+        let anonymous = app.http.get(format!("{}/integrations/api{path}", app.base));
+        assert_eq!(Answer::of(anonymous).await.expect(401)["error_code"], "missing_credentials", "{path}");
+    }
+    for path in asking {
+        assert_eq!(reader.get(path).await.expect(403)["error_code"], "insufficient_scope", "{path}");
+    }
+    assert_eq!(used().await, before);
+}
+
 #[tokio::test]
 async fn thresholds_of_api_calls_are_told_once_and_a_larger_plan_recovers_them() {
     let app = TestApp::start().await;

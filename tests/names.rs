@@ -3,12 +3,12 @@
 use entity::chat;
 use migration::Migrator;
 use quartermaster::db;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
+use sea_orm::{ActiveModelTrait, ActiveValue::NotSet, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, Set};
 use sea_orm_migration::MigratorTrait;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Setup, TestApp,
+    START, Setup, TestApp,
     channels::Shop,
     conversation::Conversations,
     receiver::{Received, Receiver},
@@ -354,6 +354,54 @@ async fn names_of_the_release_before_are_composed() {
     }
     let taken = bakery.token.patch(&format!("/chats/{zoe}"), json!({ "name": "Rene\u{301}" })).await.expect(400);
     assert!(taken["message"].as_str().is_some_and(|text| text.contains("is taken")), "{taken}");
+}
+
+#[tokio::test]
+async fn however_many_names_are_composed_and_those_that_become_alike_are_kept() {
+    const MANY: i64 = 2500;
+    let app = TestApp::start().await;
+    let bakery = Conversations::start(&app, "acme", "+15550001111").await;
+    let called = |name: &'static str| {
+        move |row: chat::ActiveModel| chat::ActiveModel {
+            name: Set(name.to_owned()),
+            name_folded: Set(name.to_lowercase()),
+            ..row
+        }
+    };
+    let names = ["Rene\u{301}", "Ren\u{e9}", "J\u{30c} Rene\u{301}"];
+    let mut twins = Vec::new();
+    for (seconds, name) in (0..).zip(names) {
+        let id = bakery.chat("x", called(name)).await;
+        bakery.message(id, START.plus_seconds(seconds), |row| row).await;
+        twins.push(id);
+    }
+    let known = chat::Entity::find_by_id(twins[0]).one(app.app.db.reader()).await.expect("a look").expect("a chat");
+    let rows = (0..MANY).map(|number| chat::ActiveModel {
+        id: NotSet,
+        jid: Set(format!("{number}@s.whatsapp.net")),
+        name: Set(format!("Zoe\u{308} {number}")),
+        name_folded: Set(format!("zoe\u{308} {number}")),
+        ..known.clone().into_active_model().reset_all()
+    });
+    let rows: Vec<_> = rows.collect();
+    let stepping = db::write(&app.app.db, "test", async |tx| {
+        for some in rows.chunks(500) {
+            chat::Entity::insert_many(some.to_vec()).exec_without_returning(tx).await?;
+        }
+        Migrator::down(tx, Some(steps_from("m0058_names_composed"))).await?;
+        Ok(Migrator::up(tx, None).await?)
+    });
+    stepping.await.expect("down and up");
+    let all = chat::Entity::find().all(app.app.db.reader()).await.expect("chats");
+    for chat in &all {
+        assert!(!chat.name.contains(['\u{301}', '\u{308}']), "{:?}", chat.name);
+        assert_eq!(chat.name_folded, chat.name.to_lowercase());
+    }
+    let of = |name: &str| all.iter().filter(|chat| chat.name_given && chat.name == name).count();
+    assert_eq!((of("Ren\u{e9}"), of("J\u{30c} Ren\u{e9}")), (2, 1));
+    assert_eq!(sent_to(&app, &bakery, "REN\u{c9}").await, json!(twins[1]), "the newest is meant");
+    let renamed = bakery.token.patch(&format!("/chats/{}", twins[2]), json!({ "name": "rene\u{301}" })).await;
+    assert!(renamed.expect(400)["message"].as_str().is_some_and(|text| text.contains("is taken")));
 }
 
 /// How many steps there are from this one on.

@@ -129,7 +129,7 @@ async fn no_list_history_or_search_reads_a_whole_table() {
             let explaining = Explaining::new(&db);
             let page = PageNumber::parse(Some(page)).expect("a page");
             let found = listing::page(&explaining, workspace, &filter, page).await.expect("a page");
-            details::details(&explaining, workspace, found, Default::default()).await.expect("details");
+            details::details(&explaining, workspace, View::All, found, Default::default()).await.expect("details");
             let plans = checked(explaining);
             members_asked |= plans.iter().any(|(statement, _)| statement.starts_with(r#"SELECT "chat_members""#));
             // The walk that finds the hours of the page does not leave indices that have all it asks for, where there

@@ -1,19 +1,20 @@
 //! Reactions: our own, stored and given to the provider, and those of others.
 
 use entity::{
-    chat,
-    id::MessageId,
+    channel, chat,
+    id::{AccountId, MessageId},
     message::{self, Status},
     sandbox_reaction,
 };
 use quartermaster::{
+    db,
     message::{
         Jid,
         reaction::{self, Emoji, Incoming},
     },
     phone::Phone,
 };
-use sea_orm::{EntityTrait, Set};
+use sea_orm::{ActiveModelTrait, EntityTrait, Set, Unchanged};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -77,6 +78,7 @@ async fn others_react_too_each_once() {
         from: Jid::of(&Phone::parse(phone).expect("a phone")),
         name: name.map(str::to_owned),
         emoji: Emoji::parse(emoji).expect("an emoji"),
+        happened_at: None,
     };
     let session = line.channel().await.session;
     let bring = async |incoming: Incoming| {
@@ -190,6 +192,77 @@ async fn a_reaction_to_what_waits_follows_it() {
     let id: MessageId = uid.parse().expect("a uuid");
     assert_eq!(at_provider(&app, id).await, Some((Some("👍".to_owned()), 1)));
     assert_eq!(app.fate(id).await.at_provider, (1, 1));
+}
+
+#[tokio::test]
+async fn a_reaction_waits_while_nothing_is_sent_through_its_account() {
+    let app = TestApp::start().await;
+    let sender = Sender::with_credits(&app, 10).await;
+    let text = json!({ "phone": "+15550001111", "from": "+15557770000", "text": "Hello" });
+    let account_id = Unchanged(AccountId(sender.account_id));
+    let set = async |change: channel::ActiveModel| {
+        let change = channel::ActiveModel { account_id: account_id.clone(), ..change };
+        db::write(&app.app.db, "test", async |tx| Ok(change.update(tx).await?)).await.expect("a channel");
+    };
+    let switched_off = |is_off| channel::ActiveModel { deactivated: Set(is_off), ..Default::default() };
+    let suspended = |is_off| channel::ActiveModel { suspended: Set(is_off), ..Default::default() };
+    let changes: [&dyn Fn(bool) -> channel::ActiveModel; 2] = [&switched_off, &suspended];
+    for change in changes {
+        let uid = sender.partner.post("/sandbox/inbound", text.clone()).await.expect(200)["message_uids"][0].clone();
+        let uid = uid.as_str().expect("a uid").to_owned();
+        let id: MessageId = uid.parse().expect("a uuid");
+        let path = format!("/messages/{uid}/reactions");
+        sender.token.patch(&path, json!({ "reaction": "👍" })).await.expect(200);
+        set(change(true)).await;
+        app.run_jobs().await;
+        app.advance(3600).await;
+        assert_eq!(at_provider(&app, id).await, None);
+        let refused = sender.token.patch(&path, json!({ "reaction": "🎉" })).await.expect(409);
+        let sent = sender.token.send("+15557770000", "Hello").await.expect(409);
+        assert_eq!((&refused["error_code"], &refused), (&json!("account_inactive"), &sent), "as a message is");
+        set(change(false)).await;
+        app.advance(300).await;
+        assert_eq!(at_provider(&app, id).await, Some((Some("👍".to_owned()), 1)));
+    }
+}
+
+#[tokio::test]
+async fn a_reaction_is_of_when_its_network_says() {
+    let app = Setup::default().configured(|config| config.allow_private_targets = true).start().await;
+    let sender = Sender::with_credits(&app, 10).await;
+    let receiver = Receiver::start().await;
+    let webhook = json!({ "event_type": "message:reaction", "url": receiver.url() });
+    sender.token.post("/webhooks", webhook).await.expect(200);
+    let text = json!({ "phone": "+15550001111", "from": "+15557770000", "text": "Hello" });
+    let uid = sender.partner.post("/sandbox/inbound", text).await.expect(200)["message_uids"][0].clone();
+    let message = app.message(uid.as_str().expect("a uid").parse().expect("a uuid")).await;
+    let account = channel::Entity::find_by_id(message.account_id).one(app.app.db.reader()).await.expect("a look");
+    let account = account.expect("an account");
+    let now = app.clock.now();
+    let (ann, owner) = (Jid::of(&Phone::parse("+15557770000").expect("a phone")), Jid::parse(&account.external_id));
+    for (from, emoji, happened_at, expected) in [
+        (&ann, "👍", Some(now.plus_seconds(-60)), "2026-09-10 07:59:00 +0000"),
+        (&ann, "", Some(now.plus_seconds(-30)), "2026-09-10 07:59:30 +0000"),
+        (&ann, "🎉", Some(now.plus_seconds(60)), "2026-09-10 08:00:00 +0000"),
+        (&ann, "👍", None, "2026-09-10 08:00:00 +0000"),
+        (&owner.expect("an id"), "👍", Some(now.plus_seconds(-60)), "2026-09-10 07:59:00 +0000"),
+    ] {
+        receiver.forget();
+        let incoming = Incoming {
+            session: account.session,
+            provider_ref: message.provider_ref.clone().expect("an id"),
+            from: from.clone(),
+            name: None,
+            emoji: Emoji::parse(emoji).expect("an emoji"),
+            happened_at,
+        };
+        assert!(reaction::received(&app.app, &incoming).await.expect("received"));
+        app.run_jobs().await;
+        let told = receiver.received()[0].json();
+        assert_eq!(told["reaction"]["timestamp"], expected, "{emoji} {happened_at:?}");
+    }
+    let stored = entity::reaction::Entity::find_by_id((message.id, account.external_id)).one(app.app.db.reader()).await;
+    assert_eq!(stored.expect("a look").expect("a reaction").reacted_at, now.plus_seconds(-60));
 }
 
 #[tokio::test]

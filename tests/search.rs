@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::support::{
     START, TestApp, TokenClient,
     conversation::{Conversations, escaped},
+    upload::png,
 };
 
 fn plain(row: chat::ActiveModel) -> chat::ActiveModel {
@@ -109,6 +110,24 @@ async fn chats_of_a_name_come_first_and_each_comes_once() {
     let mut one = bakery.token.get(&format!("/messages/{uid}")).await.expect(200)["data"].clone();
     one.as_object_mut().expect("a message").remove("reactions").expect("reactions");
     assert_eq!(matched, one);
+}
+
+#[tokio::test]
+async fn a_message_that_is_found_shows_its_file_as_it_does_elsewhere() {
+    let app = TestApp::start().await;
+    let bakery = Conversations::start(&app, "acme", "+15550001111").await;
+    let ann = bakery.chat("Ann", plain).await;
+    let file = bakery.token.picture("menu.png", &png(1000, 1)).await.parse().expect("a uid");
+    let with_file = |row| message::ActiveModel { file_id: Set(Some(file)), ..text("the prices")(row) };
+    let uid = bakery.message(ann, START, with_file).await;
+    app.run_jobs().await;
+    let matched = search(&bakery.token, "prices", "").await["chats"][0]["matched_message"].clone();
+    let mut shown = bakery.token.get(&format!("/messages/{uid}")).await.expect(200)["data"].clone();
+    shown.as_object_mut().expect("a message").remove("reactions").expect("reactions");
+    assert_eq!(matched, shown);
+    assert_eq!((&matched["attachment_filename"], &matched["has_attachment"]), (&json!("menu.png"), &json!(true)));
+    let link = matched["attachment_url"].as_str().expect("a link");
+    assert_eq!(app.http.get(link).send().await.expect("an answer").status().as_u16(), 200);
 }
 
 #[tokio::test]

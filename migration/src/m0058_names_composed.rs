@@ -1,6 +1,8 @@
 //! Composes the names of chats, as all that are given are from here on: what looks alike is found alike.
 //!
-//! SQLite has no words for it, so the names are read. None of them is lost on the way down, where they stay composed.
+//! SQLite has no words for it, so the names are read, some at a time. Chats that were given names which are alike now
+//! keep them both: as before this step, the one with the newest message is meant. None of them is lost on the way down,
+//! where they stay composed.
 
 use sea_orm_migration::{
     MigrationName,
@@ -25,7 +27,7 @@ impl MigrationTrait for Step {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let db = manager.get_connection();
         let statement = |sql: &str, values| Statement::from_sql_and_values(db.get_database_backend(), sql, values);
-        let names = format!("SELECT id, name, name_folded FROM chats WHERE id > $1 ORDER BY id LIMIT {AT_ONCE}");
+        let names = format!("SELECT id, name FROM chats WHERE id > $1 ORDER BY id LIMIT {AT_ONCE}");
         let mut after = 0i64;
         loop {
             let rows = db.query_all_raw(statement(&names, vec![after.into()])).await?;
@@ -33,10 +35,11 @@ impl MigrationTrait for Step {
                 let (id, name): (i64, String) = (row.try_get("", "id")?, row.try_get("", "name")?);
                 after = id;
                 if !is_nfc(&name) {
-                    let folded: String = row.try_get("", "name_folded")?;
-                    let composed = [name, folded].map(|text| text.nfc().collect::<String>().into());
-                    let change = "UPDATE chats SET name = $1, name_folded = $2 WHERE id = $3";
-                    let values = composed.into_iter().chain([id.into()]).collect::<Vec<_>>();
+                    let composed: String = name.nfc().collect();
+                    let folded = composed.to_lowercase();
+                    // A process of the release before may have given it another name meanwhile.
+                    let change = "UPDATE chats SET name = $1, name_folded = $2 WHERE id = $3 AND name = $4";
+                    let values = vec![composed.into(), folded.into(), id.into(), name.into()];
                     db.execute_raw(statement(change, values)).await?;
                 }
             }

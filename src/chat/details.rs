@@ -13,7 +13,7 @@ use sea_orm::ConnectionTrait;
 
 use crate::{
     call as calls, channel,
-    chat::{ChatDetails, ChatWithAccount, LastMessage, Member, store},
+    chat::{ChatDetails, ChatWithAccount, LastMessage, Member, store, visibility::View},
     error::{Error, Result},
     file,
     message::read::{self, ById},
@@ -21,13 +21,14 @@ use crate::{
     user,
 };
 
-/// Chats with all that they are shown with, and with those of `last_messages` that are theirs.
+/// Chats with all that they are shown with to who has this view, and with those of `last_messages` that are theirs.
 ///
 /// # Errors
 /// What the database says.
 pub async fn details(
     db: &impl ConnectionTrait,
     workspace_id: WorkspaceId,
+    view: View,
     chats: Vec<Model>,
     mut last_messages: ById,
 ) -> Result<Vec<ChatDetails>> {
@@ -42,7 +43,8 @@ pub async fn details(
     let users = user::by_ids(db, workspace_id, owners.chain(responsible).chain(authors)).await?;
     let files = file::by_ids(db, workspace_id, last_messages.values().filter_map(|message| message.file_id)).await?;
     let mut calls = calls::by_ids(db, workspace_id, last_messages.values().filter_map(call_id)).await?;
-    let mut members = members(db, workspace_id, &chats).await?;
+    let is_seen = |direct: &Model| channels.get(&direct.account_id).is_some_and(|own| view.shows_chat(direct, own));
+    let mut members = members(db, workspace_id, &chats, is_seen).await?;
     let waiting = waiting(db, workspace_id, &chats, &last_messages).await?;
     let with_everything = |chat: Model| {
         let channel = channels.get(&chat.account_id).ok_or_else(without_account)?;
@@ -65,11 +67,12 @@ pub async fn details(
     chats.into_iter().map(with_everything).collect()
 }
 
-/// Known members of those chats that are groups, by number.
+/// Known members of those chats that are groups, by number, each with the direct chat if it is seen.
 async fn members(
     db: &impl ConnectionTrait,
     workspace_id: WorkspaceId,
     chats: &[Model],
+    is_seen: impl Fn(&Model) -> bool,
 ) -> Result<HashMap<ChatId, Vec<Member>>> {
     let groups: HashMap<ChatId, AccountId> =
         chats.iter().filter(|chat| chat.is_group).map(|chat| (chat.id, chat.account_id)).collect();
@@ -80,7 +83,8 @@ async fn members(
     let jid = |phone: &str| Phone::parse(phone).map(|phone| phone.whatsapp_id());
     let jids = rows.iter().map(|row| jid(&row.phone)).collect::<Result<BTreeSet<_>>>()?;
     let direct = store::by_jids(db, workspace_id, groups.values().copied().collect(), jids).await?;
-    let direct: HashMap<_, _> = direct.into_iter().map(|chat| ((chat.account_id, chat.jid.clone()), chat)).collect();
+    let direct = direct.into_iter().filter(is_seen);
+    let direct: HashMap<_, _> = direct.map(|chat| ((chat.account_id, chat.jid.clone()), chat)).collect();
     let mut members: HashMap<ChatId, Vec<Member>> = HashMap::new();
     for row in rows {
         let Some(account_id) = groups.get(&row.chat_id) else { continue };

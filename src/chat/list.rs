@@ -40,6 +40,6 @@ pub async fn list(
         }
         LastMessages::Without => read::ById::new(),
     };
-    let items = details::details(db, workspace_id, items, last).await?;
+    let items = details::details(db, workspace_id, filter.view, items, last).await?;
     Ok(NumberedPage { items, has_more_pages })
 }

@@ -3,7 +3,9 @@
 //! A chat belongs to the account that it is held with for good; that account sends what is sent to it. Here they are
 //! read and changed; sending and receiving make them. What comes, a missed call too, leaves a chat unread and open; what
 //! is sent leaves it read, and stops its automatic answers until they are switched on again; what a bot answers does
-//! neither.
+//! neither. How many messages are unread is not counted. Labels are put on a chat by callers only: what comes neither
+//! puts any on it nor takes any off. There are no contacts beside chats: who writes is known by the chat with them, and
+//! in a group as its member.
 
 use entity::{
     call, channel,
@@ -18,6 +20,7 @@ use entity::{
 use crate::{
     app::App,
     channel as channels,
+    chat::visibility::View,
     error::{Error, Result},
     message::read,
     phone::Phone,
@@ -103,7 +106,7 @@ pub struct ChatDetails {
 pub struct Member {
     /// Its number.
     pub phone: String,
-    /// The direct chat with it through the same account, and what that is called.
+    /// The direct chat with it through the same account, and what that is called; absent where it is not seen.
     pub direct: Option<(ChatId, String)>,
 }
 
@@ -165,6 +168,6 @@ pub async fn get(app: &App, workspace_id: WorkspaceId, id: &str) -> Result<ChatD
     let db = app.db.reader();
     let not_found = || Error::ChatNotFound(id.to_owned());
     let chat = find(db, workspace_id, parse_id(id)?).await?.ok_or_else(not_found)?;
-    let mut details = details::details(db, workspace_id, vec![chat], read::ById::new()).await?;
+    let mut details = details::details(db, workspace_id, View::All, vec![chat], read::ById::new()).await?;
     details.pop().ok_or_else(not_found)
 }

@@ -1,10 +1,11 @@
 //! Which chats a member sees, where a surface asks on behalf of one (`/v2` of the Workspace API).
 //!
 //! The rule: those in charge of the workspace, its owner and its admins, see all chats. An agent sees the chats that it
-//! is responsible for, and those of its own accounts. What it does not see does not exist for it.
+//! is responsible for, and those of its own accounts. What it does not see does not exist for it: it is neither listed
+//! nor read, and a group that it sees names no direct chat that it does not see.
 
 use entity::{
-    channel,
+    channel, chat,
     id::{ChatId, UserId, WorkspaceId},
     user,
 };
@@ -38,6 +39,15 @@ impl View {
         match self {
             Self::All => true,
             Self::Of(user_id) => channel.user_id == user_id,
+        }
+    }
+
+    /// Whether this chat, which is held with this account, is seen.
+    #[must_use]
+    pub fn shows_chat(self, chat: &chat::Model, channel: &channel::Model) -> bool {
+        match self {
+            Self::All => true,
+            Self::Of(user_id) => chat.responsible_user_id == Some(user_id) || self.shows(channel),
         }
     }
 }

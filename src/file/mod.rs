@@ -32,6 +32,7 @@ pub mod fetch;
 pub mod keep;
 pub mod link;
 pub mod media;
+mod pass;
 pub mod places;
 pub mod purge;
 pub mod read;

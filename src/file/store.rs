@@ -22,7 +22,7 @@ use crate::{
     app::App,
     db,
     error::{Error, Result},
-    file::MAX_LISTED,
+    file::{MAX_LISTED, pass::AT_ONCE},
     page::PageNumber,
 };
 
@@ -184,18 +184,21 @@ pub(super) async fn insert_blob(
     Ok(db::insert_or_none(insert, tx).await?.ok_or(Error::Contention)?.id)
 }
 
-/// Files whose message has not come in time.
-pub(super) async fn overdue(db: &impl ConnectionTrait, now: Timestamp, most: u64) -> Result<Vec<Model>> {
+/// Files whose message has not come in time, but for the first `skipped`.
+pub(super) async fn overdue(db: &impl ConnectionTrait, now: Timestamp, skipped: u64) -> Result<Vec<Model>> {
     Ok(Entity::find()
         .filter(Column::ProvisionalUntil.lte(now))
         .order_by_asc(Column::ProvisionalUntil)
-        .limit(most)
+        .order_by_asc(Column::Id)
+        .limit(AT_ONCE)
+        .offset(skipped)
         .all(db)
         .await?)
 }
 
-/// Files that were stored before this, which no younger message and none that waits carries.
-pub(super) async fn outlived(db: &impl ConnectionTrait, before: Timestamp, most: u64) -> Result<Vec<Model>> {
+/// Files that were stored before this, which no younger message and none that waits carries, but for the first
+/// `skipped`.
+pub(super) async fn outlived(db: &impl ConnectionTrait, before: Timestamp, skipped: u64) -> Result<Vec<Model>> {
     let needing = Query::select()
         .expr(Expr::val(1))
         .from(message::Entity)
@@ -206,7 +209,9 @@ pub(super) async fn outlived(db: &impl ConnectionTrait, before: Timestamp, most:
         .filter(Column::CreatedAt.lte(before))
         .filter(Expr::exists(needing).not())
         .order_by_asc(Column::CreatedAt)
-        .limit(most)
+        .order_by_asc(Column::Id)
+        .limit(AT_ONCE)
+        .offset(skipped)
         .all(db)
         .await?)
 }

@@ -11,11 +11,15 @@ use sea_orm::{
     ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set, sea_query::Expr,
 };
 
-use crate::{app::App, db, error::Result};
+use crate::{
+    app::App,
+    db,
+    error::Result,
+    file::pass::{AT_ONCE, Pass},
+};
 
 /// How long an upload may take before what it has written is removed: longer than any is let.
 pub(super) const UPLOAD_SECONDS: i64 = 2 * 3600;
-const AT_ONCE: u64 = 100;
 
 /// Notes an object that is going to be written.
 pub(super) async fn note(app: &App, key: &str) -> Result<()> {
@@ -79,17 +83,26 @@ pub(super) async fn discard(app: &App, key: &str) {
     }
 }
 
-/// Removes the strays that are due; returns how many. What fails is tried again next time.
-pub(super) async fn remove_due(app: &App) -> Result<u64> {
-    let due = Entity::find().filter(Column::DueAt.lte(app.clock.now())).order_by_asc(Column::DueAt).limit(AT_ONCE);
-    let mut removed = 0;
-    for stray in due.all(app.db.reader()).await? {
-        match remove(app, &stray).await {
-            Ok(()) => removed += 1,
-            Err(error) => tracing::warn!(%error, object = stray.object_key, "a stray is removed later"),
+/// Removes the strays that are due. What fails is tried again next time.
+pub(super) async fn remove_due(app: &App) -> Result<()> {
+    let (now, mut pass) = (app.clock.now(), Pass::default());
+    loop {
+        let due = Entity::find()
+            .filter(Column::DueAt.lte(now))
+            .order_by_asc(Column::DueAt)
+            .order_by_asc(Column::ObjectKey)
+            .limit(AT_ONCE)
+            .offset(pass.failed());
+        let due = due.all(app.db.reader()).await?;
+        for stray in &due {
+            pass.count(remove(app, stray).await.map(|()| true), |error| {
+                tracing::warn!(%error, object = stray.object_key, "a stray is removed later");
+            });
+        }
+        if !pass.goes_on(app, due.len()).await {
+            return Ok(());
         }
     }
-    Ok(removed)
 }
 
 async fn remove(app: &App, stray: &Model) -> Result<()> {

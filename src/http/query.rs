@@ -1,4 +1,5 @@
-//! Switches, numbers and words in queries, read as leniently as clients write them.
+//! Parameters of queries that the handler reads: switches, numbers and words as leniently as clients write them, and
+//! texts that are needed.
 
 use std::{borrow::Cow, marker::PhantomData};
 
@@ -100,6 +101,56 @@ impl<T: Readable> ParseFromParameter for Written<T> {
     fn parse_from_parameters<I: IntoIterator<Item = A>, A: AsRef<str>>(values: I) -> ParseResult<Self> {
         let text = values.into_iter().next().map(|value| value.as_ref().to_owned());
         Ok(Self { text, kind: PhantomData })
+    }
+}
+
+/// A text that is needed, read by the handler once the call has been let in.
+pub(super) struct Needed(Option<String>);
+
+impl Needed {
+    /// The text, possibly empty.
+    ///
+    /// # Errors
+    /// `invalid_request` naming the parameter, where it is absent.
+    pub(super) fn read(&self, name: &'static str) -> Result<&str> {
+        self.0.as_deref().ok_or_else(|| Error::field(name, "is required"))
+    }
+}
+
+impl Type for Needed {
+    const IS_REQUIRED: bool = true;
+
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        String::name()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        String::schema_ref()
+    }
+
+    fn register(registry: &mut Registry) {
+        String::register(registry);
+    }
+
+    fn as_raw_value(&self) -> Option<&Self::RawValueType> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self::RawElementValueType> + 'a> {
+        Box::new(self.as_raw_value().into_iter())
+    }
+}
+
+impl ParseFromParameter for Needed {
+    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+        Ok(Self(Some(value.to_owned())))
+    }
+
+    fn parse_from_parameters<I: IntoIterator<Item = A>, A: AsRef<str>>(values: I) -> ParseResult<Self> {
+        Ok(Self(values.into_iter().next().map(|value| value.as_ref().to_owned())))
     }
 }
 

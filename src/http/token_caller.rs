@@ -67,6 +67,12 @@ impl TokenCaller {
         parsed
     }
 
+    /// Passes if the token has a scope that is needed beside the one that the caller is let in with. Comes before that:
+    /// what a token may not do is no call.
+    pub(super) fn require(&self, scope: Scope) -> Result<()> {
+        self.caller.scopes.require(scope)
+    }
+
     /// The caller before it is let in. Whoever asks lets it in afterwards.
     pub(super) fn unmetered(&self) -> &Arc<WorkspaceCaller> {
         &self.caller

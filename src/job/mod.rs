@@ -17,7 +17,7 @@
 //! | deliveries | when due | [`crate::webhook::deliver`], in a loop of its own |
 //! | idempotency keys | every minute | forgets those over 30 days old |
 //! | changes of access | every minute | forgets those over a day old |
-//! | files | every minute | [`crate::file::purge`] |
+//! | files | every minute | [`crate::file::purge`], in a loop of its own |
 //! | billing periods | every minute | [`crate::quota::close`] |
 //! | traffic of channels | every minute | [`crate::channel::traffic`] counts it and forgets what is too fine and old |
 //! | sessions at providers | every minute | looks at those that nobody has for 5 minutes, unless a look is stored |
@@ -67,7 +67,8 @@ pub async fn work(app: Arc<App>, stop: watch::Receiver<bool>) {
     let indexing = Box::pin(index::work(Arc::clone(&app), stop.clone()));
     let answering = Box::pin(bots::work(Arc::clone(&app), stop.clone()));
     let sweeping = Box::pin(sweep_often(&app, stop.clone()));
-    tokio::join!(Box::pin(do_jobs(&app, stop)), sweeping, dispatching, delivering, indexing, answering);
+    let purging = Box::pin(purge::work(Arc::clone(&app), stop.clone()));
+    tokio::join!(Box::pin(do_jobs(&app, stop)), sweeping, dispatching, delivering, indexing, answering, purging);
 }
 
 async fn do_jobs(app: &Arc<App>, mut stop: watch::Receiver<bool>) {
@@ -167,7 +168,6 @@ async fn sweep_often(app: &App, mut stop: watch::Receiver<bool>) {
 async fn sweep(app: &App) {
     swept("idempotency keys forgotten", idempotency::forget_old(app).await);
     swept("changes of access forgotten", access::forget_old(app).await);
-    swept("files removed", purge::sweep(app).await);
     swept("sessions looked at", session::probe(app).await);
     swept("channels looked at", health::probe(app).await);
     swept("callbacks forgotten", session::forget_old_callbacks(app).await);

@@ -49,6 +49,20 @@ pub async fn settle(app: &App, caller: &WorkspaceCaller, command: SendMessage, o
     Ok(SendMessage { destination, ..command })
 }
 
+/// Why a message was refused, without chats that the caller's user does not see.
+pub async fn told(app: &App, caller: &WorkspaceCaller, open: &Open, error: Error) -> Error {
+    let Error::ChatNameTaken { chat, .. } = &error else { return error };
+    if *open != Open::Member {
+        return error;
+    }
+    let (db, view) = (app.db.reader(), View::of(&caller.user));
+    match visibility::require(db, caller.workspace.id, view, &chat.to_string()).await {
+        Ok(_) => error,
+        Err(Error::ChatNotFound(_)) => Error::field("chat_name", "is taken by another chat"),
+        Err(other) => other,
+    }
+}
+
 async fn of_member(app: &App, caller: &WorkspaceCaller, destination: Destination) -> Result<Destination> {
     let (db, workspace_id, view) = (app.db.reader(), caller.workspace.id, View::of(&caller.user));
     match destination {

@@ -13,15 +13,17 @@
 use std::collections::HashMap;
 
 use entity::{
+    file,
     id::{ChatId, MessageId, WorkspaceId},
     message, user,
 };
 
 use crate::{
     app::App,
-    chat::{self, ChatDetails},
+    chat::{self, ChatDetails, visibility::View},
     db,
     error::{Error, Result},
+    file as files,
     message::read,
     page::{NumberedPage, PageNumber},
     user as users,
@@ -87,8 +89,18 @@ fn digits(text: &str) -> Option<String> {
 pub struct Hit {
     /// The chat.
     pub chat: ChatDetails,
-    /// The newest message with the words, with the user as whom it was sent; absent where none has them.
-    pub message: Option<(message::Model, Option<user::Model>)>,
+    /// The newest message with the words; absent where none has them.
+    pub message: Option<FoundMessage>,
+}
+
+/// A message that was found.
+pub struct FoundMessage {
+    /// The message.
+    pub message: message::Model,
+    /// The user as whom it was sent.
+    pub author: Option<user::Model>,
+    /// The file that it carries, as long as it is kept.
+    pub file: Option<file::Model>,
 }
 
 /// One page of the chats that answer a question.
@@ -114,14 +126,19 @@ pub async fn find(
     let NumberedPage { items, has_more_pages } = on_page(merged(named.into_iter(), &written), page);
     let mut chats = chat::by_ids(db, workspace_id, items.iter().map(|(id, _)| *id)).await?;
     let in_order = items.iter().filter_map(|(id, _)| chats.remove(id)).collect();
-    let details = chat::details::details(db, workspace_id, in_order, read::ById::new()).await?;
+    let details = chat::details::details(db, workspace_id, View::All, in_order, read::ById::new()).await?;
     let shown: HashMap<ChatId, MessageId> = items.into_iter().filter_map(|(id, hit)| Some((id, hit?))).collect();
     let mut messages = read::by_ids(db, workspace_id, shown.values().copied()).await?;
     let authors = users::by_ids(db, workspace_id, messages.values().filter_map(|one| one.user_id)).await?;
+    let carried = files::by_ids(db, workspace_id, messages.values().filter_map(|one| one.file_id)).await?;
     let hit = |chat: ChatDetails| {
         let message = shown.get(&chat.held.chat.id).and_then(|id| messages.remove(id));
-        let author = message.as_ref().and_then(|one| authors.get(&one.user_id?)).cloned();
-        Hit { chat, message: message.map(|message| (message, author)) }
+        let found = |message: message::Model| {
+            let author = message.user_id.and_then(|id| authors.get(&id)).cloned();
+            let file = message.file_id.and_then(|id| carried.get(&id)).cloned();
+            FoundMessage { message, author, file }
+        };
+        Hit { chat, message: message.map(found) }
     };
     Ok(NumberedPage { items: details.into_iter().map(hit).collect(), has_more_pages })
 }

@@ -453,6 +453,7 @@ async fn of_people_who_react_at_once_each_is_told_with_those_before() {
         from: Jid::parse(&format!("1555777000{person}@s.whatsapp.net")).expect("an id"),
         name: None,
         emoji: Some(Emoji::parse("👍").expect("an emoji").expect("one")),
+        happened_at: None,
     });
     let people: Vec<_> = people.collect();
     let received = people.iter().map(|incoming| reaction::received(&app.app, incoming));

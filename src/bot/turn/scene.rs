@@ -5,8 +5,10 @@ use std::{collections::HashMap, sync::Arc};
 use entity::{
     bot, bot_turn, channel, chat, file,
     id::{FileId, MessageId, TokenId},
-    message, partner, workspace,
+    message::{self, Direction},
+    partner, workspace,
 };
+use serde::Serialize;
 
 use crate::{
     app::App, bot::bot_of, caller::WorkspaceCaller, channel as channels, chat as chats, error::Result, file as files,
@@ -31,6 +33,13 @@ pub(super) struct History {
     pub(super) files: HashMap<FileId, file::Model>,
     /// Labels of the chat.
     pub(super) labels: Vec<String>,
+}
+
+/// Who wrote a message, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Sender<'a> {
+    pub(super) name: Option<&'a str>,
+    pub(super) phone: Option<&'a str>,
 }
 
 impl Scene {
@@ -63,6 +72,17 @@ impl Scene {
     /// Whether a reply could be sent now.
     pub(super) fn can_send(&self) -> bool {
         self.channel.is_open()
+    }
+
+    /// Who wrote a message of the chat.
+    pub(super) fn sender<'a>(&'a self, message: &'a message::Model) -> Sender<'a> {
+        let (name, phone) = match (message.direction, self.chat.is_group) {
+            (Direction::Sent, _) => (Some(&self.caller.user.display_name), Some(&self.channel.phone)),
+            (Direction::Received, false) => (Some(&self.chat.name), self.chat.phone.as_ref()),
+            (Direction::Received, true) => (message.sender_name.as_ref(), message.sender_phone.as_ref()),
+        };
+        let known = |text: Option<&'a String>| text.map(String::as_str).filter(|text| !text.is_empty());
+        Sender { name: known(name), phone: known(phone) }
     }
 
     /// What was said until this message.

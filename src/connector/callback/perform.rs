@@ -223,7 +223,8 @@ impl Scene<'_> {
         let received = match from {
             Some(from) => {
                 let Some(from) = self.resolve(from).await? else { return Ok(()) };
-                let incoming = reaction::Incoming { session, provider_ref, from, name: None, emoji };
+                let happened_at = Some(happened_at);
+                let incoming = reaction::Incoming { session, provider_ref, from, name: None, emoji, happened_at };
                 reaction::received(self.app, &incoming).await
             }
             None => reaction::received_own(self.app, &OwnReaction { session, provider_ref, emoji, happened_at }).await,

@@ -77,6 +77,7 @@ async fn react_once(app: &App, scope: &Scope, command: &React, request: &Repeata
                 from: Jid::of(&command.from),
                 name: command.from_name.as_ref().map(|name| name.as_str().to_owned()),
                 emoji: command.emoji.clone(),
+                happened_at: None,
             };
             match reaction::store_received(app, tx, &incoming).await {
                 Ok((id, _)) => messages.push(id),

@@ -82,8 +82,10 @@ impl AgentsApi {
     ///
     /// Of the kind `http`: an endpoint that is sent the conversation as JSON (`agent`, `channel`, `chat`, `contact`, the
     /// new `message`, the last `messages`, oldest first), signed as Standard Webhooks has it; `webhook-id` is the uid of
-    /// the message. It answers 2xx with `{"reply": "…"}`, or with nothing to stay silent, within `timeout_ms` and 64 KiB.
-    /// Of the kind `openai`: a model behind an endpoint for chat completions.
+    /// the message. Each message has its `sender` (`name` and `phone`, `null` where they are not known), its `timestamp`
+    /// and its `received_timestamp`; `contact` is the other side of the chat, which of a group is the group. It answers 2xx
+    /// with `{"reply": "…"}`, or with nothing to stay silent, within `timeout_ms` and 64 KiB. Of the kind `openai`: a model
+    /// behind an endpoint for chat completions; in a group, `[time] name (number): ` stands before what others wrote.
     ///
     /// An agent answers what comes to its channels in chats whose `chatgpt_autoresponse_enabled` is on. Somebody's own
     /// message stops it in that chat, as do more than 20 replies in ten minutes or 200 in a day, until it is switched on

@@ -25,6 +25,7 @@ use crate::{
         body::UnreadJson,
         formats::local_time,
         query::Written,
+        token_caller::TokenCaller,
         workspace_api::{Envelope, auth::TokenAuth, dialect::WorkspaceFailure, messages::SummaryView, ok},
     },
     page::{NumberedPage, PageNumber},
@@ -39,13 +40,13 @@ pub(super) struct ChatsApi {
 #[derive(Object)]
 #[oai(rename = "GroupMember")]
 struct GroupMemberView {
-    /// What the direct chat with it is called; its number where there is none.
+    /// What the direct chat with it is called; its number where there is none, or none that the caller sees.
     name: String,
     /// Its number.
     phone: String,
     /// What it is in the group: always `member`, as who runs a group is not known.
     role: String,
-    /// The direct chat with it.
+    /// The direct chat with it, if the caller sees it.
     #[oai(nullable)]
     chat_id: Option<i64>,
 }
@@ -68,7 +69,8 @@ impl GroupMemberView {
 pub(super) struct ChatView {
     /// Its number.
     id: i64,
-    /// Name for people.
+    /// Name for people: the one that it was given, else what its network calls the other side or the group, else the
+    /// number or id. There are no contacts beside the chats.
     name: String,
     /// The other side's number; `null` for groups.
     #[oai(nullable)]
@@ -77,11 +79,13 @@ pub(super) struct ChatView {
     jid: String,
     /// Whether it is a group.
     is_group: bool,
-    /// Whether it is closed.
+    /// Whether it is closed. What comes opens it again, a missed call too.
     closed: bool,
-    /// Whether it has been read.
+    /// Whether it has been read. What comes leaves it unread, a missed call too; what is sent leaves it read, also what is
+    /// written on the phone, and a bot's reply leaves it as it was. How many messages are unread is not counted.
     read: bool,
-    /// Its labels, in order.
+    /// Its labels, in order. Callers put them on it, by themselves or with a message that they send; what comes neither
+    /// puts any on it nor takes any off.
     labels: Vec<String>,
     /// Whether it is answered automatically. Somebody's own reply stops that until it is switched on again.
     chatgpt_autoresponse_enabled: bool,
@@ -202,12 +206,17 @@ impl UpdateChatRequest {
     }
 }
 
-/// Whether chats come with their newest messages, for which a caller needs a right of its own.
-pub(super) fn last_messages(caller: &WorkspaceCaller, wanted: Option<bool>) -> Result<LastMessages> {
-    match wanted {
-        Some(true) => caller.scopes.require(Scope::MessagesRead).map(|()| LastMessages::With),
-        _ => Ok(LastMessages::Without),
+/// Lets in who asks for chats. Their newest messages need a right of its own.
+pub(super) async fn admit_to_chats<'a>(
+    caller: &'a TokenCaller,
+    with_msg: &Written<bool>,
+) -> Result<(&'a WorkspaceCaller, LastMessages)> {
+    let wanted = with_msg.read("with_msg");
+    if let Ok(Some(true)) = wanted {
+        caller.require(Scope::MessagesRead)?;
     }
+    let caller: &WorkspaceCaller = caller.admit(Scope::ChatsRead).await?;
+    Ok((caller, if wanted? == Some(true) { LastMessages::With } else { LastMessages::Without }))
 }
 
 #[OpenApi]
@@ -250,8 +259,7 @@ impl ChatsApi {
         /// Whether to add `last_message`, for which the token needs `messages:read` as well.
         with_msg: Query<Written<bool>>,
     ) -> Result<Json<Envelope<ChatList>>, WorkspaceFailure> {
-        let caller = caller.admit(Scope::ChatsRead).await?;
-        let last_messages = last_messages(caller, with_msg.read("with_msg")?)?;
+        let (caller, last_messages) = admit_to_chats(&caller, &with_msg).await?;
         let (page, zone) = (PageNumber::parse(page.read("page")?)?, &caller.workspace.time_zone);
         let text = FilterText {
             name: name.0,
@@ -286,6 +294,7 @@ impl ChatsApi {
         let details = chat::get(&self.app, caller.workspace.id, &chat_id.0).await?;
         Ok(ok(ChatView::new(&self.app, &details, &caller.workspace.time_zone)))
     }
+
     /// Change a chat
     ///
     /// Fields that are absent stay as they are, unknown ones are ignored.

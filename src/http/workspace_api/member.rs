@@ -26,7 +26,7 @@ use crate::{
             Envelope,
             accounts::AccountView,
             auth::TokenAuth,
-            chats::{ChatList, last_messages},
+            chats::{ChatList, admit_to_chats},
             dialect::WorkspaceFailure,
             messages::{MessageList, direction},
             ok,
@@ -65,9 +65,9 @@ struct VisibleAccountList {
 impl MemberApi {
     /// List chats that the token's user sees
     ///
-    /// The owner and admins see all; an agent sees those that it is responsible for and those of its own accounts. In
-    /// pages of 50; filters narrow one another down, and the values of one filter, separated by commas, are
-    /// alternatives.
+    /// The owner and admins see all; an agent sees those that it is responsible for and those of its own accounts, and
+    /// of members of groups only the direct chats that it sees. In pages of 50; filters narrow one another down, and the
+    /// values of one filter, separated by commas, are alternatives.
     #[expect(clippy::too_many_arguments, reason = "each is a parameter of the query")]
     #[oai(path = "/v2/chats", method = "get", operation_id = "list_chats_of_member")]
     async fn list_chats(
@@ -100,8 +100,7 @@ impl MemberApi {
         /// Whether to add `last_message`, for which the token needs `messages:read` as well.
         with_msg: Query<Written<bool>>,
     ) -> Result<Json<Envelope<ChatList>>, WorkspaceFailure> {
-        let caller = caller.admit(Scope::ChatsRead).await?;
-        let last_messages = last_messages(caller, with_msg.read("with_msg")?)?;
+        let (caller, last_messages) = admit_to_chats(&caller, &with_msg).await?;
         let (page, zone) = (PageNumber::parse(page.read("page")?)?, &caller.workspace.time_zone);
         let text = FilterText {
             name: name.0,

@@ -4,6 +4,10 @@
 //! Workspace, teammates and their invitations, accounts, webhooks; chats with labels, notes and search; messages with
 //! files and reactions; text templates; and what `/v2` asks of them on behalf of one member ([`crate::chat::visibility`]
 //! says what it sees).
+//!
+//! A call is refused for its credentials first (401), then for a scope that its token lacks (403), neither of which
+//! counts. From then on it is an API call, also where it cannot be understood: parameters and bodies are read by the
+//! handlers, which let the call in.
 
 use std::sync::Arc;
 

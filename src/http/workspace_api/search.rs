@@ -8,13 +8,13 @@ use crate::{
     app::App,
     error::Result,
     http::{
-        query::Written,
+        query::{Needed, Written},
         workspace_api::{
             Envelope, auth::TokenAuth, chats::ChatView, dialect::WorkspaceFailure, messages::SummaryView, ok,
         },
     },
     page::PageNumber,
-    search::{self, Hit, Question},
+    search::{self, FoundMessage, Hit, Question},
     token::Scope,
 };
 
@@ -35,8 +35,10 @@ struct HitView {
 
 impl HitView {
     fn new(app: &App, hit: &Hit, zone: &str) -> Self {
-        let matched =
-            |(message, author): &(_, Option<_>)| SummaryView::new(&hit.chat.held, message, author.as_ref(), zone);
+        let matched = |found: &FoundMessage| {
+            let summary = SummaryView::new(&hit.chat.held, &found.message, found.author.as_ref(), zone);
+            summary.carrying(app, found.file.as_ref())
+        };
         Self { chat: ChatView::new(app, &hit.chat, zone), matched_message: hit.message.as_ref().map(matched) }
     }
 }
@@ -63,13 +65,13 @@ impl SearchApi {
         &self,
         caller: TokenAuth,
         /// What is looked for, 1 to 256 characters with at most 16 words.
-        q: Query<String>,
+        q: Query<Needed>,
         /// Number of the page, from 1.
         page: Query<Written<i64>>,
     ) -> Result<Json<Envelope<HitList>>, WorkspaceFailure> {
+        caller.require(Scope::MessagesRead)?;
         let caller = caller.admit(Scope::ChatsRead).await?;
-        caller.scopes.require(Scope::MessagesRead)?;
-        let (question, page) = (Question::parse(&q.0)?, PageNumber::parse(page.read("page")?)?);
+        let (question, page) = (Question::parse(q.read("q")?)?, PageNumber::parse(page.read("page")?)?);
         let zone = &caller.workspace.time_zone;
         let found = search::find(&self.app, caller.workspace.id, &question, page).await?;
         let chats = found.items.iter().map(|hit| HitView::new(&self.app, hit, zone)).collect();

@@ -121,7 +121,7 @@ struct SendToChatNameRequest {
     /// Uid of a file of the workspace to attach; 400 if it is larger than the network takes. Needed where there is no
     /// text.
     file_uid: Option<String>,
-    /// A label for the chat, at most 64 characters; made if it is new.
+    /// A label for the chat, at most 64 characters; made if it is new. A chat has at most 100.
     label: Option<String>,
     /// A template with an attachment. There are none yet, so that every id answers 404 `not_found`.
     attachment_template_id: Option<i64>,
@@ -366,5 +366,8 @@ pub(super) async fn hand_in(
         }
     };
     let sending = Sending { caller: Arc::clone(caller), hold: admitted.hold, command, request, author: Author::Caller };
-    Ok(SentView::new(send::send(app, sending).await?))
+    match send::send(app, sending).await {
+        Ok(id) => Ok(SentView::new(id)),
+        Err(error) => Err(Box::pin(aim::told(app, caller, open, error)).await),
+    }
 }

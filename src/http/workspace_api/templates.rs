@@ -17,7 +17,7 @@ use crate::{
     app::App,
     error::{Error, Result},
     http::{
-        body::{JsonBody, UnreadJson},
+        body::UnreadJson,
         formats::{IsoTime, local_minute},
         workspace_api::{Done, Envelope, auth::TokenAuth, dialect::WorkspaceFailure, done, ok},
     },
@@ -322,10 +322,11 @@ impl TemplatesApi {
         caller: TokenAuth,
         /// Number of the template.
         template_id: Path<String>,
-        body: JsonBody<UsageRequest>,
+        body: UnreadJson<UsageRequest>,
     ) -> Result<Json<Done>, WorkspaceFailure> {
+        let body = caller.understand(Scope::MessagesWrite, body.read()).await?;
         let caller = caller.admit(Scope::MessagesWrite).await?;
-        usage::track(&self.app, caller, &template_id.0, body.0.origin.as_deref()).await?;
+        usage::track(&self.app, caller, &template_id.0, body.origin.as_deref()).await?;
         Ok(done())
     }
 

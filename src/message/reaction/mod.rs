@@ -52,6 +52,8 @@ pub struct Incoming {
     pub name: Option<String>,
     /// With what; `None` takes it back.
     pub emoji: Option<Emoji>,
+    /// When, where the provider tells it, as it came.
+    pub happened_at: Option<Timestamp>,
 }
 
 /// A reaction that the account's owner has made on a phone.
@@ -170,15 +172,16 @@ pub(crate) async fn store_received(
     if before.as_deref() == incoming.emoji.as_ref().map(Emoji::as_str) {
         return Ok((message.id, false));
     }
+    let now = app.clock.now();
+    let at = receive::plausible(incoming.happened_at, now).unwrap_or(now);
     if id == channel.external_id {
-        let by = (&channel, app.clock.now());
-        place_own(app, tx, by, &message, before.as_deref(), incoming.emoji.as_ref()).await?;
+        place_own(app, tx, (&channel, at), &message, before.as_deref(), incoming.emoji.as_ref()).await?;
         return Ok((message.id, true));
     }
     let name = name_of(tx, &channel, incoming).await?;
     let phone = incoming.from.phone();
     let phone = phone.as_ref().map(Phone::as_str);
-    let reactor = store::Reactor { id, name: &name, phone, is_own: false, at: app.clock.now() };
+    let reactor = store::Reactor { id, name: &name, phone, is_own: false, at };
     place(app, tx, &message, &reactor, before.as_deref(), incoming.emoji.as_ref()).await?;
     Ok((message.id, true))
 }
@@ -219,8 +222,9 @@ async fn received_own_once(app: &App, own: &OwnReaction) -> Result<bool> {
         if before.as_deref() == own.emoji.as_ref().map(Emoji::as_str) {
             return Ok(false);
         }
-        let by = (&channel, own.happened_at.min(app.clock.now()));
-        place_own(app, tx, by, &message, before.as_deref(), own.emoji.as_ref()).await?;
+        let now = app.clock.now();
+        let at = receive::plausible(Some(own.happened_at), now).unwrap_or(now);
+        place_own(app, tx, (&channel, at), &message, before.as_deref(), own.emoji.as_ref()).await?;
         Ok(true)
     })
     .await
@@ -264,24 +268,28 @@ async fn place(
         action,
         emoji: emoji.map(Emoji::as_str).or(before).unwrap_or_default().to_owned(),
         reactor: (reactor.name.to_owned(), reactor.phone.unwrap_or_default().to_owned()),
-        at: app.clock.now(),
+        at: reactor.at,
         reactions,
     };
     tell::reaction(app, tx, &told).await
 }
 
-/// Gives the provider the account's own reaction as it is stored now.
+/// Gives the provider the account's own reaction as it is stored now. What can never be given is forgotten.
 ///
 /// # Errors
-/// `busy` while the provider does not have the message itself yet; `provider_unavailable`.
+/// `busy` while the provider does not have the message itself yet; `channel_not_connected` while nothing is sent through
+/// its channel, for which messages wait too; `provider_unavailable`.
 pub(crate) async fn send_own(app: &App, workspace_id: WorkspaceId, id: MessageId) -> Result<()> {
     let db = app.db.reader();
     let Some(message) = read::find(db, workspace_id, id).await? else { return Ok(()) };
     let channel = channel(db, workspace_id, message.account_id).await?;
-    let is_gone = !channel.is_open() || message.status == Status::Failed;
+    let is_gone = channel.deleted_at.is_some() || message.status == Status::Failed;
     let Some(chat) = chat::find(db, workspace_id, message.chat_id).await?.filter(|_| !is_gone) else { return Ok(()) };
     if matches!(message.status, Status::Queued | Status::Sending | Status::Unknown) {
         return Err(Error::Busy { retry_after: NOT_YET });
+    }
+    if !channel.is_open() {
+        return Err(Error::ChannelNotConnected);
     }
     let own = store::of(db, &message, &channel.external_id).await?;
     let outgoing = OutgoingReaction {

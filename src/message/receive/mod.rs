@@ -30,7 +30,7 @@ use crate::{
 pub(crate) mod own;
 mod store;
 
-pub(crate) use store::{find_chat, open_chat};
+pub(crate) use store::{find_chat, open_chat, plausible};
 
 /// A text or a file from outside.
 #[derive(Clone, Debug)]

@@ -39,8 +39,8 @@ pub(super) struct NewMessage<'a> {
 /// How long ago a message may have been written that comes now, in seconds. Clocks of phones are often wrong.
 const OLDEST_SECONDS: i64 = 30 * 24 * 3600;
 
-/// When a message was written that comes now, if that can be true.
-fn plausible(told_at: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+/// When something was done that comes now, if that can be true.
+pub(crate) fn plausible(told_at: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
     told_at.filter(|at| (now.plus_seconds(-OLDEST_SECONDS)..=now).contains(at))
 }
 

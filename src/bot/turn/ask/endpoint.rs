@@ -11,7 +11,7 @@ use crate::{
     bot::turn::{
         Failure,
         ask::spoken,
-        scene::{History, Scene},
+        scene::{History, Scene, Sender},
     },
     error::{Error, Result},
     file::link,
@@ -62,9 +62,11 @@ struct Contact<'a> {
 struct Said<'a> {
     message_uid: String,
     from_me: bool,
+    sender: Sender<'a>,
     origin: &'a str,
     text: Option<&'a str>,
     timestamp: String,
+    received_timestamp: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     attachment: Option<Attachment<'a>>,
 }
@@ -106,7 +108,6 @@ pub(super) fn request(
 }
 
 fn body(app: &App, scene: &Scene, history: &History, newest: MessageId) -> Result<String> {
-    let zone = scene.caller.workspace.time_zone.as_str();
     let newest = history.messages.iter().find(|message| message.id == newest);
     let newest = newest.ok_or_else(|| Error::Internal("a turn is about a message that is not there".to_owned()))?;
     let conversation = Conversation {
@@ -125,13 +126,14 @@ fn body(app: &App, scene: &Scene, history: &History, newest: MessageId) -> Resul
             labels: &history.labels,
         },
         contact: Contact { name: &scene.chat.name, phone: scene.chat.phone.as_deref() },
-        message: said(app, history, newest, zone)?,
-        messages: history.messages.iter().map(|one| said(app, history, one, zone)).collect::<Result<_>>()?,
+        message: said(app, scene, history, newest)?,
+        messages: history.messages.iter().map(|one| said(app, scene, history, one)).collect::<Result<_>>()?,
     };
     serde_json::to_string(&conversation).map_err(|error| Error::Internal(format!("question: {error}")))
 }
 
-fn said<'a>(app: &App, history: &'a History, message: &'a message::Model, zone: &str) -> Result<Said<'a>> {
+fn said<'a>(app: &App, scene: &'a Scene, history: &'a History, message: &'a message::Model) -> Result<Said<'a>> {
+    let zone = scene.caller.workspace.time_zone.as_str();
     let file = message.file_id.and_then(|id| history.files.get(&id));
     let attachment = file.map(|file| {
         Ok::<_, Error>(Attachment {
@@ -144,9 +146,11 @@ fn said<'a>(app: &App, history: &'a History, message: &'a message::Model, zone: 
     Ok(Said {
         message_uid: message.id.to_string(),
         from_me: message.direction == Direction::Sent,
+        sender: scene.sender(message),
         origin: &message.origin,
         text: message.text.as_deref(),
-        timestamp: local_time(message.created_at, zone),
+        timestamp: local_time(message.written_at(), zone),
+        received_timestamp: local_time(message.created_at, zone),
         attachment: attachment.transpose()?,
     })
 }

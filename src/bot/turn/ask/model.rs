@@ -1,4 +1,9 @@
 //! A model behind an endpoint for chat completions, as OpenAI's and those that are made like it.
+//!
+//! The field `name` of a message takes few characters, and not every endpoint knows it, so who wrote in a group stands
+//! before the text.
+
+use std::borrow::Cow;
 
 use entity::{message, message::Direction};
 use reqwest::{Method, RequestBuilder};
@@ -10,9 +15,10 @@ use crate::{
     bot::turn::{
         Failure,
         ask::spoken,
-        scene::{History, Scene},
+        scene::{History, Scene, Sender},
     },
     error::Result,
+    zone::local_time,
 };
 
 #[derive(Serialize)]
@@ -28,7 +34,7 @@ struct Completion<'a> {
 #[derive(Serialize)]
 struct Line<'a> {
     role: &'static str,
-    content: std::borrow::Cow<'a, str>,
+    content: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]
@@ -58,7 +64,7 @@ pub(super) fn request(
     if let Some(prompt) = bot.system_prompt.as_deref() {
         messages.push(Line { role: "system", content: prompt.into() });
     }
-    messages.extend(history.messages.iter().map(|message| line(history, message)));
+    messages.extend(history.messages.iter().map(|message| line(scene, history, message)));
     let question = Completion {
         model: bot.model.as_deref().unwrap_or_default(),
         messages,
@@ -73,21 +79,34 @@ pub(super) fn request(
     })
 }
 
-/// A message as the model sees it. Of a file it is told the name.
-fn line<'a>(history: &'a History, message: &'a message::Model) -> Line<'a> {
+/// A message as the model sees it. Of a file it is told the name; in a group, when a message was written and by whom.
+fn line<'a>(scene: &Scene, history: &'a History, message: &'a message::Model) -> Line<'a> {
     let role = match message.direction {
         Direction::Received => "user",
         Direction::Sent => "assistant",
     };
     let text = message.text.as_deref().unwrap_or_default();
-    let content = match message.file_id {
+    let said: Cow<'_, str> = match message.file_id {
         None => text.into(),
         Some(id) => {
             let name = history.files.get(&id).map_or("file", |file| file.filename.as_str());
             format!("[{name}] {text}").trim_end().to_owned().into()
         }
     };
-    Line { role, content }
+    if message.direction == Direction::Sent || !scene.chat.is_group {
+        return Line { role, content: said };
+    }
+    let at = local_time(message.written_at(), &scene.caller.workspace.time_zone);
+    Line { role, content: format!("[{at}] {}: {said}", called(scene.sender(message))).into() }
+}
+
+/// What a group's member is called: several may have one name.
+fn called(sender: Sender<'_>) -> String {
+    match (sender.name, sender.phone) {
+        (Some(name), Some(phone)) if name != phone => format!("{name} ({phone})"),
+        (Some(known), _) | (None, Some(known)) => known.to_owned(),
+        (None, None) => "unknown".to_owned(),
+    }
 }
 
 /// The reply in an answer: the text of the first choice.
@@ -100,6 +119,19 @@ pub(super) fn read(body: &[u8]) -> Result<Option<String>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn members_of_a_group_are_told_apart() {
+        for (name, phone, expected) in [
+            (Some("Ann"), Some("+15557770000"), "Ann (+15557770000)"),
+            (Some("+15557770000"), Some("+15557770000"), "+15557770000"),
+            (Some("Ann"), None, "Ann"),
+            (None, Some("+15557770000"), "+15557770000"),
+            (None, None, "unknown"),
+        ] {
+            assert_eq!(called(Sender { name, phone }), expected);
+        }
+    }
 
     #[test]
     fn the_first_choice_is_the_reply() {
