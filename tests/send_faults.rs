@@ -336,7 +336,8 @@ async fn without_its_database_a_send_is_a_503_and_nothing_is_lost() {
     let sender = Sender::with_credits(&app, 20).await;
     let url = app.app.config.database_url.expose_secret();
     let wire = Proxy::to(url).await;
-    let cut_off = app.replica_at(&wire.url(url), None).await;
+    // Whoever sends over a connection that broke unseen waits for as long.
+    let cut_off = app.replica_at_configured(&wire.url(url), None, |config| config.request_timeout_ms = 5000).await;
     let token = sender.token.at(&cut_off.base);
     token.send(TO, "before").await.expect(200);
     wire.cut();

@@ -54,13 +54,13 @@ pub(super) struct Accepted<'a> {
     pub(super) route: Route,
 }
 
-/// Commits a batch. If the answer to a commit is lost, it is looked up whether it was done.
+/// Commits a batch. Messages whose commit was not answered have the outcome [`Error::OutcomeUnknown`].
 pub(super) async fn commit(app: &App, memory: &Memory, sendings: &[Sending]) -> Committed {
     // Made once, so that a repeated transaction writes the same messages.
     let ids: Vec<MessageId> = sendings.iter().map(|_| MessageId(app.clock.uuid())).collect();
     let direct = match direct::commit(app, memory, sendings, &ids).await {
         Ok(direct) => direct,
-        Err(error @ Error::Busy { .. }) => return recover(app, &ids, &error).await,
+        Err(error @ (Error::Busy { .. } | Error::OutcomeUnknown { .. })) => return failed(&ids, &error),
         // It has taken itself back, and what is wrong shows below.
         Err(error) => {
             tracing::info!(%error, "a batch of messages did not go the short way");
@@ -99,30 +99,18 @@ async fn commit_rest(
             learnt.keep(memory);
             done
         }
-        Err(error @ Error::Busy { .. }) => recover(app, &ids, &error).await,
-        Err(error) => Committed { outcomes: ids.iter().map(|_| Err(for_each(&error))).collect(), ..Default::default() },
+        Err(error) => failed(&ids, &error),
     };
     committed.ledger.extend(done.ledger);
     committed.is_work |= done.is_work;
     done.outcomes
 }
 
-/// After a lost connection: what the database has of the batch, if it answers and has any.
-async fn recover(app: &App, ids: &[MessageId], error: &Error) -> Committed {
-    let stored = store::stored(app.db.reader(), ids).await.unwrap_or_default();
-    let stored: BTreeSet<MessageId> = stored.into_iter().collect();
-    let outcome = |id: &MessageId| if stored.contains(id) { Ok(*id) } else { Err(for_each(error)) };
-    Committed { outcomes: ids.iter().map(outcome).collect(), ledger: Vec::new(), is_work: !stored.is_empty() }
-}
-
 /// The error of a whole batch, for each of its messages.
-fn for_each(error: &Error) -> Error {
-    match error.code().kind() {
-        Kind::Unavailable => Error::Busy { retry_after: RETRY_AFTER },
-        _ => {
-            tracing::error!(%error, "a batch of messages was not accepted");
-            Error::Internal(format!("writer: {error}"))
-        }
+fn failed(ids: &[MessageId], error: &Error) -> Committed {
+    let kind = error.code().kind();
+    if kind != Kind::Unavailable {
+        tracing::error!(%error, "a batch of messages was not accepted");
     }
 }
 
@@ -143,6 +131,12 @@ impl Learnt {
         messages: &[NewMessage],
         period: Period,
     ) -> Result<Self> {
+    let of_message = |id: &MessageId| match (error, kind) {
+        (Error::OutcomeUnknown { .. }, _) => Error::OutcomeUnknown { message: Some(*id) },
+        (_, Kind::Unavailable) => Error::Busy { retry_after: RETRY_AFTER },
+        _ => Error::Internal(format!("writer: {error}")),
+    };
+    Committed { outcomes: ids.iter().map(|id| Err(of_message(id))).collect(), ..Default::default() }
         let asked_for = places.asked_for().iter();
         let (mut addresses, mut known): (Vec<_>, Vec<_>) =
             asked_for.map(|chat| ((chat.address(), chat.id), (chat.id, chat.place()))).unzip();

@@ -120,6 +120,25 @@ pub(super) async fn hold(tx: &DatabaseTransaction, ids: &[WorkspaceId], period_s
 
 /// Whose a chat is.
 #[derive(FromQueryResult)]
+/// Takes the rows of these workspaces from this period on and counts their revisions on: what knows older ones changes
+/// nothing any more.
+pub(super) async fn bar(tx: &DatabaseTransaction, ids: &[WorkspaceId], since: Timestamp) -> Result<()> {
+    let backend = tx.get_database_backend();
+    let (one_of, list) = db::one_of(backend, "$2", ids);
+    let rows = format!("workspace_id {one_of} AND period_start >= $1");
+    let mut steps = vec![format!("UPDATE quota_periods SET revision = revision + 1 WHERE {rows}")];
+    if backend == DbBackend::Postgres {
+        let take =
+            format!("SELECT 1 FROM quota_periods WHERE {rows} ORDER BY workspace_id, period_start FOR NO KEY UPDATE");
+        steps.insert(0, take);
+    }
+    for sql in steps {
+        let values = [since.0.into(), list.as_str().into()];
+        tx.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+    }
+    Ok(())
+}
+
 pub(super) struct ChatPlace {
     pub(super) id: ChatId,
     pub(super) workspace_id: WorkspaceId,
