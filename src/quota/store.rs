@@ -150,6 +150,7 @@ pub(super) async fn ended(db: &impl ConnectionTrait, current: Timestamp, most: u
 pub(super) async fn set_closed(tx: &DatabaseTransaction, row: &Model, at: Timestamp) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::ClosedAt, Expr::value(at))
+        .col_expr(Column::Revision, Expr::col(Column::Revision).add(1))
         .filter(Column::WorkspaceId.eq(row.workspace_id))
         .filter(Column::PeriodStart.eq(row.period_start))
         .exec(tx)

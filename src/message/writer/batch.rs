@@ -80,8 +80,27 @@ pub(super) async fn commit(app: &App, memory: &Memory, sendings: &[Sending]) -> 
     committed
 }
 
-/// Commits those messages that need a look into the database.
+/// Commits those messages that need a look into the database. Those whose period was closed meanwhile are decided once
+/// more, in the period that it is by then.
 async fn commit_rest(
+    app: &App,
+    memory: &Memory,
+    sendings: &[Sending],
+    ids: &[MessageId],
+    rest: &[usize],
+    committed: &mut Committed,
+) -> Vec<Result<MessageId>> {
+    let mut outcomes = commit_some(app, memory, sendings, ids, rest, committed).await;
+    let is_late = |(_, outcome): &(usize, &Result<MessageId>)| matches!(outcome, Err(Error::Contention));
+    let late: Vec<usize> = outcomes.iter().enumerate().filter(is_late).map(|(position, _)| position).collect();
+    let again: Vec<usize> = late.iter().map(|position| rest[*position]).collect();
+    for (position, outcome) in late.into_iter().zip(commit_some(app, memory, sendings, ids, &again, committed).await) {
+        outcomes[position] = outcome;
+    }
+    outcomes
+}
+
+async fn commit_some(
     app: &App,
     memory: &Memory,
     sendings: &[Sending],
@@ -112,6 +131,12 @@ fn failed(ids: &[MessageId], error: &Error) -> Committed {
     if kind != Kind::Unavailable {
         tracing::error!(%error, "a batch of messages was not accepted");
     }
+    let of_message = |id: &MessageId| match (error, kind) {
+        (Error::OutcomeUnknown { .. }, _) => Error::OutcomeUnknown { message: Some(*id) },
+        (_, Kind::Unavailable) => Error::Busy { retry_after: RETRY_AFTER },
+        _ => Error::Internal(format!("writer: {error}")),
+    };
+    Committed { outcomes: ids.iter().map(|id| Err(of_message(id))).collect(), ..Default::default() }
 }
 
 /// What a commit has shown.
@@ -131,12 +156,6 @@ impl Learnt {
         messages: &[NewMessage],
         period: Period,
     ) -> Result<Self> {
-    let of_message = |id: &MessageId| match (error, kind) {
-        (Error::OutcomeUnknown { .. }, _) => Error::OutcomeUnknown { message: Some(*id) },
-        (_, Kind::Unavailable) => Error::Busy { retry_after: RETRY_AFTER },
-        _ => Error::Internal(format!("writer: {error}")),
-    };
-    Committed { outcomes: ids.iter().map(|id| Err(of_message(id))).collect(), ..Default::default() }
         let asked_for = places.asked_for().iter();
         let (mut addresses, mut known): (Vec<_>, Vec<_>) =
             asked_for.map(|chat| ((chat.address(), chat.id), (chat.id, chat.place()))).unzip();

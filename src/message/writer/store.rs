@@ -54,6 +54,8 @@ pub(super) struct Held {
     pub(super) recurring_used: Credits,
     pub(super) non_recurring_used: Credits,
     pub(super) messages_notified: i32,
+    /// Whether the period has ended and what was left of it has expired.
+    pub(super) is_closed: bool,
     pub(super) revision: i64,
     pub(super) balance: Credits,
     pub(super) channels: Channels,
@@ -102,7 +104,7 @@ impl TryGetable for Channels {
 /// Takes the rows of these workspaces that are there, in the order in which everybody takes them.
 pub(super) async fn hold(tx: &DatabaseTransaction, ids: &[WorkspaceId], period_start: Timestamp) -> Result<Vec<Held>> {
     const SELECT: &str = "SELECT q.workspace_id, q.recurring_granted, q.recurring_used, q.non_recurring_used, \
-        q.messages_notified, q.revision, w.balance, ({accounts}) AS channels, {has_webhook} AS is_subscribed, {routes} AS routes_revision \
+        q.messages_notified, q.closed_at IS NOT NULL AS is_closed, q.revision, w.balance, ({accounts}) AS channels, {has_webhook} AS is_subscribed, {routes} AS routes_revision \
         FROM quota_periods q JOIN wallets w ON w.workspace_id = q.workspace_id \
         WHERE q.workspace_id {one_of} AND q.period_start = $1 ORDER BY q.workspace_id";
     let backend = tx.get_database_backend();
@@ -118,8 +120,6 @@ pub(super) async fn hold(tx: &DatabaseTransaction, ids: &[WorkspaceId], period_s
     Ok(Held::find_by_statement(statement).all(tx).await?)
 }
 
-/// Whose a chat is.
-#[derive(FromQueryResult)]
 /// Takes the rows of these workspaces from this period on and counts their revisions on: what knows older ones changes
 /// nothing any more.
 pub(super) async fn bar(tx: &DatabaseTransaction, ids: &[WorkspaceId], since: Timestamp) -> Result<()> {
@@ -139,6 +139,8 @@ pub(super) async fn bar(tx: &DatabaseTransaction, ids: &[WorkspaceId], since: Ti
     Ok(())
 }
 
+/// Whose a chat is.
+#[derive(FromQueryResult)]
 pub(super) struct ChatPlace {
     pub(super) id: ChatId,
     pub(super) workspace_id: WorkspaceId,
