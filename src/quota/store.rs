@@ -76,19 +76,35 @@ pub(crate) async fn lock_of(
     Ok(lock_all(tx, &[workspace_id], period_start).await?.pop())
 }
 
-/// Makes the period's row; `None` if it is there.
-pub(super) async fn insert(
+/// The last period before one that is to be opened.
+pub(super) async fn latest_before(
     tx: &DatabaseTransaction,
     workspace_id: WorkspaceId,
     period_start: Timestamp,
+) -> Result<Option<Model>> {
+    Ok(Entity::find()
+        .filter(Column::WorkspaceId.eq(workspace_id))
+        .filter(Column::PeriodStart.lt(period_start))
+        .order_by_desc(Column::PeriodStart)
+        .one(tx)
+        .await?)
+}
+
+/// Makes the period's row; `None` if it is there. Full seats were told of, and armed, as the last says.
+pub(super) async fn insert(
+    tx: &DatabaseTransaction,
+    (workspace_id, period_start): (WorkspaceId, Timestamp),
     seats: i32,
     granted: Credits,
+    (seats_notified, seats_arming): (i32, i32),
 ) -> Result<Option<Model>> {
     let row = ActiveModel {
         workspace_id: Set(workspace_id),
         period_start: Set(period_start),
         seats_granted: Set(seats),
         recurring_granted: Set(granted),
+        seats_notified: Set(seats_notified),
+        seats_arming: Set(seats_arming),
         ..Default::default()
     };
     let insert = Entity::insert(row).on_conflict_do_nothing_on([Column::WorkspaceId, Column::PeriodStart]);
