@@ -16,6 +16,14 @@ pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     is_cut: watch::Sender<bool>,
     trap: Arc<Mutex<Option<Trap>>>,
+    counted: Arc<Mutex<Counted>>,
+}
+
+/// Something that may be said to the server, and how often it was.
+#[derive(Default)]
+struct Counted {
+    bytes: Vec<u8>,
+    times: usize,
 }
 
 /// Where the wire breaks.
@@ -44,9 +52,12 @@ impl Proxy {
         let address = listener.local_addr().expect("an address");
         let (is_cut, trap) = (watch::Sender::new(false), Arc::new(Mutex::new(None)));
         let (cut, traps) = (is_cut.clone(), Arc::clone(&trap));
+        let counted = Arc::<Mutex<Counted>>::default();
+        let counts = Arc::clone(&counted);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let (server, cut, trap) = (server.clone(), cut.clone(), Arc::clone(&traps));
+                let counted = Arc::clone(&counts);
                 tokio::spawn(async move {
                     if *cut.borrow() {
                         return;
@@ -54,13 +65,13 @@ impl Proxy {
                     let Ok(upstream) = TcpStream::connect(server).await else { return };
                     let mut wire = cut.subscribe();
                     tokio::select! {
-                        _ = carry(client, upstream, &trap, &cut) => {}
+                        _ = carry(client, upstream, (&trap, &counted), &cut) => {}
                         _ = wire.wait_for(|is_cut| *is_cut) => {}
                     }
                 });
             }
         });
-        Self { address, is_cut, trap }
+        Self { address, is_cut, trap, counted }
     }
 
     /// The URL with the wire in place of its server.
@@ -85,9 +96,27 @@ impl Proxy {
         *self.trap.lock().expect("a lock") = Some(Trap { texts, loses });
     }
 
+    /// Counts from now on how often this is said to the server.
+    pub(crate) fn count(&self, bytes: &[u8]) {
+        *self.counted.lock().expect("a lock") = Counted { bytes: bytes.to_vec(), times: 0 };
+    }
+
+    /// How often it was said.
+    pub(crate) fn counted(&self) -> usize {
+        self.counted.lock().expect("a lock").times
+    }
+
     /// Waits until the wire is cut.
     pub(crate) async fn until_cut(&self) {
         self.is_cut.subscribe().wait_for(|is_cut| *is_cut).await.expect("a wire");
+    }
+}
+
+impl Counted {
+    fn hear(&mut self, said: &[u8]) {
+        if !self.bytes.is_empty() {
+            self.times += said.windows(self.bytes.len()).filter(|part| *part == self.bytes).count();
+        }
     }
 }
 
@@ -95,7 +124,7 @@ impl Proxy {
 async fn carry(
     mut client: TcpStream,
     mut server: TcpStream,
-    trap: &Mutex<Option<Trap>>,
+    (trap, counted): (&Mutex<Option<Trap>>, &Mutex<Counted>),
     cut: &watch::Sender<bool>,
 ) -> std::io::Result<()> {
     let (mut said, mut answered) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
@@ -104,6 +133,7 @@ async fn carry(
         tokio::select! {
             count = client.read(&mut said) => {
                 let count = count?;
+                counted.lock().expect("a lock").hear(&said[..count]);
                 match springs(trap, &said[..count], &mut heard) {
                     Some(Loses::Request) => drop(cut.send_replace(true)),
                     Some(Loses::Answer) => {
