@@ -11,7 +11,6 @@ use crate::{
     idempotency::{self, Earlier, Repeatable},
     message::SendMessage,
     meter::{Settlement, admission::Hold},
-    quota::Period,
 };
 
 /// Who wrote a message.
@@ -39,9 +38,8 @@ pub struct Sending {
 
 /// Gives back what the meter holds for a message that is not handed in after all.
 pub fn give_up(app: &App, caller: &WorkspaceCaller, hold: Option<Hold>) {
-    let now = app.clock.now();
-    let (Some(hold), Ok(period)) = (hold, Period::containing(now)) else { return };
-    let ended = Settlement::ending(now, period, hold.generation, hold.credits);
+    let Some(hold) = hold else { return };
+    let ended = Settlement::ending(app.clock.now(), hold.period, hold.generation, hold.credits);
     app.meter.settle(&caller.workspace.partner_id, caller.workspace.id, &ended);
 }
 

@@ -2,7 +2,7 @@
 
 use entity::{
     credits::Credits,
-    id::{PlanId, WorkspaceId},
+    id::{PartnerId, PlanId, WorkspaceId},
     quota_period::{ActiveModel, Column, Entity, Model},
     timestamp::Timestamp,
     workspace,
@@ -250,6 +250,7 @@ pub(super) async fn overviews(
 #[derive(FromQueryResult)]
 pub(super) struct CallsRule {
     pub(super) workspace_id: WorkspaceId,
+    pub(super) partner_id: PartnerId,
     pub(super) api_calls_per_period: i64,
     pub(super) thresholds: String,
 }
@@ -257,7 +258,7 @@ pub(super) struct CallsRule {
 pub(super) async fn calls_rules(tx: &DatabaseTransaction, ids: &[WorkspaceId]) -> Result<Vec<CallsRule>> {
     let (one_of, list) = crate::db::one_of(tx.get_database_backend(), "$1", ids);
     let sql = format!(
-        "SELECT w.id AS workspace_id, p.api_calls_per_period, r.thresholds FROM workspaces w \
+        "SELECT w.id AS workspace_id, w.partner_id, p.api_calls_per_period, r.thresholds FROM workspaces w \
          JOIN plans p ON p.id = w.plan_id JOIN partners r ON r.id = w.partner_id WHERE w.id {one_of}"
     );
     let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, [list.into()]);
