@@ -246,7 +246,7 @@ where
         let tx = over.begin_with_options(options).await?;
         match work(&tx).await {
             Ok(value) => {
-                tx.commit().await?;
+                tx.commit().await.map_err(of_commit)?;
                 Ok(value)
             }
             Err(error) => {
@@ -369,6 +369,18 @@ fn database_error(error: &DbErr) -> Option<&dyn DatabaseError> {
         | DbErr::Conn(RuntimeErr::SqlxError(cause)) => cause.as_database_error(),
         _ => None,
     }
+}
+
+/// What it means that a commit failed, or a statement that is a transaction by itself: where the connection broke off,
+/// it may have been done all the same.
+pub(crate) fn of_commit(error: DbErr) -> Error {
+    let code = database_error(&error).and_then(|cause| cause.code().map(std::borrow::Cow::into_owned));
+    // The last two: the server was stopped meanwhile.
+    if is_connection_loss(&error) || matches!(code.as_deref(), Some("57P01" | "57P02")) {
+        tracing::error!(%error, "the database did not say whether a change was done");
+        return Error::OutcomeUnknown { message: None };
+    }
+    error.into()
 }
 
 impl From<DbErr> for Error {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use entity::{
     channel::{ConnectorKind, Network},
     credits::Credits,
-    id::SubscriptionId,
+    id::{MessageId, SubscriptionId},
     link,
 };
 use sea_orm::DbErr;
@@ -259,6 +259,8 @@ pub enum Error {
     TooManyRequests { retry_after: Duration },
     #[error("the service is busy")]
     Busy { retry_after: Duration },
+    #[error("{}", unknown_words(*.message))]
+    OutcomeUnknown { message: Option<MessageId> },
     #[error("two changes collided")]
     Contention,
     #[error("the database failed")]
@@ -297,6 +299,17 @@ const fn closed_word(end: LinkEnd) -> &'static str {
         LinkEnd::Used => "used",
         LinkEnd::Revoked => "revoked",
         LinkEnd::Expired => "expired",
+    }
+}
+
+fn unknown_words(message: Option<MessageId>) -> String {
+    match message {
+        Some(uid) => format!(
+            "it is not known whether the message {uid} was accepted: look for it, or try again with the same Idempotency-Key"
+        ),
+        None => {
+            "it is not known whether this was done: look for it, or try again with the same Idempotency-Key".to_owned()
+        }
     }
 }
 
@@ -407,6 +420,7 @@ impl Error {
             Self::WebhookLimitReached { .. } => ErrorCode::WebhookLimitReached,
             Self::TooManyRequests { .. } => ErrorCode::TooManyRequests,
             Self::Busy { .. } | Self::Contention => ErrorCode::Busy,
+            Self::OutcomeUnknown { .. } => ErrorCode::OutcomeUnknown,
             Self::Database(_) | Self::Sealed | Self::Internal(_) => ErrorCode::InternalError,
         }
     }
@@ -420,7 +434,10 @@ impl Error {
             | Self::ProviderLimited { retry_after }
             | Self::Busy { retry_after } => Some(*retry_after),
             Self::ResendTooSoon => Some(Duration::from_secs(30)),
-            Self::Contention | Self::RequestTimeout { .. } | Self::ProviderUnavailable => Some(Duration::from_secs(1)),
+            Self::Contention
+            | Self::OutcomeUnknown { .. }
+            | Self::RequestTimeout { .. }
+            | Self::ProviderUnavailable => Some(Duration::from_secs(1)),
             _ => None,
         }
     }

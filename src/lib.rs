@@ -98,6 +98,15 @@
 //!   tokens that were used within the last minute, whose windows are in it so that a call costs one key.
 //! - Time comes to the meter from the caller, not from Redis, so that the two meters are one function of their history;
 //!   a window that was written by a clock far ahead counts as empty.
+//! - Redis is one address: there is no Sentinel client and no Cluster client here. The meter, the signals and the keys
+//!   that they use would each need their own, and what is on Redis may vanish or be missed anyway. A server that is
+//!   replaced behind its address, by a managed service or by a proxy in front of Sentinel, costs an instant of accuracy;
+//!   of API calls that it has not counted it is told with the next write. The keys of a partner share a hash tag, for
+//!   proxies that spread them.
+//! - Whoever is in a period that has ended for the others, because its clock is behind, neither counts nor holds in the
+//!   new one ([`meter::rule`]).
+//! - A commit that is not answered may have been done. Messages are looked up behind the locks of their commit before
+//!   anybody is told what came of them; whatever else is changed says that it is not known (`outcome_unknown`).
 //! - When the meter has too few credits the ledger is asked, and if it has them it decides alone: holds that were
 //!   leaked or grants that the meter has not heard of refuse nobody.
 //! - A keyed send is refused for want of credits by the ledger only: it may have been answered before.

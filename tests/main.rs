@@ -56,6 +56,7 @@ mod sandbox;
 mod schema;
 mod search;
 mod seats;
+mod send_doubts;
 mod send_faults;
 mod sending;
 mod server;

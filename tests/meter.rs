@@ -24,11 +24,27 @@ use crate::support::{START, database::Mode, database::redis_url};
 /// What happens to a meter.
 #[derive(Clone, Debug)]
 enum Step {
-    Ask { token: u8, credits: i64, counts: bool },
-    Learn { left: i64, revision: i64 },
-    Settle { held: i64, left: Option<i64> },
+    Ask {
+        token: u8,
+        credits: i64,
+        counts: bool,
+    },
+    Learn {
+        left: i64,
+        revision: i64,
+    },
+    Settle {
+        held: i64,
+        left: Option<i64>,
+    },
     Wait(i64),
     NextPeriod,
+    /// Somebody asks whose clock is still in the period before.
+    AskLate {
+        token: u8,
+        credits: i64,
+        learns: bool,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -40,6 +56,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0i64..3 * HOLD_MICROS).prop_map(Step::Wait),
         1 => proptest::prelude::Just(Step::Wait(-700_000)),
         1 => proptest::prelude::Just(Step::NextPeriod),
+        2 => (0u8..3, 0i64..3, any::<bool>())
+            .prop_map(|(token, credits, learns)| Step::AskLate { token, credits, learns }),
     ]
 }
 
@@ -136,6 +154,9 @@ async fn redis_and_the_process_come_to_the_same_verdicts() {
     tokio::spawn(async move { connecting.keep_connected(stopped).await });
     let carrying = std::sync::Arc::clone(&shared);
     tokio::spawn(async move { carrying.carry().await });
+    let (first, period) = (PartnerId::parse("first").expect("an id"), Period::containing(START).expect("a period"));
+    let subject = Subject { partner_id: &first, workspace_id: WorkspaceId(1), token_id: tokens()[0] };
+    until_connected(&shared, subject, &ask(START.0, period)).await;
     let mut runner = TestRunner::deterministic();
     let strategy = proptest::collection::vec(step(), 1..80);
     let mut allowed = 0;
@@ -155,6 +176,7 @@ async fn redis_and_the_process_come_to_the_same_verdicts() {
 
 async fn compare(shared: &Shared, partner_id: &PartnerId, workspace_id: WorkspaceId, steps: &[Step]) -> usize {
     let mut period = Period::containing(START).expect("a period");
+    let mut before = period;
     let (local, mut now, mut generation, mut allowed) = (Local::default(), START.0, 0, 0);
     let mut snapshot = Some(Snapshot { revision: 1, left: Credits(10), calls: 0 });
     for step in steps {
@@ -164,6 +186,7 @@ async fn compare(shared: &Shared, partner_id: &PartnerId, workspace_id: Workspac
                 snapshot = Some(Snapshot { revision: *revision, left: Credits(*left), calls: *left });
             }
             Step::NextPeriod => {
+                before = period;
                 period = Period { start: Timestamp(period.start.0 + 1), end: period.end };
                 let subject = Subject { partner_id, workspace_id, token_id: tokens()[0] };
                 let asked = ask(now, period);
@@ -182,6 +205,15 @@ async fn compare(shared: &Shared, partner_id: &PartnerId, workspace_id: Workspac
                 }
                 snapshot = None;
             }
+            Step::AskLate { token, credits, learns } => {
+                let subject = Subject { partner_id, workspace_id, token_id: tokens()[usize::from(*token)] };
+                let learnt = Snapshot { revision: 99, left: Credits(99), calls: 99 };
+                let snapshot = Some(learnt).filter(|_| *learns && before != period);
+                let asked = Ask { credits: Credits(*credits), snapshot, ..ask(now, before) };
+                let (here, there) = (local.admit(subject, &asked), until_connected(shared, subject, &asked).await);
+                assert_eq!(here, there, "at {step:?} of {steps:?}");
+                allowed += usize::from(matches!(here, Verdict::Allowed { .. }));
+            }
             Step::Settle { held, left } => {
                 let learnt = left.map(|left| Snapshot { revision: left, left: Credits(left), calls: 0 });
                 let settlement = Settlement {
@@ -191,9 +223,10 @@ async fn compare(shared: &Shared, partner_id: &PartnerId, workspace_id: Workspac
                     generation,
                     held: Credits(*held),
                     held_before: Credits(*held / 2),
+                    calls: *held * 9,
                 };
                 local.settle(workspace_id, &settlement);
-                shared.settle(partner_id, workspace_id, &settlement).await;
+                assert!(shared.settle(partner_id, workspace_id, &settlement).await);
             }
         }
     }
@@ -273,6 +306,48 @@ fn a_clock_that_was_ahead_locks_nobody_out() {
 }
 
 #[test]
+fn the_turn_of_a_period_carries_rates_over_and_nothing_else() {
+    let meter = Local::default();
+    let partner_id = PartnerId::parse("acme").expect("an id");
+    let subject = Subject { partner_id: &partner_id, workspace_id: WorkspaceId(1), token_id: tokens()[0] };
+    let old = Period::containing(START).expect("a period");
+    let new = Period::containing(old.end).expect("a period");
+    let turn = old.end.0;
+    let held = || meter.held(WorkspaceId(1));
+    let known = |revision, left, calls| Some(Snapshot { revision, left: Credits(left), calls });
+    let asked = |now, period, credits, snapshot| {
+        let asked = Ask { credits: Credits(credits), snapshot, ..ask(now, period) };
+        match meter.admit(subject, &asked) {
+            Verdict::Allowed { left, calls, generation } => (calls, left[1].places, generation),
+            verdict => panic!("{verdict:?}"),
+        }
+    };
+    let (calls, places, of_old) = asked(turn - 2000, old, 3, known(9, 10, 30));
+    assert_eq!((calls, places, held()), (31, 6, 3));
+    assert_eq!(meter.admit(subject, &ask(turn, new)), Verdict::Cold, "nothing is known of the new period");
+    let (calls, places, _) = asked(turn, new, 1, known(1, 2, 0));
+    assert_eq!((calls, places, held()), (1, 5, 1), "what was counted and held is left behind, rates are not");
+    // A replica whose clock is a few milliseconds behind neither counts nor holds, and brings nothing back.
+    let (_, places, of_late) = asked(turn - 1000, old, 3, None);
+    assert_eq!((places, held()), (4, 1));
+    asked(turn - 900, old, 3, known(99, 1000, 500));
+    for generation in [of_old, of_late] {
+        let ending = Settlement { calls: 500, ..Settlement::ending(Timestamp(turn + 1), old, generation, Credits(3)) };
+        meter.settle(WorkspaceId(1), &ending);
+    }
+    assert_eq!(held(), 1, "what was held in the old period ends without touching the new one");
+    let (calls, ..) = asked(turn + 1, new, 1, None);
+    assert_eq!((calls, held()), (2, 2));
+    let short = Ask { credits: Credits(1), ..ask(turn + 2, new) };
+    assert!(
+        matches!(meter.admit(subject, &short), Verdict::CreditsShort { .. }),
+        "credits are those of the new period"
+    );
+    // A clock that was ahead by more than clocks may differ has begun a period too early: it is begun anew.
+    assert_eq!(meter.admit(subject, &ask(turn - 60_000_000, old)), Verdict::Cold);
+}
+
+#[test]
 fn holds_end_by_themselves_and_are_given_back_once() {
     let meter = Local::default();
     let partner_id = PartnerId::parse("acme").expect("an id");
@@ -282,7 +357,7 @@ fn holds_end_by_themselves_and_are_given_back_once() {
     let hold = |now| Ask { credits: Credits(2), snapshot, ..ask(now, period) };
     let Verdict::Allowed { generation, .. } = meter.admit(subject, &hold(START.0)) else { panic!("not allowed") };
     assert_eq!(meter.held(WorkspaceId(1)), 2);
-    assert_eq!(meter.admit(subject, &hold(START.0)), Verdict::CreditsShort);
+    assert!(matches!(meter.admit(subject, &hold(START.0)), Verdict::CreditsShort { .. }));
     let settlement = |now: i64| Settlement {
         now: Timestamp(now),
         period,
@@ -290,6 +365,7 @@ fn holds_end_by_themselves_and_are_given_back_once() {
         generation,
         held: Credits(2),
         held_before: Credits::ZERO,
+        calls: 0,
     };
     meter.settle(WorkspaceId(1), &settlement(START.0));
     meter.settle(WorkspaceId(1), &settlement(START.0));

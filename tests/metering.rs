@@ -10,10 +10,13 @@ use quartermaster::{
     quota::api_calls,
 };
 use sea_orm::EntityTrait;
+use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::support::{
     Answer, TestApp,
+    database::Mode,
+    redis::OwnRedis,
     sender::{Sender, unlimited},
 };
 
@@ -181,6 +184,67 @@ async fn what_cannot_be_understood_counts_and_what_is_not_allowed_does_not() {
 }
 
 #[tokio::test]
+async fn calls_are_written_down_by_themselves() {
+    let app = TestApp::start().await;
+    let sender = Sender::on_plan(&app, &unlimited()).await;
+    for _ in 0..5 {
+        sender.token.get("/chats").await.expect(200);
+    }
+    assert_eq!(until_written(&app, 5).await, 5);
+}
+
+/// Waits until so many calls stand in the ledger; how many there are.
+async fn until_written(app: &TestApp, calls: i64) -> i64 {
+    let written = async {
+        loop {
+            let found = quota_period::Entity::find().one(app.app.db.reader()).await.expect("a look");
+            match found.map_or(0, |period| period.api_calls_used) {
+                used if used >= calls => return used,
+                _ => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), written).await.expect("calls are written down")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_is_told_of_calls_that_were_made_while_it_did_not_answer() {
+    if Mode::current() == Mode::Embedded {
+        return;
+    }
+    let app = TestApp::start().await;
+    let sender = Sender::on_plan(&app, &unlimited()).await;
+    let redis = OwnRedis::start().await;
+    let database = app.app.config.database_url.expose_secret();
+    let replica = async || app.replica_at(database, Some(&redis.url())).await;
+    let [replica, other] = [replica().await, replica().await];
+    let [token, elsewhere] = [&replica, &other].map(|at| sender.token.at(&at.base));
+    for token in [&token, &elsewhere] {
+        token.get("/chats").await.expect(200);
+    }
+    // Frozen it keeps what it has counted.
+    redis.signal("-STOP");
+    for _ in 0..20 {
+        token.get("/chats").await.expect(200);
+    }
+    redis.signal("-CONT");
+    let mut made = 22;
+    let told = async {
+        loop {
+            until_written(&app, made).await;
+            // The meter hears of it a moment later.
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            made += 1;
+            let seen = elsewhere.get("/workspace").await.expect(200)["data"]["api_calls_quota"]["used"].clone();
+            if seen == made {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), told).await.expect("Redis counts as the ledger does");
+}
+
+#[tokio::test]
 async fn thresholds_of_api_calls_are_told_once_and_a_larger_plan_recovers_them() {
     let app = TestApp::start().await;
     let sender = Sender::on_plan(&app, &SetPlan { api_calls_per_period: Some(20), ..unlimited() }).await;
@@ -261,6 +325,36 @@ async fn a_key_that_was_depleted_sends_at_once_after_a_refill() {
     crate::ledger::change_balance(&app, &sender, &crate::ledger::grant(1)).await.expect("a balance");
     sender.token.send("+15550002222", "after the refill").await.expect(200);
     sender.token.send("+15550002222", "refused").await.expect(403);
+}
+
+#[tokio::test]
+async fn who_has_no_credits_left_is_told_of_its_rates_all_the_same() {
+    let app = TestApp::start().await;
+    let plan = SetPlan {
+        credits_per_seat: Some(entity::credits::Credits(1)),
+        token_rate_per_second: Some(5),
+        token_burst: Some(0),
+        ..unlimited()
+    };
+    let sender = Sender::on_plan(&app, &plan).await;
+    let sent = sender.token.send("+15550002222", "the only one").await;
+    sent.expect(200);
+    assert_eq!(told(&sent), (5, 4, 1));
+    for _ in 0..2 {
+        let refused = sender.token.send("+15550002222", "refused").await;
+        assert_eq!(refused.expect(403)["error_code"], "quota_exceeded");
+        assert_eq!(told(&refused), (5, 4, 1), "what the meter refuses burns no place");
+    }
+    let body = json!({ "phone": "+15550002222", "text": "refused" });
+    let refused = sender.token.post_with_key("/messages", "a-key", body).await;
+    assert_eq!(refused.expect(403)["error_code"], "quota_exceeded");
+    assert_eq!(told(&refused), (5, 3, 1), "it was let in, and the ledger refused it");
+    for (left, answer) in
+        [(2, sender.token.get("/chats/999").await), (1, sender.token.post("/messages", json!({})).await)]
+    {
+        assert!(answer.status.is_client_error(), "{}", answer.text);
+        assert_eq!(told(&answer), (5, left, 1));
+    }
 }
 
 #[tokio::test]

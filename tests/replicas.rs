@@ -1,10 +1,11 @@
 //! Two processes on the same state: what one changes, the other knows.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use futures_util::StreamExt;
+use serde_json::json;
 
-use crate::support::{Setup, TestApp, database::Mode};
+use crate::support::{Setup, TestApp, database::Mode, sender::Sender};
 
 #[tokio::test]
 async fn a_page_on_another_replica_sees_the_events() {
@@ -88,4 +89,20 @@ async fn workers_of_two_replicas_do_not_get_in_each_others_way() {
     for page in pages {
         assert_eq!(page.now().await.0["qr"]["seq"], 2);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_key_at_once_on_two_replicas_sends_once() {
+    let app = TestApp::start().await;
+    let sender = Sender::with_credits(&app, 100).await;
+    let other = app.replica().await;
+    let tokens = [sender.token.clone(), sender.token.at(&other.base)];
+    for key in ["one", "two", "three"] {
+        let body = json!({ "phone": "+15550002222", "text": key });
+        let sending = (0..20).map(|n| tokens[n % 2].post_with_key("/messages", key, body.clone()));
+        let answers = futures_util::future::join_all(sending).await;
+        let uids: HashSet<String> = answers.iter().map(|answer| answer.expect(200)["data"].to_string()).collect();
+        assert_eq!(uids.len(), 1, "{key}");
+    }
+    assert_eq!(sender.token.credits().await, (3, 100));
 }

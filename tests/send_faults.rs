@@ -336,7 +336,8 @@ async fn without_its_database_a_send_is_a_503_and_nothing_is_lost() {
     let sender = Sender::with_credits(&app, 20).await;
     let url = app.app.config.database_url.expose_secret();
     let wire = Proxy::to(url).await;
-    let cut_off = app.replica_at(&wire.url(url), None).await;
+    // Whoever sends over a connection that broke unseen waits for as long.
+    let cut_off = app.replica_at_configured(&wire.url(url), None, |config| config.request_timeout_ms = 5000).await;
     let token = sender.token.at(&cut_off.base);
     token.send(TO, "before").await.expect(200);
     wire.cut();
@@ -349,5 +350,58 @@ async fn without_its_database_a_send_is_a_503_and_nothing_is_lost() {
     token.send(TO, "after").await.expect(200);
     assert_eq!(texts(&app).await.keys().map(String::as_str).collect::<Vec<_>>(), ["after", "before"]);
     assert_eq!(use_up(&sender).await, 18);
+    audited(&app).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_period_that_was_closed_meanwhile_turns_away_its_own_workspace_only() {
+    let app = TestApp::start().await;
+    let bakery = Sender::with_credits(&app, 100).await;
+    let florist = Sender::of(&app, bakery.partner.clone(), "Florist", "+15550003333").await;
+    for sender in [&bakery, &florist] {
+        sender.token.send(TO, "the first").await.expect(200);
+    }
+    let (locked, is_locked) = tokio::sync::oneshot::channel();
+    let (release, released) = tokio::sync::oneshot::channel::<()>();
+    // Somebody whose clock is ahead closes the period of the bakery while messages of both wait.
+    let closing = db::write(&app.app.db, "test", async |tx| {
+        let close = "UPDATE quota_periods SET recurring_expired = recurring_granted - recurring_used, closed_at = 1 \
+                     WHERE workspace_id IN (SELECT id FROM workspaces WHERE slug = 'bakery')";
+        assert_eq!(tx.execute_unprepared(close).await?.rows_affected(), 1);
+        let expire = "INSERT INTO credit_entries (workspace_id, period_start, bucket, kind, amount, created_at) \
+                      SELECT workspace_id, period_start, 'recurring', 'expire', -recurring_expired, 1 \
+                      FROM quota_periods WHERE closed_at = 1";
+        tx.execute_unprepared(expire).await?;
+        locked.send(()).expect("a listener");
+        released.await.expect("a release");
+        Ok(())
+    });
+    let sending = async {
+        is_locked.await.expect("a lock");
+        let both = (0..10).map(|n| if n % 2 == 0 { &bakery } else { &florist });
+        let all = join_all(
+            both.map(|sender| sender.token.post_with_key("/messages", "one", json!({ "phone": TO, "text": "waits" }))),
+        );
+        let releasing = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            release.send(()).expect("a holder");
+        };
+        tokio::join!(all, releasing).0
+    };
+    let (closed, answers) = tokio::join!(closing, sending);
+    closed.expect("a commit");
+    for (n, answer) in answers.iter().enumerate() {
+        if n % 2 == 0 {
+            answer.expect(503);
+            assert_eq!(answer.header("retry-after"), "1");
+        } else {
+            answer.expect(200);
+        }
+    }
+    assert_eq!(florist.token.credits().await, (2, 100));
+    audited(&app).await;
+    // By its own clock the next period begins a moment later.
+    app.clock.advance(Duration::from_secs((20 * 24 + 16) * 3600));
+    bakery.token.send(TO, "goes on").await.expect(200);
     audited(&app).await;
 }

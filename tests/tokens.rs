@@ -1,8 +1,16 @@
 //! The workspace's API token on the Partner API.
 
+use futures_util::future::join_all;
+use secrecy::ExposeSecret;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
-use crate::support::TestApp;
+use crate::support::{
+    TestApp,
+    database::Mode,
+    proxy::Proxy,
+    sender::{Sender, unlimited},
+};
 
 #[tokio::test]
 async fn the_first_read_makes_the_token_and_later_ones_find_it() {
@@ -57,4 +65,51 @@ async fn another_partners_token_is_neither_read_nor_rotated() {
     other.get(&path).await.expect_error(404, "workspace_not_found");
     other.post_empty(&path).await.expect_error(404, "workspace_not_found");
     assert_eq!(acme.get(&path).await.expect(200)["token"], token);
+}
+
+/// Where every question to the database can be counted, and a process that has checked no token yet.
+async fn counting(app: &TestApp, token: &str) -> (Proxy, TestApp) {
+    let url = app.app.config.database_url.expose_secret();
+    let wire = Proxy::to(url).await;
+    let replica = app.replica_at(&wire.url(url), None).await;
+    wire.count(&Sha256::digest(token));
+    (wire, replica)
+}
+
+#[tokio::test]
+async fn of_many_first_uses_of_a_token_one_asks_the_database() {
+    if Mode::current() == Mode::Embedded {
+        return;
+    }
+    let app = TestApp::start().await;
+    let sender = Sender::on_plan(&app, &unlimited()).await;
+    let (wire, replica) = counting(&app, sender.token.token()).await;
+    let client = sender.token.at(&replica.base);
+    for answer in join_all((0..40).map(|_| client.get("/whatsapp_accounts"))).await {
+        answer.expect(200);
+    }
+    // It asks twice, before and after it knows whose token it is; and again if it hears of a change meanwhile.
+    let asked = wire.counted();
+    assert!((2..=4).contains(&asked), "{asked}");
+    client.get("/whatsapp_accounts").await.expect(200);
+    assert_eq!(wire.counted(), asked, "it is remembered");
+}
+
+#[tokio::test]
+async fn an_unknown_token_is_remembered_for_a_while() {
+    if Mode::current() == Mode::Embedded {
+        return;
+    }
+    let app = TestApp::start().await;
+    let token = format!("qm_{}", "x".repeat(43));
+    let (wire, replica) = counting(&app, &token).await;
+    let stranger = replica.token(&token);
+    for _ in 0..3 {
+        for answer in join_all((0..20).map(|_| stranger.get("/workspace"))).await {
+            answer.expect(401);
+        }
+    }
+    // A second time only if all that took longer than it is remembered.
+    let asked = wire.counted();
+    assert!((1..=2).contains(&asked), "{asked}");
 }

@@ -34,7 +34,8 @@ pub struct Model {
     pub api_calls_notified: i32,
     /// How often the thresholds of API calls were armed anew.
     pub api_calls_arming: i32,
-    /// Whether full seats were told of: 100, else 0.
+    /// Whether full seats were told of: 100 if in this period, 1 if in one before and they have not recovered since,
+    /// else 0.
     pub seats_notified: i32,
     /// How often the threshold of seats was armed anew.
     pub seats_arming: i32,

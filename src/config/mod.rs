@@ -32,7 +32,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `sqlite://path` or `postgres://…`.
     pub database_url: SecretString,
-    /// `redis://…`; absent for one process alone.
+    /// `redis://…` or `rediss://…`, one address; absent for one process alone. Sentinel and Cluster are not spoken: name
+    /// what stands before them, as managed services and proxies offer it.
     pub redis_url: Option<SecretString>,
     /// How all keys and topics on Redis begin; two installations that share a Redis need different ones.
     pub redis_prefix: String,

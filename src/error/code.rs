@@ -167,5 +167,6 @@ codes! {
     WebhookLimitReached, Forbidden, "The workspace has as many webhooks as it can", "Delete one.";
     TooManyRequests, TooMany, "Too many requests", "Wait as long as Retry-After says.";
     Busy, Unavailable, "The service is busy", "Try again as Retry-After says.";
+    OutcomeUnknown, Unavailable, "It is not known whether it was done", "Try again with the same Idempotency-Key; without one, look first whether it was done.";
     InternalError, Internal, "Something failed inside", "Tell the operator the request id.";
 }

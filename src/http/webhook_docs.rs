@@ -54,7 +54,8 @@ pub(super) fn document() -> String {
          A `Retry-After` (seconds or a date) of up to {} is waited for if it is longer. After the last try the delivery \
          is `dead`. 410 ends the delivery at once and disables the webhook until it is set again; `GET /webhook` says so, \
          and `failing_since` says since when deliveries fail. Deliveries of a webhook that was disabled or removed end \
-         `dead` with the reason. A failing address gets one request at a time.\n\n## Events\n",
+         `dead` with the reason, and what happens while it is disabled stands `dead` in the log, to be sent again once it \
+         is set. A failing address gets one request at a time.\n\n## Events\n",
         pauses.join(", "),
         retry::PAUSES_SECONDS.len() + 1,
         (total + 1800) / 3600,

@@ -11,7 +11,6 @@ use crate::{
     idempotency::{self, Earlier, Repeatable},
     message::SendMessage,
     meter::{Settlement, admission::Hold},
-    quota::Period,
 };
 
 /// Who wrote a message.
@@ -39,9 +38,8 @@ pub struct Sending {
 
 /// Gives back what the meter holds for a message that is not handed in after all.
 pub fn give_up(app: &App, caller: &WorkspaceCaller, hold: Option<Hold>) {
-    let now = app.clock.now();
-    let (Some(hold), Ok(period)) = (hold, Period::containing(now)) else { return };
-    let ended = Settlement::ending(now, period, hold.generation, hold.credits);
+    let Some(hold) = hold else { return };
+    let ended = Settlement::ending(app.clock.now(), hold.period, hold.generation, hold.credits);
     app.meter.settle(&caller.workspace.partner_id, caller.workspace.id, &ended);
 }
 
@@ -64,8 +62,8 @@ pub async fn answered(app: &App, request: &Repeatable) -> Result<Option<MessageI
 /// `quota_exceeded`; `chat_not_found`, `message_not_found`, `file_not_found`, `account_not_found`,
 /// `channel_not_connected`; `invalid_request` naming `text` or `file_uid` for more than the network takes, and
 /// `channel_refused` where it takes none such; `chat_name_taken`, and `invalid_request` naming `label` for one too many;
-/// `idempotency_key_reused`; `busy` if the writer has fallen behind or the database does not answer. Nothing is
-/// charged then.
+/// `idempotency_key_reused`; `busy` if the writer has fallen behind or the database does not answer: nothing is
+/// charged then; `outcome_unknown` if the database broke off in the commit and does not say in time what came of it.
 pub async fn send(app: &App, sending: Sending) -> Result<MessageId> {
     app.writer.accept(app, sending).await
 }

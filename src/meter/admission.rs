@@ -47,6 +47,8 @@ impl Need {
 /// Credits that the meter holds until the message is committed or refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hold {
+    /// The period that it was made in.
+    pub period: Period,
     /// When it was made, as the meter counts.
     pub generation: i64,
     /// How many.
@@ -95,24 +97,32 @@ pub async fn admit(app: &App, caller: &WorkspaceCaller, need: Need) -> (Result<A
         snapshot: None,
     };
     match decide(app, caller, need, ask).await {
-        Ok(verdict) => conclude(app, caller, &ask, verdict),
+        Ok(decision) => conclude(app, caller, &ask, decision),
         Err(error) => (Err(error), None),
     }
 }
 
-/// Asks until there is an answer. The second part is what the hold is of: nothing if only the ledger decides.
-async fn decide(app: &App, caller: &WorkspaceCaller, need: Need, mut ask: Ask) -> Result<(Verdict, Credits)> {
+/// What the meter and the ledger say together.
+enum Decision {
+    /// The meter decides. The second part is what the hold is of: nothing if only the ledger decides.
+    Meter(Verdict, Credits),
+    /// The ledger has too few credits.
+    Short { left: [rule::Left; 3], available: Credits },
+}
+
+/// Asks until there is an answer.
+async fn decide(app: &App, caller: &WorkspaceCaller, need: Need, mut ask: Ask) -> Result<Decision> {
     let subject = Subject::from(caller);
     for _ in 0..MOST_LOOKS {
         let (verdict, held) = app.meter.admit(subject, &ask).await;
         match verdict {
             Verdict::Cold => ask.snapshot = Some(app.meter.snapshot(&ledger(app, caller).await?, caller)),
-            Verdict::CreditsShort => {
+            Verdict::CreditsShort { left } => {
                 let figures = ledger(app, caller).await?;
                 let required = need.credits();
                 let is_repeatable = matches!(need, Need::Credits { is_repeatable: true, .. });
                 if figures.messages_left < required && !is_repeatable {
-                    return Err(Error::QuotaExceeded { required, available: figures.messages_left });
+                    return Ok(Decision::Short { left, available: figures.messages_left });
                 }
                 // The ledger has more than the meter can hold: it decides alone.
                 let is_news = ask.snapshot.is_none();
@@ -121,7 +131,7 @@ async fn decide(app: &App, caller: &WorkspaceCaller, need: Need, mut ask: Ask) -
                     ask.credits = Credits::ZERO;
                 }
             }
-            verdict => return Ok((verdict, held)),
+            verdict => return Ok(Decision::Meter(verdict, held)),
         }
     }
     Err(Error::Busy { retry_after: Duration::from_secs(1) })
@@ -132,26 +142,30 @@ async fn ledger(app: &App, caller: &WorkspaceCaller) -> Result<Figures> {
     Ok(Box::pin(app.figures.read(caller.workspace.id)).await?.figures)
 }
 
-fn conclude(
-    app: &App,
-    caller: &WorkspaceCaller,
-    ask: &Ask,
-    (verdict, held): (Verdict, Credits),
-) -> (Result<Admitted>, Option<Limits>) {
+fn conclude(app: &App, caller: &WorkspaceCaller, ask: &Ask, decision: Decision) -> (Result<Admitted>, Option<Limits>) {
     let until_end = rule::up_to_seconds(ask.period.end.0 - ask.now.0);
     let limit = caller.plan.api_calls_per_period;
     let limits = |name, quota, remaining, reset_seconds| {
         let calls = (limit, until_end);
         Some(Limits { windows: ask.windows, calls, name, quota, remaining, reset_seconds })
     };
+    let of_windows = |left: &[rule::Left; 3]| {
+        let (index, nearest) = nearest(left);
+        let reset = rule::up_to_seconds(nearest.full_in_micros);
+        limits(WINDOW_NAMES[index], ask.windows[index].capacity, nearest.places, reset)
+    };
+    let (verdict, held) = match decision {
+        Decision::Meter(verdict, held) => (verdict, held),
+        Decision::Short { left, available } => {
+            return (Err(Error::QuotaExceeded { required: ask.credits, available }), of_windows(&left));
+        }
+    };
     match verdict {
         Verdict::Allowed { left, calls, generation } => {
             app.meter.count(caller.workspace.id, ask.period.start);
-            let (index, nearest) = nearest(&left);
-            let hold = (held > Credits::ZERO).then_some(Hold { generation, credits: held });
-            let reset = rule::up_to_seconds(nearest.full_in_micros);
-            let told = limits(WINDOW_NAMES[index], ask.windows[index].capacity, nearest.places, reset);
-            (Ok(Admitted { hold, calls }), told)
+            let hold = Hold { period: ask.period, generation, credits: held };
+            let hold = (held > Credits::ZERO).then_some(hold);
+            (Ok(Admitted { hold, calls }), of_windows(&left))
         }
         Verdict::Limited { window, wait_micros } => {
             let wait = rule::up_to_seconds(wait_micros);
@@ -163,7 +177,9 @@ fn conclude(
             let retry_after = Duration::from_secs(u64::try_from(until_end).unwrap_or(1));
             (Err(Error::ApiCallsExhausted { retry_after }), limits(CALLS_NAME, limit, 0, until_end))
         }
-        Verdict::CreditsShort | Verdict::Cold => (Err(Error::Internal("the meter did not decide".to_owned())), None),
+        Verdict::CreditsShort { .. } | Verdict::Cold => {
+            (Err(Error::Internal("the meter did not decide".to_owned())), None)
+        }
     }
 }
 

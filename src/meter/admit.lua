@@ -19,11 +19,14 @@ end
 
 local function learn(ask)
   local known = states[ask[1]]
-  local state = known and known[1] == ask[4] and known
+  local is_for = known and (known[1] == ask[4] or known[1] > ask[4] and known[1] - ask[3] <= skew)
+  local state = is_for and known
   if not ask[14] then return state end
   if not state then
-    return {ask[4], ask[14], ask[15], ask[16], floor(ask[3] / length), 0, 0, 0, known and known[9] or {}}
+    return {ask[4], ask[14], ask[15], ask[16], floor(ask[3] / length), 0, 0, known and known[8] or 0,
+      known and known[9] or {}}
   end
+  if state[1] ~= ask[4] then return state end
   if ask[14] >= state[2] then state[2], state[3] = ask[14], ask[15] end
   if ask[16] > state[4] then state[4] = ask[16] end
   return state
@@ -40,23 +43,34 @@ local function admit(ask)
   local key, now, credits = ask[1], ask[3], ask[6]
   local state = learn(ask)
   if not state then return {4} end
+  local is_of_period = state[1] == ask[4]
   local current = floor(now / length)
   if current > state[5] then
     state[7] = current == state[5] + 1 and state[6] or 0
     state[6], state[5] = 0, current
   end
-  if ask[14] then states[key], lifetimes[key], moved_at[key] = state, ask[13], now end
+  if ask[14] and is_of_period then states[key], lifetimes[key], moved_at[key] = state, ask[13], now end
   local token, token_depth = moved(state[9][ask[2]] or 0, ask[7], ask[8], now)
   if token - now > token_depth then return {1, 0, token - now - token_depth} end
   local own, own_depth = moved(state[8], ask[9], ask[10], now)
   if own - now > own_depth then return {1, 1, own - now - own_depth} end
   local all, all_depth = moved(partner, ask[11], ask[12], now)
   if all - now > all_depth then return {1, 2, all - now - all_depth} end
-  if ask[5] >= 0 and state[4] >= ask[5] then return {2} end
-  if credits > 0 and state[3] - state[6] - state[7] < credits then return {3} end
+  if is_of_period then
+    if ask[5] >= 0 and state[4] >= ask[5] then return {2} end
+    if credits > 0 and state[3] - state[6] - state[7] < credits then
+      token, own, all = token - ask[7], own - ask[9], all - ask[11]
+      return {3, floor((token_depth - (token - now)) / ask[7]), token - now,
+        floor((own_depth - (own - now)) / ask[9]), own - now,
+        floor((all_depth - (all - now)) / ask[11]), all - now}
+    end
+    state[4], state[6], lifetimes[key] = state[4] + 1, state[6] + credits, ask[13]
+  else
+    -- What is kept is of a later period and stays as long as it would.
+    lifetimes[key] = lifetimes[key] or false
+  end
   state[9][ask[2]], state[8], partner, partner_moved_at = token, own, all, now
-  state[4], state[6] = state[4] + 1, state[6] + credits
-  lifetimes[key], moved_at[key] = ask[13], now
+  moved_at[key] = now
   return {0, floor((token_depth - (token - now)) / ask[7]), token - now,
     floor((own_depth - (own - now)) / ask[9]), own - now,
     floor((all_depth - (all - now)) / ask[11]), all - now, state[4], state[5]}
@@ -70,7 +84,9 @@ for key, lifetime in pairs(lifetimes) do
   for token, stands in pairs(tokens) do
     if stands + length < moved_at[key] then tokens[token] = nil end
   end
-  redis.call('SET', KEYS[key], cmsgpack.pack(states[key]), 'PX', lifetime)
+  local packed = cmsgpack.pack(states[key])
+  if lifetime then redis.call('SET', KEYS[key], packed, 'PX', lifetime)
+  else redis.call('SET', KEYS[key], packed, 'KEEPTTL') end
 end
 if partner_moved_at then
   local lifetime = math.ceil((partner - partner_moved_at) / 1000) + 1

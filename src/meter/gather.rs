@@ -134,8 +134,9 @@ pub(super) fn write_settlements<'a>(settlements: impl ExactSizeIterator<Item = &
     let mut bytes = Vec::with_capacity(settlements.len() * BYTES_PER_ASK);
     write_length(&mut bytes, settlements.len());
     for one in settlements {
-        let told = [one.now.0, one.period.start.0, one.generation, one.held.0, one.held_before.0];
-        let known = one.snapshot.map(|known| [known.revision, known.left.0, known.calls]);
+        let calls = one.snapshot.map_or(one.calls, |known| known.calls.max(one.calls));
+        let told = [one.now.0, one.period.start.0, one.generation, one.held.0, one.held_before.0, calls];
+        let known = one.snapshot.map(|known| [known.revision, known.left.0]);
         write_length(&mut bytes, told.len() + known.map_or(0, |known| known.len()));
         told.into_iter().chain(known.into_iter().flatten()).for_each(|value| write_number(&mut bytes, value));
     }

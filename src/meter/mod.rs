@@ -8,7 +8,7 @@
 //! Holds live for one to two [`rule::HOLD_MICROS`] and end by themselves, so a process that dies gives them back. If
 //! Redis does not answer within its time-outs, rates are limited in process and credits are left to the ledger, until
 //! a task that keeps trying has it back. If the meter has lost what it knew of a workspace, it says so and is told
-//! again from the ledger.
+//! again from the ledger. API calls that it has missed it hears of when they have been written down.
 
 use entity::{
     credits::Credits,
@@ -86,9 +86,16 @@ impl Meter {
             }
             let mut calls = Vec::new();
             for (partner_id, all) in &partners {
-                calls.extend(all.chunks(SETTLED_AT_ONCE).map(|some| shared.settle_all(partner_id, some)));
+                calls.extend(all.chunks(SETTLED_AT_ONCE).map(|some| self.settle_or_keep(shared, partner_id, some)));
             }
             stream::iter(calls).buffer_unordered(SETTLING_AT_ONCE).collect::<()>().await;
+        }
+    }
+
+    /// Tells Redis of settlements; if it does not answer, they are told again later.
+    async fn settle_or_keep(&self, shared: &Shared, partner_id: &PartnerId, some: &[(WorkspaceId, Settlement)]) {
+        if !shared.settle_all(partner_id, some).await {
+            some.iter().for_each(|(id, settlement)| self.unsettled.add(partner_id, *id, settlement));
         }
     }
 
@@ -204,7 +211,10 @@ pub enum Verdict {
     CallsExhausted,
     /// As far as the meter knows there are not enough credits. It does not know of grants and refunds, so the ledger
     /// is to be asked.
-    CreditsShort,
+    CreditsShort {
+        /// Places left in each window.
+        left: [rule::Left; 3],
+    },
     /// The meter knows nothing of the workspace: ask again with a snapshot.
     Cold,
 }
@@ -224,12 +234,20 @@ pub struct Settlement {
     pub held: Credits,
     /// Credits of the generation before.
     pub held_before: Credits,
+    /// API calls that the ledger has counted; 0 if nothing was learnt of them.
+    pub calls: i64,
 }
 
 impl Settlement {
     /// The end of one hold.
     #[must_use]
     pub const fn ending(now: Timestamp, period: Period, generation: i64, held: Credits) -> Self {
-        Self { now, period, snapshot: None, generation, held, held_before: Credits::ZERO }
+        Self { now, period, snapshot: None, generation, held, held_before: Credits::ZERO, calls: 0 }
+    }
+
+    /// What the ledger has counted.
+    #[must_use]
+    pub const fn counted(now: Timestamp, period: Period, calls: i64) -> Self {
+        Self { calls, ..Self::ending(now, period, 0, Credits::ZERO) }
     }
 }

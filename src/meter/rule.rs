@@ -4,6 +4,10 @@
 //! on by one interval, and a call is refused if that would take it further ahead of now than the window is deep. A
 //! `tat` that lies further ahead than any call could have moved it was written by a clock that was ahead, and counts
 //! as none: nobody is locked out by it.
+//!
+//! Counts and holds are of one period. The first who asks in the next begins it with what the ledger says; rates go on.
+//! Whoever asks in the one before after that, because its clock is behind, is held to its rates only, counts nothing and
+//! holds nothing: only the ledger counts for it.
 
 use entity::credits::Credits;
 
@@ -120,6 +124,12 @@ impl State {
         }
     }
 
+    /// Whether an ask is about this period, or about the one before by a clock that is a little behind.
+    const fn is_for(self, ask: &Ask) -> bool {
+        let start = ask.period.start.0;
+        self.period == start || (self.period > start && self.period - ask.now.0 <= SKEW_MICROS)
+    }
+
     /// Credits held now.
     #[must_use]
     pub const fn all_held(&self) -> i64 {
@@ -141,17 +151,20 @@ pub fn admit(known: &mut Option<State>, tats: &mut Tats, ask: &Ask) -> Verdict {
             return Verdict::Limited { window: index, wait_micros };
         }
     }
-    if ask.calls_limit.is_some_and(|limit| state.calls >= limit) {
-        return Verdict::CallsExhausted;
-    }
+    let is_of_period = state.period == ask.period.start.0;
     let credits = ask.credits.0;
-    if credits > 0 && state.left - state.all_held() < credits {
-        return Verdict::CreditsShort;
+    if is_of_period {
+        if ask.calls_limit.is_some_and(|limit| state.calls >= limit) {
+            return Verdict::CallsExhausted;
+        }
+        if credits > 0 && state.left - state.all_held() < credits {
+            return Verdict::CreditsShort { left: [0, 1, 2].map(|index| ask.windows[index].left(stands[index], now)) };
+        }
+        state.calls += 1;
+        state.held += credits;
     }
     let moved = [0, 1, 2].map(|index| stands[index] + ask.windows[index].interval_micros);
     (tats.token, state.tat, tats.partner) = (moved[0], moved[1], moved[2]);
-    state.calls += 1;
-    state.held += credits;
     *known = Some(state);
     Verdict::Allowed {
         left: [0, 1, 2].map(|index| ask.windows[index].left(moved[index], now)),
@@ -162,9 +175,9 @@ pub fn admit(known: &mut Option<State>, tats: &mut Tats, ask: &Ask) -> Verdict {
 
 /// What is known after the snapshot, if there is one; `None` if nothing is known of the period.
 fn learn(known: Option<State>, ask: &Ask) -> Option<State> {
-    let known = known.filter(|state| state.period == ask.period.start.0);
-    let Some(snapshot) = ask.snapshot else { return known };
-    let Some(mut state) = known else {
+    let current = known.filter(|state| state.is_for(ask));
+    let Some(snapshot) = ask.snapshot else { return current };
+    let Some(mut state) = current else {
         return Some(State {
             period: ask.period.start.0,
             revision: snapshot.revision,
@@ -173,9 +186,12 @@ fn learn(known: Option<State>, ask: &Ask) -> Option<State> {
             generation: ask.now.0 / HOLD_MICROS,
             held: 0,
             held_before: 0,
-            tat: 0,
+            tat: known.map_or(0, |state| state.tat),
         });
     };
+    if state.period != ask.period.start.0 {
+        return Some(state);
+    }
     if snapshot.revision >= state.revision {
         (state.revision, state.left) = (snapshot.revision, snapshot.left.0);
     }
@@ -193,6 +209,7 @@ pub fn settle(known: &mut Option<State>, settlement: &Settlement) {
         }
         state.calls = state.calls.max(snapshot.calls);
     }
+    state.calls = state.calls.max(settlement.calls);
     for (generation, credits) in
         [(settlement.generation, settlement.held), (settlement.generation - 1, settlement.held_before)]
     {

@@ -147,17 +147,18 @@ impl Shared {
         verdicts
     }
 
-    /// Ends holds of one workspace and says what the ledger knows. Where that fails, holds end by themselves.
-    pub async fn settle(&self, partner_id: &PartnerId, workspace_id: WorkspaceId, settlement: &Settlement) {
-        self.settle_all(partner_id, &[(workspace_id, *settlement)]).await;
+    /// Ends holds of one workspace and says what the ledger knows; tells whether Redis has heard it. Where it has not,
+    /// holds end by themselves.
+    pub async fn settle(&self, partner_id: &PartnerId, workspace_id: WorkspaceId, settlement: &Settlement) -> bool {
+        self.settle_all(partner_id, &[(workspace_id, *settlement)]).await
     }
 
     /// The same for several workspaces of a partner in one call.
-    pub(super) async fn settle_all(&self, partner_id: &PartnerId, settlements: &[(WorkspaceId, Settlement)]) {
+    pub(super) async fn settle_all(&self, partner_id: &PartnerId, settlements: &[(WorkspaceId, Settlement)]) -> bool {
         let keys: Vec<String> = settlements.iter().map(|(id, _)| self.workspace_key(partner_id, *id)).collect();
         let told = gather::write_settlements(settlements.iter().map(|(_, settlement)| settlement));
         let length = HOLD_MICROS.to_string();
-        self.call::<i64>(&self.settle, &keys, &[&told[..], length.as_bytes()]).await;
+        self.call::<i64>(&self.settle, &keys, &[&told[..], length.as_bytes()]).await.is_some()
     }
 
     pub(super) fn workspace_key(&self, partner_id: &PartnerId, workspace_id: WorkspaceId) -> String {
@@ -216,9 +217,9 @@ fn read_one(bytes: &mut &[u8]) -> Option<Verdict> {
 }
 
 fn read(answer: &[i64]) -> Option<Verdict> {
+    let left = |places: &i64, full_in_micros: &i64| Left { places: *places, full_in_micros: *full_in_micros };
     Some(match answer {
         [0, a, b, c, d, e, f, calls, generation] => {
-            let left = |places: &i64, full_in_micros: &i64| Left { places: *places, full_in_micros: *full_in_micros };
             Verdict::Allowed { left: [left(a, b), left(c, d), left(e, f)], calls: *calls, generation: *generation }
         }
         [1, window, wait_micros] => Verdict::Limited {
@@ -226,7 +227,7 @@ fn read(answer: &[i64]) -> Option<Verdict> {
             wait_micros: *wait_micros,
         },
         [2] => Verdict::CallsExhausted,
-        [3] => Verdict::CreditsShort,
+        [3, a, b, c, d, e, f] => Verdict::CreditsShort { left: [left(a, b), left(c, d), left(e, f)] },
         [4] => Verdict::Cold,
         _ => return None,
     })

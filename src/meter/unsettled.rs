@@ -35,13 +35,17 @@ impl Unsettled {
     }
 }
 
-/// Two settlements of one workspace as one. Holds of generations before the newest two have ended by themselves.
+/// Two settlements of one workspace as one. Holds of generations before the newest two have ended by themselves, and so
+/// has everything of a period before.
 fn merge(known: &mut Settlement, new: &Settlement) {
-    if new.period.start > known.period.start {
-        *known = *new;
+    if new.period.start != known.period.start {
+        if new.period.start > known.period.start {
+            *known = *new;
+        }
         return;
     }
     known.now = known.now.max(new.now);
+    known.calls = known.calls.max(new.calls);
     known.snapshot = match (known.snapshot, new.snapshot) {
         (Some(old), Some(new)) if old.revision > new.revision => Some(old),
         (old, new) => new.or(old),
@@ -83,7 +87,23 @@ mod tests {
             generation,
             held: Credits(held),
             held_before: Credits::ZERO,
+            calls: 0,
         }
+    }
+
+    #[test]
+    fn what_is_of_a_period_before_adds_nothing_and_calls_only_rise() {
+        let (partner, id) = (PartnerId::parse("acme").expect("an id"), WorkspaceId(1));
+        let unsettled = Unsettled::default();
+        let period = Period { start: Timestamp(100), end: Timestamp(200) };
+        let of_next = |calls, held| Settlement { period, calls, ..settlement(7, held, None) };
+        unsettled.add(&partner, id, &settlement(7, 5, Some(9)));
+        for one in [of_next(3, 1), of_next(2, 1), settlement(7, 5, Some(9))] {
+            unsettled.add(&partner, id, &one);
+        }
+        let (_, known) = unsettled.take().remove(&id).expect("a settlement");
+        assert_eq!((known.period, known.held, known.calls), (period, Credits(2), 3));
+        assert_eq!(known.snapshot, None);
     }
 
     #[test]

@@ -1,17 +1,23 @@
 //! Writing counted API calls down, at least every second, and telling partners of thresholds that they reach.
 //!
 //! Between two writes they are known to the meter only: a process that dies loses the calls of that time, which costs
-//! the platform some calls and the customer nothing.
+//! the platform some calls and the customer nothing. After each write the meter is told the sum, because Redis may have
+//! been away while they were made, or have lost some.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use entity::{id::WorkspaceId, quota_period::Model, timestamp::Timestamp};
+use entity::{
+    id::{PartnerId, WorkspaceId},
+    quota_period::Model,
+    timestamp::Timestamp,
+};
 use sea_orm::DatabaseTransaction;
 
 use crate::{
     app::App,
     db,
     error::{Error, Result},
+    meter::Settlement,
     quota::{self, Period, notify, store, threshold::Thresholds},
     signal::Signal,
     workspace,
@@ -55,9 +61,13 @@ pub async fn write(app: &App) -> Result<usize> {
     while !counts.is_empty() {
         let some = &counts[..counts.len().min(AT_ONCE)];
         match db::retried(|| write_some(app, some)).await {
-            Ok(is_news) => {
-                if is_news {
+            Ok(written) => {
+                if written.is_news {
                     app.signals.publish(Signal::Work);
+                }
+                let now = app.clock.now();
+                for (partner_id, workspace_id, period, calls) in written.sums {
+                    app.meter.settle(&partner_id, workspace_id, &Settlement::counted(now, period, calls));
                 }
                 counts.drain(..counts.len().min(AT_ONCE));
             }
@@ -70,7 +80,15 @@ pub async fn write(app: &App) -> Result<usize> {
     Ok(all)
 }
 
-async fn write_some(app: &App, counts: &[((WorkspaceId, Timestamp), i64)]) -> Result<bool> {
+/// What a write came to.
+struct Written {
+    /// Whether there is something to tell partners.
+    is_news: bool,
+    /// Calls of each workspace and period with those that were written.
+    sums: Vec<(PartnerId, WorkspaceId, Period, i64)>,
+}
+
+async fn write_some(app: &App, counts: &[((WorkspaceId, Timestamp), i64)]) -> Result<Written> {
     db::write(&app.db, "quota.write_calls", async |tx| {
         let ids: Vec<WorkspaceId> = ids(counts);
         let current = Period::containing(app.clock.now())?.start;
@@ -79,7 +97,7 @@ async fn write_some(app: &App, counts: &[((WorkspaceId, Timestamp), i64)]) -> Re
         let open = quota::take_all(app, tx, &ids).await?;
         let open: HashMap<_, _> = open.into_iter().map(|row| (row.workspace_id, row)).collect();
         let mut counted = Vec::with_capacity(counts.len());
-        let mut is_news = false;
+        let mut written = Written { is_news: false, sums: Vec::with_capacity(counts.len()) };
         for ((id, period_start), count) in counts {
             let row = if *period_start == current {
                 open.get(id).cloned()
@@ -90,10 +108,12 @@ async fn write_some(app: &App, counts: &[((WorkspaceId, Timestamp), i64)]) -> Re
             let (Some(mut row), Some(rule)) = (row, rules.get(id)) else { continue };
             counted.push((*id, *period_start, *count));
             row.api_calls_used += count;
-            is_news |= tell(app, tx, &row, rule).await?;
+            let period = Period::containing(*period_start)?;
+            written.sums.push((rule.partner_id.clone(), *id, period, row.api_calls_used));
+            written.is_news |= tell(app, tx, &row, rule).await?;
         }
         store::add_calls(tx, &counted).await?;
-        Ok(is_news)
+        Ok(written)
     })
     .await
 }

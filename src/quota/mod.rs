@@ -122,7 +122,9 @@ async fn open(app: &App, tx: &DatabaseTransaction, id: WorkspaceId, start: Times
     let workspace = crate::workspace::by_id(tx, id).await?.ok_or(Error::WorkspaceNotFound)?;
     let plan = plan::by_id(tx, workspace.plan_id).await?;
     let granted = per_seats(plan.credits_per_seat, workspace.seats_total)?;
-    if let Some(row) = store::insert(tx, id, start, workspace.seats_total, granted).await? {
+    let before = store::latest_before(tx, id, start).await?;
+    let told = notify::seats_from(before.as_ref());
+    if let Some(row) = store::insert(tx, (id, start), workspace.seats_total, granted, told).await? {
         credit::record_seats(app, tx, &row, granted).await?;
     }
     Ok(())

@@ -28,6 +28,11 @@ use crate::{
     },
 };
 
+/// Full seats were told of in the period.
+const SEATS_TOLD: i32 = 100;
+/// Full seats were told of in a period before, and have not recovered since.
+const SEATS_TOLD_BEFORE: i32 = 1;
+
 /// What can run low.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
 #[strum(serialize_all = "snake_case")]
@@ -158,18 +163,27 @@ pub(crate) async fn plan_changed(app: &App, plan: PlanId) -> Result<()> {
     Ok(())
 }
 
+/// What a new period knows of full seats, from the one before: credits and calls begin anew, seats do not.
+pub(super) const fn seats_from(before: Option<&Model>) -> (i32, i32) {
+    match before {
+        Some(row) if row.seats_notified > 0 => (SEATS_TOLD_BEFORE, row.seats_arming),
+        Some(row) => (0, row.seats_arming),
+        None => (0, 0),
+    }
+}
+
 /// Seats were bought, given up, taken or freed; `workspace` is as it is now. Full seats are told of once per period,
-/// until more are bought.
+/// until some are free; that is told also where they were full in a period before.
 ///
 /// # Errors
 /// What the database says.
 pub(crate) async fn seats_changed(app: &App, tx: &DatabaseTransaction, workspace: &workspace::Model) -> Result<()> {
     let row = super::take(app, tx, workspace.id).await?;
     let (purchased, available) = (workspace.seats_total, workspace.seats_total - workspace.seats_used);
-    if available <= 0 && row.seats_notified == 0 {
+    if available <= 0 && row.seats_notified < SEATS_TOLD {
         let body = EventBody::SeatsFull { purchased, available };
         emit(app, tx, &workspace.into(), &row, Quota::Seats, Step::Reached(100), body).await?;
-        store::set_notified(tx, &row, Quota::Seats, 100, row.seats_arming).await
+        store::set_notified(tx, &row, Quota::Seats, SEATS_TOLD, row.seats_arming).await
     } else if available > 0 && row.seats_notified > 0 {
         let body = EventBody::SeatsRecovered { purchased, available };
         emit(app, tx, &workspace.into(), &row, Quota::Seats, Step::Recovered, body).await?;

@@ -2,7 +2,7 @@
 
 use entity::{
     credits::Credits,
-    id::{PlanId, WorkspaceId},
+    id::{PartnerId, PlanId, WorkspaceId},
     quota_period::{ActiveModel, Column, Entity, Model},
     timestamp::Timestamp,
     workspace,
@@ -76,19 +76,35 @@ pub(crate) async fn lock_of(
     Ok(lock_all(tx, &[workspace_id], period_start).await?.pop())
 }
 
-/// Makes the period's row; `None` if it is there.
-pub(super) async fn insert(
+/// The last period before one that is to be opened.
+pub(super) async fn latest_before(
     tx: &DatabaseTransaction,
     workspace_id: WorkspaceId,
     period_start: Timestamp,
+) -> Result<Option<Model>> {
+    Ok(Entity::find()
+        .filter(Column::WorkspaceId.eq(workspace_id))
+        .filter(Column::PeriodStart.lt(period_start))
+        .order_by_desc(Column::PeriodStart)
+        .one(tx)
+        .await?)
+}
+
+/// Makes the period's row; `None` if it is there. Full seats were told of, and armed, as the last says.
+pub(super) async fn insert(
+    tx: &DatabaseTransaction,
+    (workspace_id, period_start): (WorkspaceId, Timestamp),
     seats: i32,
     granted: Credits,
+    (seats_notified, seats_arming): (i32, i32),
 ) -> Result<Option<Model>> {
     let row = ActiveModel {
         workspace_id: Set(workspace_id),
         period_start: Set(period_start),
         seats_granted: Set(seats),
         recurring_granted: Set(granted),
+        seats_notified: Set(seats_notified),
+        seats_arming: Set(seats_arming),
         ..Default::default()
     };
     let insert = Entity::insert(row).on_conflict_do_nothing_on([Column::WorkspaceId, Column::PeriodStart]);
@@ -150,6 +166,7 @@ pub(super) async fn ended(db: &impl ConnectionTrait, current: Timestamp, most: u
 pub(super) async fn set_closed(tx: &DatabaseTransaction, row: &Model, at: Timestamp) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::ClosedAt, Expr::value(at))
+        .col_expr(Column::Revision, Expr::col(Column::Revision).add(1))
         .filter(Column::WorkspaceId.eq(row.workspace_id))
         .filter(Column::PeriodStart.eq(row.period_start))
         .exec(tx)
@@ -233,6 +250,7 @@ pub(super) async fn overviews(
 #[derive(FromQueryResult)]
 pub(super) struct CallsRule {
     pub(super) workspace_id: WorkspaceId,
+    pub(super) partner_id: PartnerId,
     pub(super) api_calls_per_period: i64,
     pub(super) thresholds: String,
 }
@@ -240,7 +258,7 @@ pub(super) struct CallsRule {
 pub(super) async fn calls_rules(tx: &DatabaseTransaction, ids: &[WorkspaceId]) -> Result<Vec<CallsRule>> {
     let (one_of, list) = crate::db::one_of(tx.get_database_backend(), "$1", ids);
     let sql = format!(
-        "SELECT w.id AS workspace_id, p.api_calls_per_period, r.thresholds FROM workspaces w \
+        "SELECT w.id AS workspace_id, w.partner_id, p.api_calls_per_period, r.thresholds FROM workspaces w \
          JOIN plans p ON p.id = w.plan_id JOIN partners r ON r.id = w.partner_id WHERE w.id {one_of}"
     );
     let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, [list.into()]);

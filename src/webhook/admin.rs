@@ -152,6 +152,11 @@ pub(super) async fn require(db: &impl ConnectionTrait, partner_id: &PartnerId) -
     if endpoint.enabled { Ok(()) } else { Err(Error::WebhookDisabled(endpoint.disabled_reason.unwrap_or_default())) }
 }
 
+/// Why nothing is sent to an endpoint that is disabled.
+pub(super) fn disabled(endpoint: &Model) -> String {
+    format!("the webhook is disabled: {}", endpoint.disabled_reason.as_deref().unwrap_or_default())
+}
+
 /// What the audit keeps: whose machine it is. Paths of such addresses are often secrets.
 fn for_audit(endpoint: &Model) -> serde_json::Value {
     let origin = endpoint.url.parse::<reqwest::Url>().map(|url| url.origin().ascii_serialization());

@@ -14,6 +14,7 @@
 //! - A subscription that does not fail hears of things in the order in which they happened, one after the other. What
 //!   fails comes again later and blocks nothing. Partners' endpoints are promised no order.
 //! - What an endpoint answers is never trusted beyond its status and `Retry-After`.
+//! - What happens while a partner's endpoint is disabled stands dead in its log, and can be sent again later.
 //! - Only 410 disables a partner's endpoint, and nothing a subscription. What keeps failing is asked less, and
 //!   `failing_since` and `errors_counter` say so.
 
@@ -105,8 +106,9 @@ pub fn example(partner_id: &PartnerId, event_type: EventType, at: Timestamp) -> 
     render::body(partner_id, &sample::workspace()?, at, &sample::of(event_type, at)?)
 }
 
-/// Stores an event and, if the partner has an endpoint, its delivery. Tells whether it is new. After the commit,
-/// publish [`crate::signal::Signal::Work`], or [`crate::signal::Signal::Event`] where nothing else is to do.
+/// Stores an event and, if the partner has an endpoint, its delivery, dead at once if that is disabled. Tells whether it
+/// is new. After the commit, publish [`crate::signal::Signal::Work`], or [`crate::signal::Signal::Event`] where nothing
+/// else is to do.
 ///
 /// # Errors
 /// What the database says.
@@ -124,8 +126,13 @@ pub(crate) async fn emit(app: &App, tx: &DatabaseTransaction, event: &NewEvent) 
     if !store::insert_event(tx, &row).await? {
         return Ok(false);
     }
-    if store::endpoint(tx, &row.partner_id).await?.is_some_and(|endpoint| endpoint.enabled) {
-        store::insert_delivery(app, tx, &row, &Owner::Partner(row.partner_id.clone()), None).await?;
+    let owner = Owner::Partner(row.partner_id.clone());
+    match store::endpoint(tx, &row.partner_id).await? {
+        Some(endpoint) if endpoint.enabled => {
+            store::insert_delivery(app, tx, &row, &owner, None).await?;
+        }
+        Some(endpoint) => store::insert_dead(app, tx, &row, &owner, admin::disabled(&endpoint)).await?,
+        None => {}
     }
     Ok(true)
 }

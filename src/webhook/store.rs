@@ -57,6 +57,34 @@ pub(super) async fn insert_leased(
     Ok(row.insert(tx).await?)
 }
 
+/// Stores a delivery that was given up before it was tried, and why.
+pub(super) async fn insert_dead(
+    app: &App,
+    tx: &DatabaseTransaction,
+    event: &event::Model,
+    owner: &Owner,
+    reason: String,
+) -> Result<()> {
+    let now = app.clock.now();
+    let row = delivery::ActiveModel {
+        state: Set(State::Dead),
+        due_at: Set(None),
+        finished_at: Set(Some(now)),
+        ..new_delivery(app, event, owner, None)
+    };
+    let made = row.insert(tx).await?;
+    let attempt = delivery_attempt::ActiveModel {
+        delivery_id: Set(made.id),
+        at: Set(now),
+        duration_ms: Set(0),
+        status: Set(None),
+        error: Set(Some(reason)),
+        ..Default::default()
+    };
+    delivery_attempt::Entity::insert(attempt).exec_without_returning(tx).await?;
+    Ok(())
+}
+
 fn new_delivery(app: &App, event: &event::Model, owner: &Owner, sequence: Option<i64>) -> delivery::ActiveModel {
     let now = app.clock.now();
     let (partner_id, subscription_id) = match owner {

@@ -132,3 +132,29 @@ async fn without_an_endpoint_events_are_kept_and_nothing_is_queued() {
     let kept = entity::event::Entity::find().all(app.app.db.reader()).await.expect("events");
     assert_eq!(kept.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(), ["api_token:rotated"]);
 }
+
+#[tokio::test]
+async fn seats_that_were_full_in_the_period_before_recover_once_in_this_one() {
+    const MONTH_SECONDS: u64 = 31 * 24 * 3600;
+    let app = start().await;
+    let receiver = Receiver::start().await;
+    let acme = partner_at(&app, "acme", &receiver).await;
+    let workspace = acme.workspace("Bakery", 1).await;
+    let (full, recovered) = ("workspace:seats_full", "workspace:quota_recovered:seats");
+    let seats = async |count: i64| {
+        acme.patch(&format!("/workspaces/{workspace}"), json!({ "seats_purchased": count })).await.expect(200);
+        app.run_jobs().await;
+        receiver.types()
+    };
+    app.run_jobs().await;
+    assert_eq!(receiver.types(), [full]);
+    app.advance(MONTH_SECONDS).await;
+    assert_eq!(seats(2).await, [full, recovered], "they are free again, whenever they were full");
+    assert_eq!(seats(3).await, [full, recovered]);
+    app.advance(MONTH_SECONDS).await;
+    assert_eq!(seats(4).await, [full, recovered], "once");
+    acme.users(&workspace, 3).await;
+    app.run_jobs().await;
+    assert_eq!(receiver.types(), [full, recovered, full]);
+    assert_eq!(seats(5).await, [full, recovered, full, recovered]);
+}

@@ -102,12 +102,24 @@ async fn an_endpoint_that_is_gone_is_disabled_and_says_why() {
     let workspace = acme.workspace("Bakery", 1).await;
     acme.post_empty(&format!("/workspaces/{workspace}/api-token")).await.expect(201);
     app.run_jobs().await;
-    assert_eq!(log(&acme, "").await.len(), 2, "what happens meanwhile is not queued");
+    assert_eq!(log(&acme, "?state=pending").await.len(), 0, "what happens meanwhile is not queued");
+    let meanwhile = log(&acme, &format!("?event_type={ROTATED}&state=dead")).await[0].clone();
+    let why = json!("the webhook is disabled: the endpoint answered 410 Gone");
+    assert_eq!((&meanwhile["attempts"][0]["error"], &meanwhile["attempts"][0].get("status")), (&why, &None));
+    assert!(meanwhile["finished_at"].is_string() && meanwhile.get("next_attempt_at").is_none());
+    let again = format!("/webhook/deliveries/{}/resend", meanwhile["delivery_id"].as_str().expect("an id"));
+    acme.post_empty(&again).await.expect_error(409, "webhook_disabled");
     let webhook = set(&acme, &receiver.url()).await;
     assert_eq!((&webhook["enabled"], webhook.get("disabled_reason")), (&json!(true), None));
-    try_out(&acme, ROTATED).await;
+    acme.post_empty(&again).await.expect(201);
     app.run_jobs().await;
     assert_eq!(receiver.received().len(), 3);
+    let told = receiver.received().remove(2);
+    assert_eq!(
+        json!(told.header("webhook-id")),
+        meanwhile["event_id"],
+        "what happened meanwhile is sent once it is asked for"
+    );
 }
 
 #[tokio::test]

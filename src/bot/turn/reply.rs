@@ -98,6 +98,8 @@ async fn send(app: &App, scene: &Scene, answered: MessageId, reply: &str) -> Res
         Err(Error::TooManyRequests { retry_after } | Error::Busy { retry_after }) => {
             return Ok(Outcome::later(retry_after.max(LATER)));
         }
+        // The key says then whether it was sent.
+        Err(Error::OutcomeUnknown { .. }) => return Ok(Outcome::later(LATER)),
         Err(error) => return Err(error),
     };
     Ok(Outcome::about(answered, came))

@@ -131,7 +131,7 @@ impl Story<'_> {
 
     /// The customer's own bot is asked, and its reply goes out like any other message.
     async fn a_bot_answers(&mut self, token: &str, chat: &str) -> Option<()> {
-        let bot = Bot::start().await.ok()?;
+        let bot = Bot::start(self.report.clock()).await.ok()?;
         let settings = json!({
             "name": "Night shift", "type": "http", "config": { "endpoint": bot.url, "signingSecret": bot.secret },
         });

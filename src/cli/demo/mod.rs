@@ -34,6 +34,7 @@ mod qr;
 mod receiver;
 mod report;
 mod sending;
+mod signatures;
 mod story;
 mod visitor;
 

@@ -1,5 +1,5 @@
 //! The demo's own endpoints: a partner's backend that checks the signature of each webhook and keeps what it was told,
-//! and a customer's bot. They use libraries for JWTs and Standard Webhooks, and nothing of the code that signs.
+//! and a customer's bot. They check signatures by hand ([`signatures`]), with nothing of the code that signs.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -7,15 +7,16 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use entity::timestamp::Timestamp;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
+
+use crate::{cli::demo::signatures, clock::Clock};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -35,12 +36,12 @@ pub(super) struct Receiver {
 }
 
 impl Receiver {
-    pub(super) async fn start(partner_id: String, secret: SecretString) -> std::io::Result<Self> {
+    pub(super) async fn start(partner_id: String, secret: SecretString, clock: Clock) -> std::io::Result<Self> {
         let received = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&received);
         let origin = listen(move |headers, body| {
             let event = serde_json::from_slice(body).unwrap_or_default();
-            let doubt = check(headers, body, &partner_id, &secret).err();
+            let doubt = check(headers, body, (&partner_id, secret.expose_secret()), seconds(&clock)).err();
             kept.lock().unwrap_or_else(PoisonError::into_inner).push(Received { event, doubt });
             String::new()
         });
@@ -73,12 +74,11 @@ pub(super) struct Bot {
 }
 
 impl Bot {
-    pub(super) async fn start() -> std::io::Result<Self> {
-        let secret = format!("whsec_{}", BASE64_STANDARD.encode("a secret of the demo's own bot"));
-        let key = secret.clone();
+    pub(super) async fn start(clock: Clock) -> std::io::Result<Self> {
+        const KEY: &str = "a secret of the demo's own bot";
+        let secret = format!("whsec_{}", BASE64_STANDARD.encode(KEY));
         let origin = listen(move |headers, body| {
-            let webhook = standardwebhooks::Webhook::new(&key);
-            let is_signed = webhook.is_ok_and(|webhook| webhook.verify(body, headers).is_ok());
+            let is_signed = signatures::check_standard(headers, body, KEY.as_bytes(), seconds(&clock)).is_ok();
             let question: Value = serde_json::from_slice(body).unwrap_or_default();
             let text = question["message"]["text"].as_str().filter(|_| is_signed);
             text.map(|text| json!({ "reply": format!("You wrote: {text}") }).to_string()).unwrap_or_default()
@@ -138,21 +138,12 @@ fn request(bytes: &[u8]) -> Option<(HeaderMap, Vec<u8>, usize)> {
 }
 
 /// Believes a webhook only if both of its signatures are the partner's.
-fn check(headers: &HeaderMap, body: &[u8], partner_id: &str, secret: &SecretString) -> Result<(), String> {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let mut validation = Validation::new(Algorithm::HS256);
-    validation.validate_nbf = true;
-    let key = DecodingKey::from_secret(secret.expose_secret().as_bytes());
-    let claims = jsonwebtoken::decode::<Value>(header("x-tl-signature"), &key, &validation);
-    let claims = claims.map_err(|error| error.to_string())?.claims;
-    let digest: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
-    if claims["body_sha256"] != digest.as_str() {
-        return Err("the JWT is of another body".to_owned());
-    }
-    if claims["partner_id"] != partner_id || header("x-tl-partner-id") != partner_id {
-        return Err("the JWT is of another partner".to_owned());
-    }
-    let key = format!("whsec_{}", BASE64_STANDARD.encode(secret.expose_secret()));
-    let webhook = standardwebhooks::Webhook::new(&key).map_err(|error| error.to_string())?;
-    webhook.verify(body, headers).map_err(|error| error.to_string())
+fn check(headers: &HeaderMap, body: &[u8], (partner_id, secret): (&str, &str), now: i64) -> Result<(), String> {
+    signatures::check_jwt(headers, body, (partner_id, secret.as_bytes()), now)?;
+    signatures::check_standard(headers, body, secret.as_bytes(), now)
+}
+
+/// Now, in seconds.
+fn seconds(clock: &Clock) -> i64 {
+    clock.now().0 / Timestamp::SECOND
 }

@@ -55,7 +55,8 @@ impl Story<'_> {
 
     /// The partner's own receiver, set and tried out.
     async fn listen(&mut self) -> Option<Receiver> {
-        let receiver = Receiver::start(self.client.partner_id().to_owned(), self.client.secret().clone()).await.ok()?;
+        let (partner_id, secret) = (self.client.partner_id().to_owned(), self.client.secret().clone());
+        let receiver = Receiver::start(partner_id, secret, self.report.clock()).await.ok()?;
         let url = json!({ "url": receiver.url });
         let path = format!("{API}/webhook");
         self.ask("The partner sets its webhook", Who::Partner, Method::PUT, &path, Some(&url), 200, |body| {

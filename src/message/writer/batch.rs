@@ -54,13 +54,13 @@ pub(super) struct Accepted<'a> {
     pub(super) route: Route,
 }
 
-/// Commits a batch. If the answer to a commit is lost, it is looked up whether it was done.
+/// Commits a batch. Messages whose commit was not answered have the outcome [`Error::OutcomeUnknown`].
 pub(super) async fn commit(app: &App, memory: &Memory, sendings: &[Sending]) -> Committed {
     // Made once, so that a repeated transaction writes the same messages.
     let ids: Vec<MessageId> = sendings.iter().map(|_| MessageId(app.clock.uuid())).collect();
     let direct = match direct::commit(app, memory, sendings, &ids).await {
         Ok(direct) => direct,
-        Err(error @ Error::Busy { .. }) => return recover(app, &ids, &error).await,
+        Err(error @ (Error::Busy { .. } | Error::OutcomeUnknown { .. })) => return failed(&ids, &error),
         // It has taken itself back, and what is wrong shows below.
         Err(error) => {
             tracing::info!(%error, "a batch of messages did not go the short way");
@@ -80,8 +80,27 @@ pub(super) async fn commit(app: &App, memory: &Memory, sendings: &[Sending]) -> 
     committed
 }
 
-/// Commits those messages that need a look into the database.
+/// Commits those messages that need a look into the database. Those whose period was closed meanwhile are decided once
+/// more, in the period that it is by then.
 async fn commit_rest(
+    app: &App,
+    memory: &Memory,
+    sendings: &[Sending],
+    ids: &[MessageId],
+    rest: &[usize],
+    committed: &mut Committed,
+) -> Vec<Result<MessageId>> {
+    let mut outcomes = commit_some(app, memory, sendings, ids, rest, committed).await;
+    let is_late = |(_, outcome): &(usize, &Result<MessageId>)| matches!(outcome, Err(Error::Contention));
+    let late: Vec<usize> = outcomes.iter().enumerate().filter(is_late).map(|(position, _)| position).collect();
+    let again: Vec<usize> = late.iter().map(|position| rest[*position]).collect();
+    for (position, outcome) in late.into_iter().zip(commit_some(app, memory, sendings, ids, &again, committed).await) {
+        outcomes[position] = outcome;
+    }
+    outcomes
+}
+
+async fn commit_some(
     app: &App,
     memory: &Memory,
     sendings: &[Sending],
@@ -99,31 +118,25 @@ async fn commit_rest(
             learnt.keep(memory);
             done
         }
-        Err(error @ Error::Busy { .. }) => recover(app, &ids, &error).await,
-        Err(error) => Committed { outcomes: ids.iter().map(|_| Err(for_each(&error))).collect(), ..Default::default() },
+        Err(error) => failed(&ids, &error),
     };
     committed.ledger.extend(done.ledger);
     committed.is_work |= done.is_work;
     done.outcomes
 }
 
-/// After a lost connection: what the database has of the batch, if it answers and has any.
-async fn recover(app: &App, ids: &[MessageId], error: &Error) -> Committed {
-    let stored = store::stored(app.db.reader(), ids).await.unwrap_or_default();
-    let stored: BTreeSet<MessageId> = stored.into_iter().collect();
-    let outcome = |id: &MessageId| if stored.contains(id) { Ok(*id) } else { Err(for_each(error)) };
-    Committed { outcomes: ids.iter().map(outcome).collect(), ledger: Vec::new(), is_work: !stored.is_empty() }
-}
-
 /// The error of a whole batch, for each of its messages.
-fn for_each(error: &Error) -> Error {
-    match error.code().kind() {
-        Kind::Unavailable => Error::Busy { retry_after: RETRY_AFTER },
-        _ => {
-            tracing::error!(%error, "a batch of messages was not accepted");
-            Error::Internal(format!("writer: {error}"))
-        }
+fn failed(ids: &[MessageId], error: &Error) -> Committed {
+    let kind = error.code().kind();
+    if kind != Kind::Unavailable {
+        tracing::error!(%error, "a batch of messages was not accepted");
     }
+    let of_message = |id: &MessageId| match (error, kind) {
+        (Error::OutcomeUnknown { .. }, _) => Error::OutcomeUnknown { message: Some(*id) },
+        (_, Kind::Unavailable) => Error::Busy { retry_after: RETRY_AFTER },
+        _ => Error::Internal(format!("writer: {error}")),
+    };
+    Committed { outcomes: ids.iter().map(|id| Err(of_message(id))).collect(), ..Default::default() }
 }
 
 /// What a commit has shown.

@@ -103,9 +103,13 @@ impl Accounts {
         self.accounts.values().map(|account| &account.held)
     }
 
-    /// Charges a message, or says that there are not enough credits and charges nothing.
+    /// Charges a message, or says that there are not enough credits and charges nothing. Where another process, whose
+    /// clock is ahead or for which this one waited, has closed the period, it is `Contention`.
     pub(super) fn charge(&mut self, id: WorkspaceId, message_id: MessageId, cost: Credits) -> Result<()> {
         let account = self.accounts.get_mut(&id).ok_or_else(|| Error::Internal("no period is held".to_owned()))?;
+        if account.held.is_closed {
+            return Err(Error::Contention);
+        }
         let recurring_left = account.held.recurring_granted.0 - account.held.recurring_used.0 - account.recurring.0;
         let non_recurring_left = account.held.balance.0 - account.non_recurring.0;
         let from_recurring = cost.0.min(recurring_left.max(0));

@@ -6,7 +6,6 @@ use crate::{
     app::App,
     message::{send::Sending, writer::charge::Charged},
     meter::{Settlement, Snapshot},
-    quota::Period,
 };
 
 /// Gives back the holds of messages that never reached the writer.
@@ -17,11 +16,10 @@ pub(super) fn give_back(app: &App, sendings: &[Sending]) {
 /// Ends the holds of a batch. `ledger` is what the commit left; empty if there was none.
 pub(super) fn settle(app: &App, sendings: &[Sending], ledger: &[Charged]) {
     let now = app.clock.now();
-    let Ok(period) = Period::containing(now) else { return };
     for sending in sendings {
         let workspace = &sending.caller.workspace;
         if let Some(hold) = sending.hold {
-            let ended = Settlement::ending(now, period, hold.generation, hold.credits);
+            let ended = Settlement::ending(now, hold.period, hold.generation, hold.credits);
             app.meter.settle(&workspace.partner_id, workspace.id, &ended);
         }
     }
@@ -30,7 +28,7 @@ pub(super) fn settle(app: &App, sendings: &[Sending], ledger: &[Charged]) {
         let Some(partner) = partner else { continue };
         let snapshot =
             Some(Snapshot { revision: charged.figures.revision, left: charged.figures.messages_left, calls: 0 });
-        let learnt = Settlement { snapshot, ..Settlement::ending(now, period, 0, Credits::ZERO) };
+        let learnt = Settlement { snapshot, ..Settlement::ending(now, charged.figures.period, 0, Credits::ZERO) };
         app.meter.settle(&partner.caller.workspace.partner_id, charged.workspace_id, &learnt);
     }
 }

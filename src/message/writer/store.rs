@@ -54,6 +54,8 @@ pub(super) struct Held {
     pub(super) recurring_used: Credits,
     pub(super) non_recurring_used: Credits,
     pub(super) messages_notified: i32,
+    /// Whether the period has ended and what was left of it has expired.
+    pub(super) is_closed: bool,
     pub(super) revision: i64,
     pub(super) balance: Credits,
     pub(super) channels: Channels,
@@ -102,7 +104,7 @@ impl TryGetable for Channels {
 /// Takes the rows of these workspaces that are there, in the order in which everybody takes them.
 pub(super) async fn hold(tx: &DatabaseTransaction, ids: &[WorkspaceId], period_start: Timestamp) -> Result<Vec<Held>> {
     const SELECT: &str = "SELECT q.workspace_id, q.recurring_granted, q.recurring_used, q.non_recurring_used, \
-        q.messages_notified, q.revision, w.balance, ({accounts}) AS channels, {has_webhook} AS is_subscribed, {routes} AS routes_revision \
+        q.messages_notified, q.closed_at IS NOT NULL AS is_closed, q.revision, w.balance, ({accounts}) AS channels, {has_webhook} AS is_subscribed, {routes} AS routes_revision \
         FROM quota_periods q JOIN wallets w ON w.workspace_id = q.workspace_id \
         WHERE q.workspace_id {one_of} AND q.period_start = $1 ORDER BY q.workspace_id";
     let backend = tx.get_database_backend();
@@ -116,6 +118,25 @@ pub(super) async fn hold(tx: &DatabaseTransaction, ids: &[WorkspaceId], period_s
     let sql = sql.replace("x.w", "q.workspace_id").replace("{one_of}", &one_of) + lock;
     let statement = Statement::from_sql_and_values(backend, sql, [period_start.0.into(), list.into()]);
     Ok(Held::find_by_statement(statement).all(tx).await?)
+}
+
+/// Takes the rows of these workspaces from this period on and counts their revisions on: what knows older ones changes
+/// nothing any more.
+pub(super) async fn bar(tx: &DatabaseTransaction, ids: &[WorkspaceId], since: Timestamp) -> Result<()> {
+    let backend = tx.get_database_backend();
+    let (one_of, list) = db::one_of(backend, "$2", ids);
+    let rows = format!("workspace_id {one_of} AND period_start >= $1");
+    let mut steps = vec![format!("UPDATE quota_periods SET revision = revision + 1 WHERE {rows}")];
+    if backend == DbBackend::Postgres {
+        let take =
+            format!("SELECT 1 FROM quota_periods WHERE {rows} ORDER BY workspace_id, period_start FOR NO KEY UPDATE");
+        steps.insert(0, take);
+    }
+    for sql in steps {
+        let values = [since.0.into(), list.as_str().into()];
+        tx.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+    }
+    Ok(())
 }
 
 /// Whose a chat is.

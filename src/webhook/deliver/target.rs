@@ -17,7 +17,7 @@ use crate::{
     error::Result,
     partner::rotate_secret,
     webhook::{
-        Owner,
+        Owner, admin,
         deliver::{
             send::{Dialect, Place, Target},
             store,
@@ -57,10 +57,7 @@ async fn of_partners(app: &App, partners: Vec<PartnerId>) -> Result<Vec<Target>>
                 is_failing: found.failing_since.is_some(),
                 dialect: Dialect::Partner { secrets: secrets.remove(&id).unwrap_or_default() },
             },
-            Some(found) => {
-                let reason = found.disabled_reason.unwrap_or_default();
-                Place::Nobody(format!("the webhook is disabled: {reason}"))
-            }
+            Some(found) => Place::Nobody(admin::disabled(&found)),
             None => Place::Nobody("no webhook is set".to_owned()),
         };
         let owner = Owner::Partner(id);

@@ -12,7 +12,7 @@ use sea_orm::{ActiveEnum, ConnectionTrait, DatabaseTransaction, DbBackend, State
 
 use crate::{
     chat,
-    db::{Column, Database, Rows},
+    db::{self, Column, Database, Rows},
     error::{Error, Result},
     message::writer::{
         charge::{Charge, Entry, Taken},
@@ -363,7 +363,8 @@ pub(in crate::message::writer) async fn write_if_unchanged(
          (SELECT count(*) FROM queues_changed) = (SELECT COALESCE(sum(a), 0) FROM charged))::int AS fits",
         steps.join(", ")
     );
-    let row = db.batches().query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+    let row = db.batches().query_one_raw(statement).await.map_err(db::of_commit)?;
     let row = row.ok_or_else(|| Error::Internal("a batch says nothing".to_owned()))?;
     let charged: Option<String> = row.try_get("", "charged")?;
     let id = |text: &str| text.parse().map(WorkspaceId);
