@@ -62,6 +62,7 @@ mod m0053_names_given;
 mod m0056_rest;
 mod m0057_told_at;
 mod m0058_names_composed;
+mod m0059_lanes;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -117,6 +118,7 @@ impl MigratorTrait for Migrator {
             step("m0056_rest", m0056_rest::UP, m0056_rest::DOWN),
             step("m0057_told_at", m0057_told_at::UP, m0057_told_at::DOWN),
             Box::new(m0058_names_composed::Step),
+            Box::new(m0059_lanes::Step),
         ]
     }
 }
