@@ -134,6 +134,8 @@
 //!   for strays.
 //! - What a provider tells is noted by its own id in the transaction that queues what follows, so it may come again and
 //!   in any order; a session is asked how it stands whatever is said of it ([`connector::callback`]).
+//! - What somebody wrote waits for what came to its session before, also where that waits for a file. Work that is due may
+//!   so stand behind work that is not, and a look at the queue steps from lane to lane ([`job`]).
 //! - A provider that fails while it takes a message may have taken it: only 429, 503 and no connection are tried again.
 //!   What went out all the same is recognised by its chat and its words when the provider tells of it.
 //! - What a visitor of a web chat gets to see is numbered as it becomes visible to them, not by the ids of messages:

@@ -1,6 +1,7 @@
 //! Work that must happen after a commit, stored in the transaction that makes it necessary.
 //!
-//! The runner is [`crate::job`]. Work is at least once: whoever does it reads the state again first.
+//! The runner is [`crate::job`]. Work is at least once: whoever does it reads the state again first. What has to keep its
+//! order stands in one lane, of which one is done at a time, the oldest first.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -89,6 +90,22 @@ pub enum Work {
     },
 }
 
+impl Work {
+    /// The line in which it stands: a session's, begun with who speaks to its provider; that of an account for what became
+    /// of its messages; that of a message for what is done to it. `None` where it waits for nothing.
+    #[must_use]
+    pub fn lane(&self) -> Option<String> {
+        match self {
+            Self::EndSession { connector, session }
+            | Self::SessionChanged { connector, session }
+            | Self::ProviderEvent { connector, session, .. } => Some(format!("{connector}/{session}")),
+            Self::MessageStatus { receipt, .. } => Some(format!("account/{}", receipt.account_id)),
+            Self::SendReaction { message, .. } => Some(format!("message/{message}")),
+            Self::PlanChanged { .. } | Self::SendInvitation { .. } | Self::WarnOfWebhook { .. } => None,
+        }
+    }
+}
+
 /// Stores work that is due at once. After the commit, publish [`crate::signal::Signal::Work`].
 ///
 /// # Errors
@@ -98,13 +115,17 @@ pub async fn enqueue(app: &App, tx: &DatabaseTransaction, work: &Work) -> Result
 }
 
 /// Stores of this work what is not stored yet: what waits, is tried again later, or is being done, is not there twice.
-/// Only for work that may miss what changes while it is done.
+/// Only for work in a lane, and that may miss what changes while it is done.
 ///
 /// # Errors
 /// What the database says.
 pub async fn enqueue_unless_stored(app: &App, tx: &DatabaseTransaction, all: &[Work]) -> Result<()> {
     let texts: Vec<String> = all.iter().map(written).collect::<Result<_>>()?;
-    let stored = job::Entity::find().select_only().column(job::Column::Work).filter(job::Column::Work.is_in(texts));
+    let stored = job::Entity::find()
+        .select_only()
+        .column(job::Column::Work)
+        .filter(job::Column::Lane.is_in(all.iter().filter_map(Work::lane)))
+        .filter(job::Column::Work.is_in(texts));
     let stored: HashSet<String> = stored.into_tuple::<String>().all(tx).await?.into_iter().collect();
     for work in all {
         if !stored.contains(&written(work)?) {
@@ -132,6 +153,8 @@ pub async fn enqueue_after(app: &App, tx: &DatabaseTransaction, work: &Work, wai
         tries: Set(0),
         last_error: Set(None),
         created_at: Set(now),
+        lane: Set(work.lane()),
+        placed_at: Set(due_at),
     };
     row.insert(tx).await?;
     Ok(())

@@ -1,5 +1,7 @@
 //! Texts from outside: stored once, in the right chat of the right account, for nothing.
 
+use std::time::Duration;
+
 use entity::{
     chat,
     id::{AttemptId, MessageId},
@@ -7,16 +9,21 @@ use entity::{
 };
 use futures_util::future::join_all;
 use quartermaster::{
+    db,
     message::{
         Jid, Text,
         receive::{self, Incoming},
     },
     phone::Phone,
 };
-use sea_orm::{ActiveModelTrait, EntityTrait, PaginatorTrait, QueryOrder, Set, Unchanged};
+use sea_orm::{
+    ActiveModelTrait, ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait, QueryOrder, Set, Statement, Unchanged,
+};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Setup, TestApp, conversation::Conversations, messages::Line, receiver::Receiver};
+use crate::support::{
+    Answer, Setup, TestApp, conversation::Conversations, database::Mode, messages::Line, receiver::Receiver,
+};
 
 fn hello() -> Value {
     json!({ "phone": "+15550001111", "from": "+15557770000", "text": "Hello" })
@@ -105,6 +112,43 @@ async fn texts_at_the_same_time_share_one_chat() {
         answer.expect(200);
     }
     assert_eq!((chats(&app).await.len(), messages(&app).await), (1, 8));
+}
+
+/// It gets its id when the chat is its own, so that none that is older becomes the newest after it.
+#[tokio::test]
+async fn who_stores_a_message_waits_for_its_chat_first() {
+    let app = TestApp::start().await;
+    let acme = app.partner("acme").await;
+    let line = Line::open(&app, &acme, "Bakery", "+15550001111").await;
+    let session = line.channel().await.session;
+    receive::receive(&app.app, &incoming(session, "a")).await.expect("received");
+    let (hold, held) = tokio::sync::oneshot::channel();
+    let holding = db::write(&app.app.db, "test", async |tx| {
+        tx.execute_unprepared("UPDATE chats SET updated_at = updated_at").await?;
+        hold.send(()).expect("somebody waits");
+        until_somebody_waits(&app).await;
+        Ok(MessageId(app.app.clock.uuid()))
+    });
+    let second = incoming(session, "b");
+    let receiving = async {
+        held.await.expect("it is held");
+        receive::receive(&app.app, &second).await
+    };
+    let (drawn, received) = tokio::join!(holding, receiving);
+    let id = received.expect("received").message_id;
+    assert!(id > drawn.expect("an id"));
+    assert_eq!(chats(&app).await[0].last_message_id, Some(id));
+}
+
+/// On SQLite whoever writes has the whole database.
+async fn until_somebody_waits(app: &TestApp) {
+    let sql = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let db = app.app.db.reader();
+    while Mode::current() == Mode::Clustered
+        && db.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await.expect("a look").is_none()
+    {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test]

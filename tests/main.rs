@@ -34,6 +34,7 @@ mod histories;
 mod idempotency;
 mod inbound;
 mod invitations;
+mod lanes;
 mod leaks;
 mod ledger;
 mod links;

@@ -1,8 +1,11 @@
 //! Accepting messages: what is answered is stored and charged, what is refused leaves no trace.
 
-use entity::{chat, credit_entry, message, send_queue};
+use std::time::Duration;
+
+use entity::{chat, credit_entry, id::MessageId, message, send_queue};
 use futures_util::future::join_all;
-use sea_orm::EntityTrait;
+use quartermaster::clock::Clock;
+use sea_orm::{ActiveModelTrait, EntityTrait, Set, Unchanged};
 use serde_json::json;
 
 use crate::support::{TestApp, sender::Sender};
@@ -45,6 +48,34 @@ async fn a_second_message_goes_to_the_same_chat_however_it_is_addressed() {
     assert_eq!(traces(&app).await, (3, 3, 3));
     let labels = entity::chat_label::Entity::find().all(app.app.db.reader()).await.expect("labels");
     assert_eq!(labels.iter().map(|label| label.label.as_str()).collect::<Vec<_>>(), ["vip"]);
+}
+
+/// Whatever came while it waited for its batch has a later id, and stays the newest.
+#[tokio::test]
+async fn a_message_is_not_newer_than_what_has_come_meanwhile() {
+    let app = TestApp::start().await;
+    let sender = Sender::with_credits(&app, 10).await;
+    sender.token.send("+15550002222", "one").await.expect(200);
+    let known = chat::Entity::find().one(app.app.db.reader()).await.expect("a look").expect("a chat");
+    let later = MessageId(Clock::manual(known.created_at.plus_seconds(60)).uuid());
+    let at = known.created_at.plus_seconds(60);
+    let come = chat::ActiveModel {
+        id: Unchanged(known.id),
+        last_message_id: Set(Some(later)),
+        last_message_at: Set(Some(at)),
+        ..Default::default()
+    };
+    come.update(app.app.db.reader()).await.expect("a chat");
+    sender.token.send("+15550002222", "two").await.expect(200);
+    let jid = json!({ "jid": "15550002222@s.whatsapp.net", "text": "three", "label": "vip" });
+    sender.token.post("/messages/to_jid", jid).await.expect(200);
+    let chat = chat::Entity::find().one(app.app.db.reader()).await.expect("a look").expect("a chat");
+    assert_eq!((chat.last_message_id, chat.last_message_at), (Some(later), Some(at)));
+    app.clock.advance(Duration::from_secs(120));
+    let newest = sender.token.send("+15550002222", "four").await.expect(200)["data"]["message_uid"].clone();
+    let chat = chat::Entity::find().one(app.app.db.reader()).await.expect("a look").expect("a chat");
+    assert_eq!(chat.last_message_id.map(|id| id.to_string()).as_deref(), newest.as_str());
+    assert_eq!(chat.last_message_at, Some(app.clock.now()));
 }
 
 #[tokio::test]

@@ -62,6 +62,7 @@ mod m0053_names_given;
 mod m0056_rest;
 mod m0057_told_at;
 mod m0058_names_composed;
+mod m0059_lanes;
 mod m0060_sent;
 mod m0061_provider_timeouts;
 mod m0063_refusals;
@@ -120,6 +121,7 @@ impl MigratorTrait for Migrator {
             step("m0056_rest", m0056_rest::UP, m0056_rest::DOWN),
             step("m0057_told_at", m0057_told_at::UP, m0057_told_at::DOWN),
             Box::new(m0058_names_composed::Step),
+            Box::new(m0059_lanes::Step),
             step("m0060_sent", m0060_sent::UP, m0060_sent::DOWN),
             step("m0061_provider_timeouts", m0061_provider_timeouts::UP, m0061_provider_timeouts::DOWN),
             step("m0063_refusals", m0063_refusals::UP, m0063_refusals::DOWN),

@@ -5,6 +5,10 @@
 //! done in turns of its own: one session at a time and in order, many sessions at once, and of one provider no more than
 //! leave room for others. What is done every minute has a loop of its own.
 //!
+//! Stored work stands in lanes, a session's for what is about it. Of a lane only the oldest is done, by one worker of all,
+//! and what somebody wrote holds up what comes after it until it is stored, also while it waits to be tried again. It does
+//! so for two and a half minutes at most; then it is set aside, and said so.
+//!
 //! | what | how often | what it does |
 //! |---|---|---|
 //! | [`crate::queue::Work`] | when due | see there; tried again after 1, 2, 4 … 300 s, for about a day |
@@ -27,7 +31,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use entity::{channel::ConnectorKind, id::AttemptId};
+use entity::{channel::ConnectorKind, id::AttemptId, timestamp::Timestamp};
 use tokio::sync::{broadcast, watch};
 
 use crate::{
@@ -38,7 +42,10 @@ use crate::{
     error::Result,
     file::purge,
     idempotency,
-    job::turns::{Lane, Place, Turns},
+    job::{
+        run::Begun,
+        turns::{Lane, Place, Turns},
+    },
     message::{dispatch, status},
     onboarding::advance,
     quota::close,
@@ -74,11 +81,12 @@ pub async fn work(app: Arc<App>, stop: watch::Receiver<bool>) {
 async fn do_jobs(app: &Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut signals = app.signals.subscribe();
     let mut turns = Turns::default();
+    let mut after = String::new();
     while !*stop.borrow() {
-        let pause = match begin_due(app, &mut turns).await {
-            Ok(0) if turns.is_empty() => until_next(app).await,
+        let pause = match begin_due(app, &mut turns, &mut after).await {
+            Ok(Begun { turns: 0, next }) if turns.is_empty() => until_next(app, next).await,
             // What is due next may have to wait for what has begun.
-            Ok(0) => until_next(app).await.max(LOOK_WHILE_BUSY),
+            Ok(Begun { turns: 0, next }) => until_next(app, next).await.max(LOOK_WHILE_BUSY),
             Ok(_) => {
                 turns.all_ended(PATIENCE).await;
                 continue;
@@ -98,8 +106,8 @@ async fn do_jobs(app: &Arc<App>, mut stop: watch::Receiver<bool>) {
     turns.finish().await;
 }
 
-/// Begins all that is due now; returns how much that was. What waits for a provider holds up nothing else.
-async fn begin_due(app: &Arc<App>, turns: &mut Turns) -> Result<usize> {
+/// Begins all that is due now. What waits for a provider holds up nothing else.
+async fn begin_due(app: &Arc<App>, turns: &mut Turns, after: &mut String) -> Result<Begun> {
     let mut begun = 0;
     let has_room = |connector, session| turns.has_room(Place { lane: Lane::Session(session), connector });
     for (connector, session) in advance::take_due(app, &turns.full(), has_room).await? {
@@ -112,7 +120,8 @@ async fn begin_due(app: &Arc<App>, turns: &mut Turns) -> Result<usize> {
         let app = Arc::clone(app);
         begun += begin(turns, Some(connector), session, async move { link::look(&app, connector, session).await });
     }
-    Ok(begun + run::begin_due(app, turns).await? + status::give_up_unknown(app).await?)
+    let work = run::begin_due(app, turns, after).await?;
+    Ok(Begun { turns: begun + work.turns + status::give_up_unknown(app).await?, next: work.next })
 }
 
 /// Begins to look at a session; one that finds no room any more is looked at when its lease is over.
@@ -185,10 +194,9 @@ fn swept(what: &str, outcome: Result<u64>) {
     }
 }
 
-/// How long until something is due, a second at most.
-async fn until_next(app: &App) -> Duration {
+/// How long until something is due, stored work or another thing, a second at most.
+async fn until_next(app: &App, work: Option<Timestamp>) -> Duration {
     let attempts = advance::next_due(app).await.ok().flatten();
-    let work = store::next_due(app.db.reader()).await.ok().flatten();
     let waiting = link::next_due(app).await.ok().flatten();
     let Some(next) = attempts.into_iter().chain(waiting).chain(work).min() else { return LONGEST_PAUSE };
     let millis = u64::try_from(app.clock.now().millis_until(next)).unwrap_or(0);
@@ -196,12 +204,14 @@ async fn until_next(app: &App) -> Duration {
     Duration::from_millis(millis + 1).min(LONGEST_PAUSE)
 }
 
+/// Hears of work once, however often it was said meanwhile.
 async fn heard_of_work(signals: &mut broadcast::Receiver<Signal>) {
     loop {
         match signals.recv().await {
-            Ok(Signal::Work) | Err(broadcast::error::RecvError::Lagged(_)) => return,
+            Ok(Signal::Work) | Err(broadcast::error::RecvError::Lagged(_)) => break,
             Ok(_) => {}
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
     }
+    *signals = signals.resubscribe();
 }

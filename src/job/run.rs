@@ -1,17 +1,18 @@
 //! Taking stored work and doing it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{sync::Arc, time::Duration};
 
-use entity::job;
+use entity::{job, timestamp::Timestamp};
+use sea_orm::DatabaseTransaction;
 
 use crate::{
     app::App,
-    connector::callback::perform as callback,
+    connector::callback::{Event, perform as callback},
     db,
     error::{Error, Result},
     invitation,
     job::{
-        store,
+        store::{self, Head},
         turns::{Lane, Place, Turns},
     },
     message::reaction,
@@ -21,95 +22,113 @@ use crate::{
     webhook::subscription::warning,
 };
 
-const AT_ONCE: u64 = 50;
-/// How many are looked through for some that need not wait for what has begun.
-const LOOKED_THROUGH: u64 = 1000;
 const LEASE_SECONDS: i64 = 30;
+/// How long a lane has its turn while it has something to do: whoever waits for the same provider is to have one too.
+const TURN: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF_SECONDS: i64 = 300;
+/// The same for what holds up its lane.
+const LONGEST_BACKOFF_IN_PLACE_SECONDS: i64 = 15;
 const MOST_TRIES: i32 = 300;
 /// How often a session is asked to be removed at most: for a month. What stays at a provider rings and bills on, and nobody
 /// else looks for it.
 const MOST_TRIES_TO_END: i32 = 30 * 24 * 3600 / 300;
 
-/// Does what is due, one after the other; returns how much that was.
+/// What a look through the lanes has begun.
+pub(super) struct Begun {
+    /// How many turns.
+    pub(super) turns: usize,
+    /// When the first of what is left is due.
+    pub(super) next: Option<Timestamp>,
+}
+
+/// Does what is due, one lane after the other; returns how much that was.
 pub(super) async fn run_due(app: &App) -> Result<usize> {
-    let mut done = 0;
-    for job in store::due(app.db.reader(), app.clock.now(), AT_ONCE, &[]).await? {
-        if run(app, &job).await? {
-            done += 1;
+    let (mut after, mut done) = (String::new(), 0);
+    loop {
+        let look = store::look(&app.db, &after, app.clock.now()).await?;
+        for head in &look.due {
+            done += run(app, head).await?;
         }
+        match look.goes_on_after {
+            Some(lane) => after = lane,
+            None => return Ok(done),
+        }
+    }
+}
+
+/// Begins what is due and need not wait for what has begun, each lane by itself. Lanes are looked through a part at a time,
+/// from where the last look stopped, until something is begun or all have been looked at.
+pub(super) async fn begin_due(app: &Arc<App>, turns: &mut Turns, after: &mut String) -> Result<Begun> {
+    let (mut begun, mut next) = (0, None);
+    let mut is_whole = after.is_empty();
+    loop {
+        let look = store::look(&app.db, after, app.clock.now()).await?;
+        next = next.into_iter().chain(look.next).min();
+        for head in look.due {
+            let place = place_of(&head);
+            if turns.has_room(place) {
+                let app = Arc::clone(app);
+                turns.begin(place, async move { run_or_warn(&app, &head).await });
+                begun += 1;
+            }
+        }
+        let is_end = look.goes_on_after.is_none();
+        *after = look.goes_on_after.unwrap_or_default();
+        if begun > 0 || is_end && is_whole {
+            return Ok(Begun { turns: begun, next });
+        }
+        is_whole |= is_end;
+    }
+}
+
+async fn run_or_warn(app: &App, head: &Head) {
+    if let Err(error) = run(app, head).await {
+        tracing::warn!(%error, job.id = %head.id, "what came of a job could not be written down");
+    }
+}
+
+/// Does the work of a lane in its order, until something has to wait, another worker has it, or its turn is over; returns
+/// how much that was.
+async fn run(app: &App, head: &Head) -> Result<usize> {
+    let began = app.clock.stopwatch();
+    let mut done = 0;
+    let mut leased = db::write(&app.db, "job.lease", async |tx| {
+        let now = app.clock.now();
+        store::lease(tx, head, now, now.plus_seconds(LEASE_SECONDS)).await
+    })
+    .await?;
+    while let Some(job) = leased {
+        let outcome = perform(app, &job).await;
+        done += 1;
+        let goes_on = head.lane.is_some() && began.elapsed() < TURN;
+        leased = db::write(&app.db, "job.settle", async |tx| {
+            if !settle(app, tx, &job, outcome).await? {
+                tracing::warn!(job.id = %job.id, "a job ended after its lease");
+                return Ok(None);
+            }
+            let now = app.clock.now();
+            if goes_on { store::lease(tx, head, now, now.plus_seconds(LEASE_SECONDS)).await } else { Ok(None) }
+        })
+        .await?;
     }
     Ok(done)
 }
 
-/// Begins what is due and need not wait for what has begun, each lane by itself and in its order; returns how many lanes
-/// that were. What waits for a provider that has its share is not even looked through, however much it is.
-pub(super) async fn begin_due(app: &Arc<App>, turns: &mut Turns) -> Result<usize> {
-    let limit = if turns.is_empty() { AT_ONCE } else { LOOKED_THROUGH };
-    let mut lanes: Vec<(Place, Vec<job::Model>)> = Vec::new();
-    let mut known: HashMap<Lane, usize> = HashMap::new();
-    for job in store::due(app.db.reader(), app.clock.now(), limit, &turns.full()).await? {
-        let place = place_of(&job);
-        if let Some(index) = known.get(&place.lane) {
-            lanes[*index].1.push(job);
-        } else if turns.has_room(place) {
-            known.insert(place.lane, lanes.len());
-            lanes.push((place, vec![job]));
-        }
-    }
-    let begun = lanes.len();
-    for (place, jobs) in lanes {
-        let app = Arc::clone(app);
-        // It may have become full meanwhile: what is left is still due.
-        if turns.has_room(place) {
-            turns.begin(place, async move { run_in_order(&app, &jobs).await });
-        }
-    }
-    Ok(begun)
-}
-
-/// Does work of one lane. What another worker has taken, or what failed, leaves the rest for later.
-async fn run_in_order(app: &App, jobs: &[job::Model]) {
-    for job in jobs {
-        match run(app, job).await {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(error) => {
-                tracing::warn!(%error, job.id = %job.id, "what came of a job could not be written down");
-                return;
-            }
-        }
-    }
-}
-
-/// Does a job, unless another worker has it; tells whether it was ours.
-async fn run(app: &App, job: &job::Model) -> Result<bool> {
-    let lease = app.clock.now().plus_seconds(LEASE_SECONDS);
-    let is_ours = db::write(&app.db, "job.lease", async |tx| store::lease(tx, job, lease).await).await?;
-    if is_ours {
-        let outcome = perform(app, job).await;
-        settle(app, job, outcome).await?;
-    }
-    Ok(is_ours)
-}
-
-/// Where a job stands in line.
-fn place_of(job: &job::Model) -> Place {
-    let own = Place { lane: Lane::Own(job.id), connector: None };
-    let Ok(work) = serde_json::from_str(&job.work) else { return own };
-    match work {
-        Work::EndSession { connector, session }
-        | Work::SessionChanged { connector, session }
-        | Work::ProviderEvent { connector, session, .. } => {
-            Place { lane: Lane::Session(session), connector: Some(connector) }
-        }
-        Work::MessageStatus { receipt, .. } => Place { lane: Lane::Account(receipt.account_id), connector: None },
-        Work::SendReaction { message, .. } => Place { lane: Lane::Message(message), connector: None },
-        Work::PlanChanged { .. } | Work::SendInvitation { .. } | Work::WarnOfWebhook { .. } => own,
-    }
+/// Where work stands in line, and whose answer is waited for in it.
+fn place_of(head: &Head) -> Place {
+    let lane = head.lane.as_deref().and_then(|lane| lane.split_once('/'));
+    let known = lane.and_then(|(line, id)| match line {
+        "account" => Some(Place { lane: Lane::Account(id.parse().ok()?), connector: None }),
+        "message" => Some(Place { lane: Lane::Message(id.parse().ok()?), connector: None }),
+        connector => Some(Place { lane: Lane::Session(id.parse().ok()?), connector: Some(connector.parse().ok()?) }),
+    });
+    known.unwrap_or(Place { lane: Lane::Own(head.id), connector: None })
 }
 
 async fn perform(app: &App, job: &job::Model) -> Result<()> {
+    if job.tries > most_tries(job) {
+        return Err(Error::Internal(format!("job {} has never come to an end", job.id)));
+    }
     let work: Work =
         serde_json::from_str(&job.work).map_err(|error| Error::Internal(format!("job {}: {error}", job.id)))?;
     match work {
@@ -118,7 +137,7 @@ async fn perform(app: &App, job: &job::Model) -> Result<()> {
         Work::PlanChanged { plan } => quota::notify::plan_changed(app, plan).await,
         Work::MessageStatus { receipt, heard_at } => callback::receipt(app, &receipt, heard_at).await,
         Work::ProviderEvent { connector, session, event, happened_at, heard_at } => {
-            let told = callback::Told { connector, session, event: *event, happened_at, heard_at };
+            let told = callback::Told { connector, session, event: *event, happened_at, heard_at, tries: job.tries };
             // In a place of its own: it is the deepest of all.
             Box::pin(callback::perform(app, &told)).await
         }
@@ -130,22 +149,40 @@ async fn perform(app: &App, job: &job::Model) -> Result<()> {
     }
 }
 
-/// Removes work that is done, keeps what failed for later, and gives up aloud.
-async fn settle(app: &App, job: &job::Model, outcome: Result<()>) -> Result<()> {
-    let tries = job.tries + 1;
-    db::write(&app.db, "job.settle", async |tx| match outcome {
-        Ok(()) => store::remove(tx, job.id).await,
-        Err(error) if tries >= most_tries(job) => {
-            tracing::error!(%error, job.id = %job.id, tries, "a job is given up");
-            store::remove(tx, job.id).await
-        }
-        Err(error) => {
-            tracing::warn!(%error, job.id = %job.id, tries, "a job is tried again later");
-            let due_at = app.clock.now().plus_seconds(backoff_seconds(tries));
-            store::postpone(tx, job.id, tries, due_at, &error.description()).await
-        }
-    })
-    .await
+/// Removes work that is done, keeps what failed for later, and gives up aloud; tells whether the lease was still ours.
+async fn settle(app: &App, tx: &DatabaseTransaction, job: &job::Model, outcome: Result<()>) -> Result<bool> {
+    let (id, tries, now) = (job.id, job.tries, app.clock.now());
+    let Err(error) = outcome else { return store::remove(tx, job).await };
+    if tries >= most_tries(job) {
+        tracing::error!(%error, job.id = %id, tries, "a job is given up");
+        return store::remove(tx, job).await;
+    }
+    let has_its_order = has_its_order(job, &error);
+    let keeps_its_place =
+        has_its_order && (tries < store::TRIES_IN_PLACE || job.created_at.plus_seconds(store::IN_PLACE_SECONDS) >= now);
+    let pause = backoff_seconds(tries);
+    let times = if keeps_its_place {
+        (now.plus_seconds(pause.min(LONGEST_BACKOFF_IN_PLACE_SECONDS)), job.placed_at)
+    } else {
+        (now.plus_seconds(pause), now.plus_seconds(pause))
+    };
+    if has_its_order && !keeps_its_place {
+        tracing::error!(%error, job.id = %id, tries, "a job is set aside, and tried again out of its order");
+    } else {
+        tracing::warn!(%error, job.id = %id, tries, "a job is tried again later");
+    }
+    store::postpone(tx, job, times, &error.description()).await
+}
+
+/// Whether what comes after it has to wait until it is tried again: what somebody wrote is read in the order in which it
+/// was written. What was written on the phone waits while messages of ours are handed over, and holds up nothing then.
+fn has_its_order(job: &job::Model, error: &Error) -> bool {
+    let Ok(Work::ProviderEvent { event, .. }) = serde_json::from_str(&job.work) else { return false };
+    match *event {
+        Event::Message(_) => true,
+        Event::GoneOut(_) => matches!(error, Error::ProviderUnavailable | Error::ProviderLimited { .. }),
+        _ => false,
+    }
 }
 
 fn most_tries(job: &job::Model) -> i32 {
@@ -164,53 +201,56 @@ fn backoff_seconds(tries: i32) -> i64 {
 mod tests {
     use entity::{
         channel::ConnectorKind,
-        id::{AttemptId, JobId},
-        timestamp::Timestamp,
+        id::{AccountId, AttemptId, JobId, MessageId, WorkspaceId},
     };
     use strum::IntoEnumIterator;
     use uuid::Uuid;
 
     use super::*;
-    use crate::connector::callback::{Brought, Event};
+    use crate::message::status::{Receipt, ReceiptEvent};
 
-    /// Who is waited for stands in the work in the same words that it is looked for.
+    /// The place is read from what the work calls its lane.
     #[test]
-    fn work_of_a_connector_is_told_from_its_text() {
-        let session = AttemptId(Uuid::from_u128(1));
-        let mark = store::mark_of(ConnectorKind::Waha);
-        for kind in ConnectorKind::iter() {
-            let brought = Brought {
-                chat: "1@c.us".to_owned(),
-                author: None,
-                text: store::mark_of(ConnectorKind::Waha),
-                media: None,
-                provider_ref: "A".to_owned(),
-                name: Some(mark.clone()),
-                group_name: None,
-                answers: vec![mark.clone()],
-                told_at: None,
-                after: None,
-            };
-            let at = Timestamp(0);
-            for work in [
-                Work::EndSession { connector: kind, session },
-                Work::SessionChanged { connector: kind, session },
-                Work::ProviderEvent {
-                    connector: kind,
-                    session,
-                    event: Box::new(Event::Message(brought)),
-                    happened_at: at,
-                    heard_at: at,
-                },
-            ] {
-                let work = serde_json::to_string(&work).expect("JSON");
-                assert_eq!(work.contains(&mark), kind == ConnectorKind::Waha, "{work}");
-                let (id, last_error) = (JobId(Uuid::from_u128(2)), None);
-                let is_end = work.contains("end_session");
-                let job = job::Model { id, work, due_at: at, tries: 0, last_error, created_at: at };
-                assert_eq!(place_of(&job).connector, Some(kind));
-                assert_eq!(most_tries(&job), if is_end { MOST_TRIES_TO_END } else { MOST_TRIES });
+    fn work_has_its_place() {
+        let id = JobId(Uuid::from_u128(2));
+        let place = |lane| place_of(&Head { id, lane, due_at: Timestamp(0) });
+        let (session, message) = (AttemptId(Uuid::from_u128(1)), MessageId(Uuid::from_u128(3)));
+        for connector in ConnectorKind::iter() {
+            for work in [Work::EndSession { connector, session }, Work::SessionChanged { connector, session }] {
+                let expected = Place { lane: Lane::Session(session), connector: Some(connector) };
+                assert_eq!(place(work.lane()), expected);
             }
+        }
+        let account_id = AccountId(7);
+        let receipt = Receipt { account_id, message_id: None, provider_ref: None, event: ReceiptEvent::Read };
+        let status = Work::MessageStatus { receipt, heard_at: None };
+        assert_eq!(place(status.lane()), Place { lane: Lane::Account(account_id), connector: None });
+        let reaction = Work::SendReaction { workspace: WorkspaceId(1), message };
+        assert_eq!(place(reaction.lane()), Place { lane: Lane::Message(message), connector: None });
+        let own = Place { lane: Lane::Own(id), connector: None };
+        for lane in [None, Some("waha/x"), Some("nobody/1"), Some("account/x"), Some("x")] {
+            assert_eq!(place(lane.map(str::to_owned)), own);
+        }
+    }
+
+    #[test]
+    fn what_ends_sessions_is_tried_for_a_month() {
+        let (connector, session, at) = (ConnectorKind::Waha, AttemptId(Uuid::from_u128(1)), Timestamp(0));
+        for (work, expected) in [
+            (Work::EndSession { connector, session }, MOST_TRIES_TO_END),
+            (Work::SessionChanged { connector, session }, MOST_TRIES),
+        ] {
+            let job = job::Model {
+                id: JobId(Uuid::from_u128(2)),
+                work: serde_json::to_string(&work).expect("JSON"),
+                due_at: at,
+                tries: 0,
+                last_error: None,
+                created_at: at,
+                lane: work.lane(),
+                placed_at: at,
+            };
+            assert_eq!(most_tries(&job), expected);
         }
     }
 

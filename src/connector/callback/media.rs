@@ -2,7 +2,8 @@
 //!
 //! Providers keep them for minutes only. A file is kept whatever it is; what cannot be had leaves its message without it,
 //! and so does one that is larger than any file may be (100 MiB, and 18 MiB where it comes in base64), whose message
-//! says so; what does not answer now is asked for again for a while.
+//! says so; what does not answer now is asked for again for a minute, in which whatever came to the session after it
+//! waits.
 
 use std::time::Duration;
 
@@ -26,8 +27,8 @@ use crate::{
 
 /// How long a file may take: less than a worker has its work for itself.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long a provider that does not answer is asked for a file, in seconds.
-pub(super) const PATIENCE_SECONDS: i64 = 600;
+/// How long a provider that does not answer is asked for a file, in seconds, but twice in any case.
+pub(super) const PATIENCE_SECONDS: i64 = 60;
 /// Most bytes of a file in base64 that are read, which are those of 18 MiB: a picture, a sound or a film fits.
 const MOST_PACKED_BYTES: usize = 24 * 1024 * 1024;
 
@@ -61,7 +62,8 @@ pub(super) async fn keep(scene: &Scene<'_>, media: &Media) -> Result<Fetched> {
     let found = workspaces::by_id(app.db.reader(), scene.channel.workspace_id).await?;
     let Some(workspace) = found else { return Ok(Fetched::Nothing) };
     let fetched = tokio::time::timeout(FETCH_TIMEOUT, fetch(scene, url)).await.unwrap_or(Err(Lost::ForNow));
-    let is_late = scene.told.heard_at.plus_seconds(PATIENCE_SECONDS) < app.clock.now();
+    let told = scene.told;
+    let is_late = told.tries > 1 && told.heard_at.plus_seconds(PATIENCE_SECONDS) <= app.clock.now();
     match fetched {
         Ok(stored) => {
             let named = media.filename.as_deref().and_then(FileName::cleaned);

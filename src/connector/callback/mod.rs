@@ -3,7 +3,8 @@
 //! Nothing of a callback is read before it is known to be the provider's. It is noted by the provider's own id of it in
 //! the transaction that queues what follows from it, so that one that comes twice is done once, and one that is lost
 //! on our side comes again. They may come in any order: a session is looked at whatever is said of it, statuses of
-//! messages do not go backwards, messages have ids, and of two changes of one thing the later counts.
+//! messages do not go backwards, messages have ids and are stored in the order in which they came, and of two changes of
+//! one thing the later counts.
 
 use std::collections::HashMap;
 

@@ -55,6 +55,8 @@ pub struct Told {
     pub happened_at: Timestamp,
     /// When we heard of it.
     pub heard_at: Timestamp,
+    /// How often something was begun about it, this time included.
+    pub tries: i32,
 }
 
 /// Does what follows. Repeating it is harmless.

@@ -8,8 +8,9 @@ use entity::{
     timestamp::Timestamp,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, Set, UpdateMany,
-    sea_query::{Expr, OnConflict},
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, ExprTrait, QueryFilter, QuerySelect,
+    Select, Set, UpdateMany,
+    sea_query::{Expr, LockType, OnConflict},
 };
 
 use crate::{
@@ -72,15 +73,19 @@ pub(super) async fn by_provider_ref(
         .await?)
 }
 
-/// The chat with this id on the network, made if there is none, and whether it was made. A new one is named after the
-/// number.
+/// The chat with this id on the network, made if there is none, and whether it was made; its row is taken for this
+/// transaction, so that the id of what is stored in it may be drawn. A new one is named after the number.
 pub(crate) async fn open_chat(
     app: &App,
     tx: &DatabaseTransaction,
     channel: &channel::Model,
     jid: &Jid,
 ) -> Result<(chat::Model, bool)> {
-    if let Some(known) = find_chat(tx, channel, jid).await? {
+    let mut known = by_jid(channel, jid);
+    if tx.get_database_backend() == DbBackend::Postgres {
+        known = known.lock(LockType::NoKeyUpdate);
+    }
+    if let Some(known) = known.one(tx).await? {
         return Ok((known, false));
     }
     let phone = jid.phone();
@@ -142,11 +147,13 @@ pub(crate) async fn find_chat(
     channel: &channel::Model,
     jid: &Jid,
 ) -> Result<Option<chat::Model>> {
-    Ok(chat::Entity::find()
+    Ok(by_jid(channel, jid).one(tx).await?)
+}
+
+fn by_jid(channel: &channel::Model, jid: &Jid) -> Select<chat::Entity> {
+    chat::Entity::find()
         .filter(chat::Column::AccountId.eq(channel.account_id))
         .filter(chat::Column::Jid.eq(jid.as_str()))
-        .one(tx)
-        .await?)
 }
 
 /// Writes a message that costs nothing; tells whether the provider's id was new.

@@ -159,7 +159,7 @@ fn wallets_part(taken: &[Taken]) -> Option<Part> {
 }
 
 /// Makes the messages the newest of their chats, and gives these the names that were asked for. Somebody's own message
-/// leaves a chat read and stops its bot; a bot's leaves it as it is.
+/// leaves a chat read and stops its bot; a bot's leaves it as it is. What has come since a message got its id stays newer.
 fn chats_part(messages: &[NewMessage]) -> Part {
     let mut newest: BTreeMap<ChatId, (&NewMessage, Option<&str>, bool)> = BTreeMap::new();
     for message in messages {
@@ -169,7 +169,9 @@ fn chats_part(messages: &[NewMessage]) -> Part {
     let names =
         |name: fn(&str) -> String| Column::OptionalTexts(newest.values().map(|chat| chat.1.map(name)).collect());
     Part::new(
-        "UPDATE chats SET last_message_id = x.m, last_message_at = $1, updated_at = $1{listed} FROM {rows} \
+        "UPDATE chats SET last_message_id = CASE WHEN last_message_id > x.m THEN last_message_id ELSE x.m END, \
+         last_message_at = CASE WHEN last_message_id > x.m THEN last_message_at ELSE $1 END, \
+         updated_at = $1{listed} FROM {rows} \
          WHERE id = x.c RETURNING 1",
         vec![
             ("c", Column::Numbers(newest.keys().map(|id| id.0).collect())),

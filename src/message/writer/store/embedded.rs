@@ -27,7 +27,9 @@ const MESSAGE: &str = "INSERT INTO messages (id, workspace_id, account_id, chat_
     ?6, ?7, ?8, 0, ?9, ?9)";
 const ENTRY: &str = "INSERT INTO credit_entries (workspace_id, period_start, bucket, kind, amount, message_id, created_at) \
     VALUES (?1, ?2, ?3, 'charge', ?4, ?5, ?6)";
-const CHAT: &str = "UPDATE chats SET last_message_id = ?2, last_message_at = ?3, updated_at = ?3 WHERE id = ?1";
+/// What has come since a message got its id stays newer.
+const CHAT: &str = "UPDATE chats SET last_message_id = CASE WHEN last_message_id > ?2 THEN last_message_id ELSE ?2 END, \
+    last_message_at = CASE WHEN last_message_id > ?2 THEN last_message_at ELSE ?3 END, updated_at = ?3 WHERE id = ?1";
 /// What is in the index that lists are read from. Most chats are so already and are not touched.
 const LISTED: &str = "UPDATE chats SET active_hour = ?2, read = read OR ?3, \
     autoresponse_locked = CASE ?3 WHEN 1 THEN autoresponse ELSE autoresponse_locked END \
