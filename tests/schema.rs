@@ -1,7 +1,18 @@
 //! The schema on both databases: up, down, up again, and its guards.
 
-use quartermaster::db::{self, Database};
-use sea_orm::ConnectionTrait;
+use entity::{
+    id::JobId,
+    job::{self, Entity},
+    timestamp::Timestamp,
+};
+use migration::Migrator;
+use quartermaster::{
+    clock::Clock,
+    db::{self, Database},
+};
+use sea_orm::{ConnectOptions, ConnectionTrait, EntityTrait, QueryOrder, Statement};
+use sea_orm_migration::MigratorTrait;
+use serde_json::{Value, json};
 
 use crate::support::{
     TestApp,
@@ -26,6 +37,51 @@ async fn the_schema_goes_up_down_and_up_again() {
     }
     db.migrate().await.expect("up");
     db.migrate().await.expect("up again is harmless");
+    db.close().await;
+}
+
+/// Also with what somebody wrote that PostgreSQL takes out of no JSON.
+#[tokio::test]
+async fn jobs_that_wait_get_their_lanes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = match Mode::current() {
+        Mode::Embedded => format!("sqlite://{}", folder.path().join("schema.db").display()),
+        Mode::Clustered => empty_postgres().await,
+    };
+    let db = Database::open(&url, 2).await.expect("a database");
+    let before = Migrator::migrations().iter().position(|step| step.name() == "m0059_lanes").expect("the step");
+    let before = u32::try_from(before).expect("a number");
+    // One connection: the others would look at an older schema.
+    let mut options = ConnectOptions::new(&url);
+    options.max_connections(1).sqlx_logging(false);
+    let connection = sea_orm::Database::connect(options).await.expect("a connection");
+    Migrator::up(&connection, Some(before)).await.expect("up");
+    connection.close().await.expect("closed");
+    let session = "01990000-0000-7000-8000-000000000001";
+    let event = json!({ "event": "message", "text": "a\u{0}b" });
+    let message = json!({ "kind": "provider_event", "connector": "waha", "session": session, "event": event });
+    let receipt = json!({ "kind": "message_status", "receipt": { "account_id": 7 } });
+    let plan = json!({ "kind": "plan_changed", "plan": 1 });
+    let works: [(&Value, Option<String>, i64); 3] = [
+        (&message, Some(format!("waha/{session}")), 10),
+        (&receipt, Some("account/7".to_owned()), 90),
+        (&plan, None, 90),
+    ];
+    let clock = Clock::system();
+    // More than are read at once.
+    for index in 0..1002 {
+        let sql = "INSERT INTO jobs (id, work, due_at, tries, created_at) VALUES ($1, $2, 90, 2, 10)";
+        let values = [JobId(clock.uuid()).into(), works[index % 3].0.to_string().into()];
+        let statement = Statement::from_sql_and_values(db.reader().get_database_backend(), sql, values);
+        db.reader().execute_raw(statement).await.expect("a job");
+    }
+    db.migrate().await.expect("up");
+    let jobs = Entity::find().order_by_asc(job::Column::Id).all(db.reader()).await.expect("jobs");
+    assert_eq!(jobs.len(), 1002);
+    for (index, job) in jobs.into_iter().enumerate() {
+        let (_, lane, placed_at) = &works[index % 3];
+        assert_eq!((&job.lane, job.placed_at), (lane, Timestamp(*placed_at)));
+    }
     db.close().await;
 }
 

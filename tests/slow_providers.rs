@@ -130,3 +130,37 @@ async fn what_waits_for_a_provider_hides_nothing_else() {
     assert_eq!(scene.provider.asking.left(), SESSIONS - 128, "no more of them wait at once");
     worker.abort();
 }
+
+/// More looks at one session than any look at the queue finds.
+const LOOKS_AT_ONE: usize = 1200;
+
+#[tokio::test]
+async fn a_session_that_hangs_hides_nothing_else() {
+    let scene = Scene::<Waha>::linked().await;
+    let app = &scene.app;
+    let session = scene.channel().await.session;
+    let other = app.partner("other").await;
+    let workspace = other.workspace("Florist", 3).await;
+    let user = other.users(&workspace, 1).await[0];
+    other.connect(&workspace, user, "+15550002222").await;
+    app.run_jobs().await;
+
+    app.app.connectors.limit_to(FOREVER);
+    scene.provider.asking.add(Trouble::RequestLost);
+    let look = Work::SessionChanged { connector: ConnectorKind::Waha, session };
+    db::write(&app.app.db, "test", async |tx| {
+        for _ in 0..LOOKS_AT_ONE {
+            queue::enqueue(&app.app, tx, &look).await?;
+        }
+        Ok(())
+    })
+    .await
+    .expect("looks");
+    app.clock.advance(Duration::from_secs(1));
+    let worker = tokio::spawn(job::work(Arc::clone(&app.app), app.app.stop.subscribe()));
+    wait_for("the worker asks the server", app, async || scene.provider.asking.left() == 0).await;
+    other.post("/sandbox/logout", json!({ "phone": "+15550002222" })).await.expect(200);
+    let is_gone = async || other.overview(&workspace).await["whatsapp_accounts"][0]["connected"] == false;
+    wait_for("another session ends", app, is_gone).await;
+    worker.abort();
+}
