@@ -34,6 +34,8 @@ pub struct Model {
     pub closed: bool,
     /// Whether it has been read.
     pub read: bool,
+    /// How many messages have come since; 0 in one that has been read.
+    pub unread: i64,
     /// Whether it is answered automatically.
     pub autoresponse: bool,
     /// Whether somebody has written in it since, so that it is not until it is switched on again.

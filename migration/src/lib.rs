@@ -65,6 +65,7 @@ mod m0058_names_composed;
 mod m0059_lanes;
 mod m0060_sent;
 mod m0061_provider_timeouts;
+mod m0062_unread;
 mod m0063_refusals;
 
 /// All steps, in order.
@@ -124,6 +125,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0059_lanes::Step),
             step("m0060_sent", m0060_sent::UP, m0060_sent::DOWN),
             step("m0061_provider_timeouts", m0061_provider_timeouts::UP, m0061_provider_timeouts::DOWN),
+            step("m0062_unread", m0062_unread::UP, m0062_unread::DOWN),
             step("m0063_refusals", m0063_refusals::UP, m0063_refusals::DOWN),
         ]
     }

@@ -9,7 +9,8 @@ use entity::{
     message,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set, sea_query::Expr,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, Set,
+    sea_query::Expr,
 };
 
 use crate::{chat::hour_of, db, error::Result};
@@ -63,8 +64,10 @@ pub(super) async fn touch_chat(tx: &DatabaseTransaction, call: &Model) -> Result
         .col_expr(chat::Column::ActiveHour, Expr::value(hour_of(call.created_at)))
         .col_expr(chat::Column::UpdatedAt, Expr::value(call.created_at));
     if call.outcome == Outcome::Missed {
-        update =
-            update.col_expr(chat::Column::Read, Expr::value(false)).col_expr(chat::Column::Closed, Expr::value(false));
+        update = update
+            .col_expr(chat::Column::Read, Expr::value(false))
+            .col_expr(chat::Column::Unread, Expr::col(chat::Column::Unread).add(1))
+            .col_expr(chat::Column::Closed, Expr::value(false));
     }
     update
         .filter(chat::Column::Id.eq(call.chat_id))

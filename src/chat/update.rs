@@ -247,6 +247,7 @@ async fn change(
     }
     if let Some(read) = command.read.filter(|read| *read != before.read) {
         change.read = Set(read);
+        change.unread = Set(0);
     }
     if let Some(on) = command.autoresponse.filter(|on| *on != before.autoresponse || before.autoresponse_locked) {
         change.autoresponse = Set(on);

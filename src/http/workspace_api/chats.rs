@@ -82,8 +82,11 @@ pub(super) struct ChatView {
     /// Whether it is closed. What comes opens it again, a missed call too.
     closed: bool,
     /// Whether it has been read. What comes leaves it unread, a missed call too; what is sent leaves it read, also what is
-    /// written on the phone, and a bot's reply leaves it as it was. How many messages are unread is not counted.
+    /// written on the phone, and a bot's reply leaves it as it was.
     read: bool,
+    /// How many messages have come since it was last read, missed calls too; 0 in one that has been read, and in one that
+    /// a caller has marked as unread.
+    unread_count: i64,
     /// Its labels, in order. Callers put them on it, by themselves or with a message that they send; what comes neither
     /// puts any on it nor takes any off.
     labels: Vec<String>,
@@ -138,6 +141,7 @@ impl ChatView {
             is_group: chat.is_group,
             closed: chat.closed,
             read: chat.read,
+            unread_count: chat.unread,
             labels: labels.clone(),
             chatgpt_autoresponse_enabled: chat.is_answered_automatically(),
             responsible: of_responsible(|user| &user.email),

@@ -66,6 +66,7 @@ impl Part {
         let sql = self.sql.replace(
             "{listed}",
             ", active_hour = $1 / 3600000000, read = read OR x.o = 1, \
+             unread = CASE x.o WHEN 1 THEN 0 ELSE unread END, \
              autoresponse_locked = CASE x.o WHEN 1 THEN autoresponse ELSE autoresponse_locked END, \
              name = COALESCE(x.n, name), name_folded = COALESCE(x.f, name_folded), \
              name_given = name_given OR x.n IS NOT NULL",
@@ -193,6 +194,7 @@ fn listed_part(messages: &[NewMessage], now: Timestamp) -> Part {
     }
     let part = Part::new(
         "UPDATE chats SET active_hour = x.h, read = read OR x.o = 1, \
+         unread = CASE x.o WHEN 1 THEN 0 ELSE unread END, \
          autoresponse_locked = CASE x.o WHEN 1 THEN autoresponse ELSE autoresponse_locked END FROM {rows} \
          WHERE id = x.c AND (active_hour <> x.h OR x.o = 1 AND (NOT read OR autoresponse_locked <> autoresponse))",
         vec![

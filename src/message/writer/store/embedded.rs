@@ -32,6 +32,7 @@ const CHAT: &str = "UPDATE chats SET last_message_id = CASE WHEN last_message_id
     last_message_at = CASE WHEN last_message_id > ?2 THEN last_message_at ELSE ?3 END, updated_at = ?3 WHERE id = ?1";
 /// What is in the index that lists are read from. Most chats are so already and are not touched.
 const LISTED: &str = "UPDATE chats SET active_hour = ?2, read = read OR ?3, \
+    unread = CASE ?3 WHEN 1 THEN 0 ELSE unread END, \
     autoresponse_locked = CASE ?3 WHEN 1 THEN autoresponse ELSE autoresponse_locked END \
     WHERE id = ?1 AND (active_hour <> ?2 OR ?3 AND (NOT read OR autoresponse_locked <> autoresponse))";
 const QUEUE: &str = "UPDATE send_queues SET queued = queued + ?2, due_at = COALESCE(due_at, MAX(?3, rest_until)) \
