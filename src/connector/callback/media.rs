@@ -28,7 +28,7 @@ use crate::{
 /// How long a file may take: less than a worker has its work for itself.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a provider that does not answer is asked for a file, in seconds, but twice in any case.
-pub(super) const PATIENCE_SECONDS: i64 = 60;
+const PATIENCE_SECONDS: i64 = 60;
 /// Most bytes of a file in base64 that are read, which are those of 18 MiB: a picture, a sound or a film fits.
 const MOST_PACKED_BYTES: usize = 24 * 1024 * 1024;
 

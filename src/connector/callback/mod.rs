@@ -121,7 +121,7 @@ pub struct Brought {
     pub media: Option<Media>,
     /// Our form of the provider's id of it.
     pub provider_ref: String,
-    // Work that was queued before has none of these five.
+    // Work that was queued before has none of these four.
     /// What who wrote calls themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -134,9 +134,6 @@ pub struct Brought {
     /// When it was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told_at: Option<Timestamp>,
-    /// The message that came with it and is stored before it, where one has several files.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
 }
 
 /// A message of the account: one that we had sent, or one that was written on a phone or by another program.
@@ -161,9 +158,6 @@ pub struct Gone {
     /// When it was written.
     #[serde(default, skip_serializing_if = "Option::is_none")] // nor this
     pub told_at: Option<Timestamp>,
-    /// The message that came with it and is stored before it, where one has several files.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
 }
 
 /// A file that the provider keeps.

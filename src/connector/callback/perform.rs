@@ -122,7 +122,6 @@ impl Scene<'_> {
 
     async fn message(&self, brought: &Brought) -> Result<()> {
         let Some(from) = self.resolve(&brought.chat).await? else { return Ok(()) };
-        self.follow(brought.after.as_deref()).await?;
         let author: Option<Phone> = match &brought.author {
             Some(address) => self.resolve(address).await?.and_then(|jid| jid.phone()),
             None => None,
@@ -143,18 +142,6 @@ impl Scene<'_> {
         };
         let received = receive::receive(self.app, &incoming).await;
         self.finish(file, received.map(Some)).await
-    }
-
-    /// Has a message stored after the one that it came with: not before that one is, for as long as its file is waited
-    /// for.
-    async fn follow(&self, after: Option<&str>) -> Result<()> {
-        let Some(before) = after else { return Ok(()) };
-        let until = self.told.heard_at.plus_seconds(media::PATIENCE_SECONDS + SETTLING_SECONDS);
-        let may_come = until > self.app.clock.now();
-        if may_come && !receive::is_known(self.app.db.reader(), self.channel, before).await? {
-            return Err(not_yet());
-        }
-        Ok(())
     }
 
     /// What a message says, or what stands for it, and its file, which is kept.
@@ -192,7 +179,6 @@ impl Scene<'_> {
 
     async fn gone_out(&self, told: &Gone) -> Result<()> {
         let Some(to) = self.resolve(&told.chat).await? else { return Ok(()) };
-        self.follow(told.after.as_deref()).await?;
         let gone = GoneOut {
             account_id: self.channel.account_id,
             jid: to.as_str(),

@@ -167,7 +167,6 @@ fn came(data: &Value) -> Option<Event> {
         group_name: None,
         answers: answers(data),
         told_at: told_at(data),
-        after: None,
     }))
 }
 
@@ -211,7 +210,7 @@ fn gone_out(data: &Value) -> Option<Event> {
     let is_typed = data["source"].as_str().is_some_and(|source| PHONES.contains(&source));
     let receipt = data["status"].as_str().and_then(status);
     let (provider_ref, answers, told_at) = (wire::reference(key)?, answers(data), told_at(data));
-    Some(Event::GoneOut(Gone { chat, text, media, provider_ref, is_typed, receipt, answers, told_at, after: None }))
+    Some(Event::GoneOut(Gone { chat, text, media, provider_ref, is_typed, receipt, answers, told_at }))
 }
 
 fn receipt(data: &Value) -> Option<Event> {

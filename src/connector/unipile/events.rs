@@ -109,7 +109,6 @@ fn message(value: &Value) -> Option<Event> {
             receipt: None,
             answers,
             told_at: told_at(value),
-            after: None,
         }));
     }
     if group.is_none() && !others.is_empty() {
@@ -128,7 +127,6 @@ fn message(value: &Value) -> Option<Event> {
         media,
         provider_ref,
         told_at: told_at(value),
-        after: None,
     }))
 }
 
@@ -147,18 +145,15 @@ fn further(first: &Event, value: &Value) -> Vec<Event> {
     let (Event::Message(Brought { provider_ref, .. }) | Event::GoneOut(Gone { provider_ref, .. })) = first else {
         return Vec::new();
     };
-    let mut before = provider_ref.clone();
     let mut more = Vec::new();
     for (place, media) in (1..).zip(files(value, provider_ref)).skip(1) {
         let id = wire::further_id(provider_ref, place);
-        let after = Some(std::mem::replace(&mut before, id.clone()));
         more.push(match first {
             Event::GoneOut(gone) => Event::GoneOut(Gone {
                 text: String::new(),
                 media: Some(media),
                 provider_ref: id,
                 answers: Vec::new(),
-                after,
                 ..gone.clone()
             }),
             Event::Message(brought) => Event::Message(Brought {
@@ -166,7 +161,6 @@ fn further(first: &Event, value: &Value) -> Vec<Event> {
                 media: Some(media),
                 provider_ref: id,
                 answers: Vec::new(),
-                after,
                 ..brought.clone()
             }),
             other => other.clone(),

@@ -93,7 +93,7 @@ fn message(payload: &Value) -> Option<Event> {
         // What phones tell each other is no message of anybody's.
         let answers = answers(payload);
         let told_at = told_at(payload);
-        let gone = Gone { chat, text: body, media, provider_ref, is_typed, receipt, answers, told_at, after: None };
+        let gone = Gone { chat, text: body, media, provider_ref, is_typed, receipt, answers, told_at };
         return is_seen.then_some(Event::GoneOut(gone));
     }
     let chat = text(&payload["from"]).filter(|from| is_conversation(from))?;
@@ -108,7 +108,6 @@ fn message(payload: &Value) -> Option<Event> {
         group_name: None,
         answers: answers(payload),
         told_at: told_at(payload),
-        after: None,
     }))
 }
 

@@ -13,7 +13,7 @@ use entity::{
     message::{Direction, Status},
     timestamp::Timestamp,
 };
-use sea_orm::{ConnectionTrait, DatabaseTransaction};
+use sea_orm::DatabaseTransaction;
 
 use crate::{
     app::App,
@@ -83,14 +83,6 @@ pub async fn receive(app: &App, incoming: &Incoming) -> Result<Received> {
     let receiving =
         async || db::write(&app.db, "message.receive", async |tx| store_incoming(app, tx, incoming).await).await;
     db::retried(receiving).await
-}
-
-/// Whether the message of this id at the provider is stored, whoever wrote it.
-///
-/// # Errors
-/// What the database says.
-pub(crate) async fn is_known(db: &impl ConnectionTrait, channel: &channel::Model, provider_ref: &str) -> Result<bool> {
-    Ok(store::by_provider_ref(db, channel, provider_ref).await?.is_some())
 }
 
 /// [`receive`] within a transaction.
