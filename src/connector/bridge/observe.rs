@@ -8,7 +8,7 @@ use crate::{
     app::App,
     connector::{
         Observation,
-        bridge::{Bridge, Look, PAIRING_SECONDS, doubt::Doubt},
+        bridge::{Bridge, Look, PAIRING_SECONDS, doubt},
         checkpoint::{Asked, Checkpoint, Kind},
         refusal::{Class, Refusal},
         session::{self, PROBE_SECONDS, Session},
@@ -33,10 +33,11 @@ pub const CODE_SECONDS: i64 = 20;
 /// | it starts | after two minutes |
 /// | it is gone | none, and the pauses are waited all the same |
 ///
-/// Its channel is degraded meanwhile. One that works again begins with the first step the next time. After the last pause
-/// it is given up, before a message that waits for it is: its channel is disconnected as stopped, and the session stays
-/// at its provider for 30 days, where it is looked at every five minutes and connects its channel again once it works; one
-/// that had refused messages is not believed for an hour. One that is gone, or fails at the last step, is over.
+/// Its channel is degraded meanwhile. One that works when the pause is over begins with the first step the next time, and
+/// one that refuses messages takes a step only if it has refused another one since the last. After the last pause it is
+/// given up, before a message that waits for it is: its channel is disconnected as stopped, and the session stays at its
+/// provider for 30 days, where it is looked at every five minutes and connects its channel again once it works; one that
+/// had refused messages is not believed for an hour. One that is gone, or fails at the last step, is over.
 pub const REPAIR_PAUSES_SECONDS: [i64; 3] = [30, 60, 120];
 /// How long a session that waits for a phone may have no code to show, in seconds (`contracts/channels.md` C.2).
 const NO_CODE_SECONDS: i64 = 15;
@@ -64,12 +65,10 @@ pub(super) async fn observe(bridge: &impl Bridge, app: &App, session: &Session) 
         Ok(look) => look,
         Err(refusal) => return unanswered(app, session, refusal),
     };
-    let doubt = Doubt::of(&session.row, app.clock.now());
-    session::note(app, session, doubt == Doubt::Absent && matches!(look, Look::Working(_))).await?;
+    let is_doubted = doubt::is_doubted(&session.row, app.clock.now());
+    session::note(app, session, matches!(look, Look::Working(_)) && !is_doubted).await?;
     match look {
-        Look::Working(_) | Look::Impaired | Look::Unheard if doubt != Doubt::Absent => {
-            doubted(bridge, app, session, &look, doubt).await
-        }
+        Look::Working(_) | Look::Impaired | Look::Unheard if is_doubted => doubted(bridge, app, session, &look).await,
         Look::Working(account) => {
             if app.connectors.kept.is_due(bridge, session, app.clock.now())
                 && let Err(Refusal { class, .. }) = bridge.keep_callbacks(app, session).await
@@ -82,7 +81,12 @@ pub(super) async fn observe(bridge: &impl Bridge, app: &App, session: &Session) 
         Look::Impaired if session.is_linked() => {
             Ok(Observation::Impaired { look_again_at: session::in_seconds(app, PROBE_SECONDS) })
         }
-        _ if session.is_linked() => linked(bridge, app, session, &look).await,
+        _ if session.is_linked() => {
+            if session.row.refused_at.is_some() {
+                session::explain_refusal(app, session).await?;
+            }
+            linked(bridge, app, session, &look).await
+        }
         Look::Scan(None) if session.row.qr_seq == 0 => codeless(app, session).await,
         Look::Starting | Look::Scan(None) | Look::Impaired | Look::Reconnecting(_) => Ok(later(app, STARTING_SECONDS)),
         Look::Scan(Some(payload)) => waiting(bridge, app, session, &payload).await,
@@ -183,12 +187,10 @@ async fn linked(bridge: &impl Bridge, app: &App, session: &Session, look: &Look)
 }
 
 /// A session that says that it works, and is not believed.
-async fn doubted(bridge: &impl Bridge, app: &App, session: &Session, look: &Look, doubt: Doubt) -> Result<Observation> {
-    match doubt {
-        Doubt::Confirmed if session.row.repair_at.is_none() => wait(app, session, REPAIR_PAUSES_SECONDS[0], None).await,
-        Doubt::Confirmed => repair(bridge, app, session, look).await,
-        // Whatever becomes of the next message has it looked at.
-        Doubt::Held | Doubt::Absent => Ok(later(app, PROBE_SECONDS)),
+async fn doubted(bridge: &impl Bridge, app: &App, session: &Session, look: &Look) -> Result<Observation> {
+    match session.row.repair_at {
+        None => wait(app, session, REPAIR_PAUSES_SECONDS[0], None).await,
+        Some(_) => repair(bridge, app, session, look).await,
     }
 }
 

@@ -240,10 +240,13 @@ pub(super) async fn find_external(
     opened(app, row).await.map(Some)
 }
 
-/// Notes that the provider has answered for a session, and that it works if it does.
+/// Notes that the provider has answered for a session, and that it works if it does; of one that was restarted, once the
+/// pause after that is over.
 pub(super) async fn note(app: &App, session: &Session, is_working: bool) -> Result<()> {
-    let is_as_it_was =
-        !is_working || (session.is_linked() && session.row.repairs == 0 && session.row.repair_at.is_none());
+    let row = &session.row;
+    let was_restarted = session.is_linked() && row.repairs > 0;
+    let is_working = is_working && !(was_restarted && row.repair_at.is_some_and(|at| at > app.clock.now()));
+    let is_as_it_was = !is_working || (session.is_linked() && row.repairs == 0 && row.repair_at.is_none());
     let is_known = session.row.checked_at.is_some_and(|at| at.plus_seconds(1) > app.clock.now());
     if is_as_it_was && is_known {
         return Ok(());
@@ -324,6 +327,11 @@ pub(super) async fn note_sending(app: &App, session: &Session, refused_at: Optio
     .await?;
     app.signals.publish(Signal::Work);
     Ok(())
+}
+
+/// Forgets that a session has refused a message: it is in a state in which it does.
+pub(super) async fn explain_refusal(app: &App, session: &Session) -> Result<()> {
+    db::write(&app.db, "connector.explain", async |tx| store::set_refused(tx, session.id(), None).await).await
 }
 
 /// [`changed`], with a transaction of its own.

@@ -223,7 +223,7 @@ pub(crate) async fn note_code(tx: &DatabaseTransaction, id: AttemptId, code: Opt
     Ok(())
 }
 
-/// Takes a step of a session's repair; tells whether nobody else did.
+/// Takes a step of a session's repair, which uses up what was refused; tells whether nobody else did.
 pub(crate) async fn take_repair(
     tx: &DatabaseTransaction,
     session: &Model,
@@ -237,6 +237,7 @@ pub(crate) async fn take_repair(
     let updated = Entity::update_many()
         .col_expr(Column::Repairs, Expr::value(repairs))
         .col_expr(Column::RepairAt, Expr::value(next_at))
+        .col_expr(Column::RefusedAt, Expr::value(Option::<Timestamp>::None))
         .filter(Column::Id.eq(session.id))
         .filter(Column::Repairs.eq(session.repairs))
         .filter(as_it_was)

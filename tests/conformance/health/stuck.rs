@@ -138,12 +138,47 @@ async fn a_message_that_is_refused_once_costs_nothing<P: Refusing>() {
     assert_eq!((scene.provider.restarts(), scene.account().await["connected"].clone()), (0, true.into()));
 }
 
+/// It is known why, so it is believed once it is back.
+async fn a_session_that_is_down_may_refuse_messages<P: Refusing>() {
+    let scene = Scene::<P>::linked().await;
+    refuse(&scene, 50);
+    scene.provider.change(RemoteState::Down, false).await;
+    let id = scene.send(THEIRS, "Hello").await;
+    for seconds in [2, 5, 15, 8, 22, 8, 30, 22, 8, 90] {
+        scene.app.advance(seconds).await;
+    }
+    assert_eq!((scene.provider.restarts(), scene.channel().await.state), (3, State::Disconnected));
+    scene.provider.recover();
+    scene.provider.change(RemoteState::Working, false).await;
+    scene.app.run_jobs().await;
+    assert_eq!(scene.channel().await.state, State::Connected);
+    scene.app.advance(30).await;
+    assert_eq!(scene.app.message(id).await.status, Status::Sent);
+    // Nor is it restarted when it is back before the pause is over.
+    refuse(&scene, 3);
+    scene.provider.change(RemoteState::Down, false).await;
+    let id = scene.send(THEIRS, "Hello again").await;
+    for seconds in [2, 5] {
+        scene.app.advance(seconds).await;
+    }
+    scene.provider.change(RemoteState::Working, false).await;
+    scene.app.run_jobs().await;
+    assert_eq!(scene.health().await, "healthy");
+    scene.app.advance(60).await;
+    assert_eq!((scene.app.message(id).await.status, scene.provider.restarts()), (Status::Sent, 4));
+}
+
 macro_rules! every_refusing {
     ($name:ident, $provider:ty) => {
         mod $name {
             #[tokio::test]
             async fn a_session_that_takes_no_message_is_restarted() {
                 super::a_session_that_takes_no_message_is_restarted::<$provider>().await;
+            }
+
+            #[tokio::test]
+            async fn a_session_that_is_down_may_refuse_messages() {
+                super::a_session_that_is_down_may_refuse_messages::<$provider>().await;
             }
 
             #[tokio::test]
