@@ -69,6 +69,7 @@ mod support;
 mod templates;
 mod tidy;
 mod tokens;
+mod unread;
 mod users;
 mod webchat;
 mod webhooks;

@@ -1,16 +1,15 @@
 //! What chats are called that come by themselves.
 
 use entity::chat;
-use migration::Migrator;
 use quartermaster::db;
 use sea_orm::{ActiveModelTrait, ActiveValue::NotSet, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, Set};
-use sea_orm_migration::MigratorTrait;
 use serde_json::{Value, json};
 
 use crate::support::{
     START, Setup, TestApp,
     channels::Shop,
     conversation::Conversations,
+    database::step_again,
     receiver::{Received, Receiver},
 };
 
@@ -311,11 +310,7 @@ async fn names_of_the_release_before_count_as_given_unless_they_are_numbers() {
     };
     let ann = |row: chat::ActiveModel| called(row, Some("Ann".to_owned()));
     let chats = [bakery.chat("x", ann).await, bakery.chat("x", phone).await, bakery.group_with("x", jid).await];
-    let stepping = db::write(&app.app.db, "test", async |tx| {
-        Migrator::down(tx, Some(steps_from("m0053_names_given"))).await?;
-        Ok(Migrator::up(tx, None).await?)
-    });
-    stepping.await.expect("down and up");
+    step_again(&app.app.db, "m0053_names_given").await;
     let mut given = Vec::new();
     for id in chats {
         let found = chat::Entity::find_by_id(id).one(app.app.db.reader()).await.expect("a look");
@@ -337,11 +332,7 @@ async fn names_of_the_release_before_are_composed() {
         }
     };
     let [rene, zoe] = [bakery.chat("x", called("Rene\u{301}")).await, bakery.chat("x", called("Zo\u{eb}")).await];
-    let stepping = db::write(&app.app.db, "test", async |tx| {
-        Migrator::down(tx, Some(steps_from("m0058_names_composed"))).await?;
-        Ok(Migrator::up(tx, None).await?)
-    });
-    stepping.await.expect("down and up");
+    step_again(&app.app.db, "m0058_names_composed").await;
     for (sought, id, name) in
         [("rene\u{301}", rene, "Ren\u{e9}"), ("REN\u{c9}", rene, "Ren\u{e9}"), ("zoe\u{308}", zoe, "Zo\u{eb}")]
     {
@@ -384,14 +375,14 @@ async fn however_many_names_are_composed_and_those_that_become_alike_are_kept() 
         ..known.clone().into_active_model().reset_all()
     });
     let rows: Vec<_> = rows.collect();
-    let stepping = db::write(&app.app.db, "test", async |tx| {
+    let writing = db::write(&app.app.db, "test", async |tx| {
         for some in rows.chunks(500) {
             chat::Entity::insert_many(some.to_vec()).exec_without_returning(tx).await?;
         }
-        Migrator::down(tx, Some(steps_from("m0058_names_composed"))).await?;
-        Ok(Migrator::up(tx, None).await?)
+        Ok(())
     });
-    stepping.await.expect("down and up");
+    writing.await.expect("chats");
+    step_again(&app.app.db, "m0058_names_composed").await;
     let all = chat::Entity::find().all(app.app.db.reader()).await.expect("chats");
     for chat in &all {
         assert!(!chat.name.contains(['\u{301}', '\u{308}']), "{:?}", chat.name);
@@ -402,13 +393,6 @@ async fn however_many_names_are_composed_and_those_that_become_alike_are_kept() 
     assert_eq!(sent_to(&app, &bakery, "REN\u{c9}").await, json!(twins[1]), "the newest is meant");
     let renamed = bakery.token.patch(&format!("/chats/{}", twins[2]), json!({ "name": "rene\u{301}" })).await;
     assert!(renamed.expect(400)["message"].as_str().is_some_and(|text| text.contains("is taken")));
-}
-
-/// How many steps there are from this one on.
-fn steps_from(name: &str) -> u32 {
-    let steps = Migrator::migrations();
-    let before = steps.iter().position(|step| step.name() == name).expect("the step");
-    u32::try_from(steps.len() - before).expect("few")
 }
 
 #[tokio::test]

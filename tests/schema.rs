@@ -5,18 +5,16 @@ use entity::{
     job::{self, Entity},
     timestamp::Timestamp,
 };
-use migration::Migrator;
 use quartermaster::{
     clock::Clock,
     db::{self, Database},
 };
-use sea_orm::{ConnectOptions, ConnectionTrait, EntityTrait, QueryOrder, Statement};
-use sea_orm_migration::MigratorTrait;
+use sea_orm::{ConnectionTrait, EntityTrait, QueryOrder, Statement};
 use serde_json::{Value, json};
 
 use crate::support::{
     TestApp,
-    database::{Mode, empty_postgres},
+    database::{Mode, Upgrade, empty_postgres},
 };
 
 #[tokio::test]
@@ -43,20 +41,8 @@ async fn the_schema_goes_up_down_and_up_again() {
 /// Also with what somebody wrote that PostgreSQL takes out of no JSON.
 #[tokio::test]
 async fn jobs_that_wait_get_their_lanes() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let url = match Mode::current() {
-        Mode::Embedded => format!("sqlite://{}", folder.path().join("schema.db").display()),
-        Mode::Clustered => empty_postgres().await,
-    };
-    let db = Database::open(&url, 2).await.expect("a database");
-    let before = Migrator::migrations().iter().position(|step| step.name() == "m0059_lanes").expect("the step");
-    let before = u32::try_from(before).expect("a number");
-    // One connection: the others would look at an older schema.
-    let mut options = ConnectOptions::new(&url);
-    options.max_connections(1).sqlx_logging(false);
-    let connection = sea_orm::Database::connect(options).await.expect("a connection");
-    Migrator::up(&connection, Some(before)).await.expect("up");
-    connection.close().await.expect("closed");
+    let upgrade = Upgrade::before("m0059_lanes").await;
+    let db = &upgrade.db;
     let session = "01990000-0000-7000-8000-000000000001";
     let event = json!({ "event": "message", "text": "a\u{0}b" });
     let message = json!({ "kind": "provider_event", "connector": "waha", "session": session, "event": event });
@@ -72,17 +58,16 @@ async fn jobs_that_wait_get_their_lanes() {
     for index in 0..1002 {
         let sql = "INSERT INTO jobs (id, work, due_at, tries, created_at) VALUES ($1, $2, 90, 2, 10)";
         let values = [JobId(clock.uuid()).into(), works[index % 3].0.to_string().into()];
-        let statement = Statement::from_sql_and_values(db.reader().get_database_backend(), sql, values);
-        db.reader().execute_raw(statement).await.expect("a job");
+        let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
+        db.execute_raw(statement).await.expect("a job");
     }
-    db.migrate().await.expect("up");
-    let jobs = Entity::find().order_by_asc(job::Column::Id).all(db.reader()).await.expect("jobs");
+    upgrade.up().await;
+    let jobs = Entity::find().order_by_asc(job::Column::Id).all(db).await.expect("jobs");
     assert_eq!(jobs.len(), 1002);
     for (index, job) in jobs.into_iter().enumerate() {
         let (_, lane, placed_at) = &works[index % 3];
         assert_eq!((&job.lane, job.placed_at), (lane, Timestamp(*placed_at)));
     }
-    db.close().await;
 }
 
 #[tokio::test]

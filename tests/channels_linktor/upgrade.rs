@@ -1,14 +1,11 @@
 //! The step from which on messages count when they go out keeps what was counted.
 
 use entity::{channel_total, id::MessageId, message};
-use migration::Migrator;
-use quartermaster::db::Database;
 use sea_orm::{ConnectionTrait, DatabaseConnection, QueryOrder, Statement};
-use sea_orm_migration::MigratorTrait;
 use uuid::Uuid;
 
 use super::*;
-use crate::support::database::{Mode, empty_postgres};
+use crate::support::database::Upgrade;
 
 const STEP: &str = "m0060_sent";
 
@@ -56,27 +53,17 @@ async fn fill(db: &DatabaseConnection) {
 
 #[tokio::test]
 async fn what_was_counted_and_has_not_gone_out_is_counted_when_it_does() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let url = match Mode::current() {
-        Mode::Embedded => format!("sqlite://{}", folder.path().join("upgrade.db").display()),
-        Mode::Clustered => empty_postgres().await,
-    };
-    Database::open(&url, 2).await.expect("a database").close().await;
-    let db = sea_orm::Database::connect(&url).await.expect("a connection");
-    let steps = Migrator::migrations();
-    let before = steps.iter().position(|step| step.name() == STEP).expect("the step");
-    Migrator::up(&db, Some(u32::try_from(before).expect("few"))).await.expect("up to there");
-    fill(&db).await;
-    let total = async || channel_total::Entity::find().one(&db).await.expect("a look").expect("a total").sent;
+    let upgrade = Upgrade::before(STEP).await;
+    let db = &upgrade.db;
+    fill(db).await;
+    let total = async || channel_total::Entity::find().one(db).await.expect("a look").expect("a total").sent;
     for _ in 0..2 {
-        Migrator::up(&db, None).await.expect("up");
+        upgrade.up().await;
         assert_eq!(total().await, 1, "two have not gone out");
-        let messages = message::Entity::find().order_by_asc(message::Column::Id).all(&db).await.expect("messages");
+        let messages = message::Entity::find().order_by_asc(message::Column::Id).all(db).await.expect("messages");
         let sent: Vec<MessageId> = messages.iter().filter(|one| one.sent_at.is_some()).map(|one| one.id).collect();
         assert_eq!(sent, [MessageId(Uuid::from_u128(4))], "it is still to be counted");
-        let after = u32::try_from(steps.len() - before).expect("few");
-        Migrator::down(&db, Some(after)).await.expect("down");
+        upgrade.down().await;
         assert_eq!(total().await, 3);
     }
-    db.close().await.expect("closed");
 }

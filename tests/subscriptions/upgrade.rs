@@ -1,13 +1,10 @@
 //! The step that makes deliveries belong to partners or subscriptions keeps what was there.
 
 use entity::{delivery, delivery_attempt, id::PartnerId, token};
-use migration::Migrator;
-use quartermaster::db::Database;
 use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait, QueryOrder, Statement, Value};
-use sea_orm_migration::MigratorTrait;
 use uuid::Uuid;
 
-use crate::support::database::{Mode, empty_postgres};
+use crate::support::database::Upgrade;
 
 const STEP: &str = "m0019_subscriptions";
 const ALL: &str = "workspace:read accounts:read chats:read chats:write messages:read messages:write";
@@ -55,31 +52,21 @@ async fn fill(db: &DatabaseConnection) {
 
 #[tokio::test]
 async fn deliveries_and_tokens_of_the_release_before_are_kept() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let url = match Mode::current() {
-        Mode::Embedded => format!("sqlite://{}", folder.path().join("upgrade.db").display()),
-        Mode::Clustered => empty_postgres().await,
-    };
-    Database::open(&url, 2).await.expect("a database").close().await;
-    let db = sea_orm::Database::connect(&url).await.expect("a connection");
-    let steps = Migrator::migrations();
-    let before = steps.iter().position(|step| step.name() == STEP).expect("the step");
-    Migrator::up(&db, Some(u32::try_from(before).expect("few"))).await.expect("up to there");
-    fill(&db).await;
+    let upgrade = Upgrade::before(STEP).await;
+    let db = &upgrade.db;
+    fill(db).await;
     for _ in 0..2 {
-        Migrator::up(&db, None).await.expect("up");
-        let kept = delivery::Entity::find().one(&db).await.expect("a look").expect("the delivery");
+        upgrade.up().await;
+        let kept = delivery::Entity::find().one(db).await.expect("a look").expect("the delivery");
         assert_eq!(kept.partner_id, Some(PartnerId::parse("acme").expect("an id")));
         assert_eq!((kept.subscription_id, kept.sequence, kept.tries), (None, None, 2));
         assert_eq!((kept.state, kept.due_at.map(|at| at.0)), (delivery::State::Pending, Some(7)));
-        let tries = delivery_attempt::Entity::find().order_by_asc(delivery_attempt::Column::Id).all(&db).await;
+        let tries = delivery_attempt::Entity::find().order_by_asc(delivery_attempt::Column::Id).all(db).await;
         let statuses: Vec<Option<i32>> = tries.expect("tries").into_iter().map(|one| one.status).collect();
         assert_eq!(statuses, [Some(500), Some(503)]);
         let with_webhooks = format!("{ALL} webhooks:read webhooks:write");
-        assert_eq!(scopes(&db).await, [with_webhooks.as_str(), "chats:read messages:read"]);
-        let after = u32::try_from(steps.len() - before).expect("few");
-        Migrator::down(&db, Some(after)).await.expect("down");
-        assert_eq!(scopes(&db).await, [ALL, "chats:read messages:read"]);
+        assert_eq!(scopes(db).await, [with_webhooks.as_str(), "chats:read messages:read"]);
+        upgrade.down().await;
+        assert_eq!(scopes(db).await, [ALL, "chats:read messages:read"]);
     }
-    db.close().await.expect("closed");
 }

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use migration::Migrator;
 use quartermaster::{clock::Clock, config::Config, db::Database, secret::Vault};
-use sea_orm::{ConnectionTrait, Database as SeaDatabase, DatabaseConnection};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database as SeaDatabase, DatabaseConnection};
 use sea_orm_migration::MigratorTrait;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
@@ -90,6 +90,56 @@ fn needed(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run scripts/test, which starts servers"))
 }
 
+/// Takes the schema of an application back to before a step, and up again.
+pub(crate) async fn step_again(db: &Database, step: &str) {
+    let stepping = quartermaster::db::write(db, "test", async |tx| {
+        Migrator::down(tx, Some(steps_since(step))).await?;
+        Ok(Migrator::up(tx, None).await?)
+    });
+    stepping.await.expect("down and up");
+}
+
+/// How many steps there are from this one on.
+fn steps_since(step: &str) -> u32 {
+    let steps = Migrator::migrations();
+    let before = steps.iter().position(|one| one.name() == step).expect("the step");
+    u32::try_from(steps.len() - before).expect("few")
+}
+
+/// A database whose schema is that of a release before.
+pub(crate) struct Upgrade {
+    pub(crate) db: DatabaseConnection,
+    step: &'static str,
+    _folder: tempfile::TempDir,
+}
+
+impl Upgrade {
+    /// One that all steps before this one have been done in.
+    pub(crate) async fn before(step: &'static str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = match Mode::current() {
+            Mode::Embedded => format!("sqlite://{}", folder.path().join("upgrade.db").display()),
+            Mode::Clustered => empty_postgres().await,
+        };
+        Database::open(&url, 2).await.expect("a database").close().await;
+        // One connection: others would look at an older schema.
+        let mut options = ConnectOptions::new(&url);
+        options.max_connections(1).sqlx_logging(false);
+        let db = SeaDatabase::connect(options).await.expect("a connection");
+        let all = u32::try_from(Migrator::migrations().len()).expect("few");
+        Migrator::up(&db, Some(all - steps_since(step))).await.expect("up to there");
+        Self { db, step, _folder: folder }
+    }
+
+    pub(crate) async fn up(&self) {
+        Migrator::up(&self.db, None).await.expect("up");
+    }
+
+    pub(crate) async fn down(&self) {
+        Migrator::down(&self.db, Some(steps_since(self.step))).await.expect("down");
+    }
+}
+
 /// A new database, empty.
 pub(crate) async fn empty_postgres() -> String {
     let admin = admin().await;
@@ -125,7 +175,7 @@ async fn clone_of_template() -> String {
 }
 
 async fn admin() -> DatabaseConnection {
-    let mut options = sea_orm::ConnectOptions::new(postgres_url());
+    let mut options = ConnectOptions::new(postgres_url());
     options.max_connections(1).sqlx_logging(false);
     SeaDatabase::connect(options).await.expect("PostgreSQL")
 }
