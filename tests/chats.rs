@@ -43,7 +43,7 @@ async fn a_chat_is_shown_with_everything_around_it() {
     let photo = shown["photo"].take();
     let mut expected = json!({
         "id": chat.0, "name": "Ann Lee", "phone": "+493000000000", "jid": "493000000000@s.whatsapp.net",
-        "is_group": false, "closed": false, "read": false, "labels": ["new", "vip"],
+        "is_group": false, "closed": false, "read": false, "unread_count": 0, "labels": ["new", "vip"],
         "chatgpt_autoresponse_enabled": false, "responsible": format!("{user}-bakery@partners.127.0.0.1"),
         "responsible_email": format!("{user}-bakery@partners.127.0.0.1"),
         "responsible_name": format!("Agent {user}"), "whatsapp_account_id": "15550001111@s.whatsapp.net",
