@@ -290,6 +290,7 @@ async fn calls_stand_in_the_history_and_are_the_newest_of_their_chat() {
         expected["last_message_uid"] = uids[uids.len() - 1].clone();
         expected["last_message_timestamp"] = shown["last_message_timestamp"].clone();
         expected["read"] = json!(!is_missed);
+        expected["unread_count"] = json!(i64::from(is_missed));
         expected["closed"] = json!(!is_missed);
         assert_eq!(shown, expected, "only a missed call is something that somebody has to see");
         let last = with_call().await["last_message"].clone();
