@@ -34,7 +34,7 @@ pub struct Model {
     pub closed: bool,
     /// Whether it has been read.
     pub read: bool,
-    /// How many messages have come since; 0 in one that has been read.
+    /// How many messages have come since; of no meaning in one that has been read.
     pub unread: i64,
     /// Whether it is answered automatically.
     pub autoresponse: bool,

@@ -9,11 +9,14 @@ use entity::{
     message,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, Set,
-    sea_query::Expr,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set, sea_query::Expr,
 };
 
-use crate::{chat::hour_of, db, error::Result};
+use crate::{
+    chat::{hour_of, one_more_unread},
+    db,
+    error::Result,
+};
 
 /// What the wire calls messages that a provider brought.
 const ORIGIN: &str = "synced from WhatsApp";
@@ -66,7 +69,7 @@ pub(super) async fn touch_chat(tx: &DatabaseTransaction, call: &Model) -> Result
     if call.outcome == Outcome::Missed {
         update = update
             .col_expr(chat::Column::Read, Expr::value(false))
-            .col_expr(chat::Column::Unread, Expr::col(chat::Column::Unread).add(1))
+            .col_expr(chat::Column::Unread, one_more_unread())
             .col_expr(chat::Column::Closed, Expr::value(false));
     }
     update

@@ -3,7 +3,8 @@
 //! A chat belongs to the account that it is held with for good; that account sends what is sent to it. Here they are
 //! read and changed; sending and receiving make them. What comes, a missed call too, leaves a chat unread and open; what
 //! is sent leaves it read, and stops its automatic answers until they are switched on again; what a bot answers does
-//! neither. How many messages are unread is not counted. Labels are put on a chat by callers only: what comes neither
+//! neither. How many have come since a chat was last read is counted, missed calls too; one that is marked as
+//! unread by hand counts none. Labels are put on a chat by callers only: what comes neither
 //! puts any on it nor takes any off. There are no contacts beside chats: who writes is known by the chat with them, and
 //! in a group as its member.
 
@@ -15,6 +16,10 @@ use entity::{
     message,
     timestamp::Timestamp,
     user,
+};
+use sea_orm::{
+    ExprTrait,
+    sea_query::{CaseStatement, Expr},
 };
 
 use crate::{
@@ -61,6 +66,13 @@ pub(crate) fn is_unattended(waiting_since: Option<Timestamp>, now: Timestamp) ->
 #[must_use]
 pub(crate) const fn hour_of(at: Timestamp) -> i64 {
     at.0 / HOUR_MICROS
+}
+
+/// How much of a chat is unread with what has just come: nothing was in one that had been read.
+pub(crate) fn one_more_unread() -> Expr {
+    use entity::chat::Column;
+    let more = Expr::col(Column::Unread).add(1);
+    CaseStatement::new().case(Expr::col(Column::Read), 1).finally(more).into()
 }
 
 /// A chat with the account that it is held with.

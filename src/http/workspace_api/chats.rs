@@ -141,7 +141,7 @@ impl ChatView {
             is_group: chat.is_group,
             closed: chat.closed,
             read: chat.read,
-            unread_count: chat.unread,
+            unread_count: if chat.read { 0 } else { chat.unread },
             labels: labels.clone(),
             chatgpt_autoresponse_enabled: chat.is_answered_automatically(),
             responsible: of_responsible(|user| &user.email),

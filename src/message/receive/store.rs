@@ -198,7 +198,7 @@ pub(super) async fn insert(
 pub(super) async fn set_unread(app: &App, tx: &DatabaseTransaction, chat: &chat::Model, id: MessageId) -> Result<()> {
     let opened = newest(app, chat, id)
         .col_expr(chat::Column::Read, Expr::value(false))
-        .col_expr(chat::Column::Unread, Expr::col(chat::Column::Unread).add(1))
+        .col_expr(chat::Column::Unread, chats::one_more_unread())
         .col_expr(chat::Column::Closed, Expr::value(false));
     opened.exec(tx).await?;
     Ok(())
