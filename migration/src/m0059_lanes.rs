@@ -6,7 +6,7 @@
 use sea_orm_migration::{
     MigrationName,
     prelude::{DbErr, MigrationTrait, SchemaManager, async_trait},
-    sea_orm::{ConnectionTrait, DbBackend, Statement},
+    sea_orm::{self, ConnectionTrait, DbBackend, Statement},
 };
 use serde_json::Value;
 
@@ -14,13 +14,12 @@ use crate::apply;
 
 const BEFORE: &[&str] =
     &["ALTER TABLE jobs ADD COLUMN lane {text}", "ALTER TABLE jobs ADD COLUMN placed_at BIGINT NOT NULL DEFAULT 0"];
+/// Processes of the version before look jobs up by `jobs_due_at_idx`, which stays for them.
 const AFTER: &[&str] = &[
     "CREATE INDEX jobs_lane_idx ON jobs (lane, placed_at, id) WHERE lane IS NOT NULL",
     "CREATE INDEX jobs_alone_idx ON jobs (due_at, id) WHERE lane IS NULL",
-    "DROP INDEX jobs_due_at_idx",
 ];
 const DOWN: &[&str] = &[
-    "CREATE INDEX jobs_due_at_idx ON jobs (due_at)",
     "DROP INDEX jobs_alone_idx",
     "DROP INDEX jobs_lane_idx",
     "ALTER TABLE jobs DROP COLUMN placed_at",
@@ -53,26 +52,40 @@ impl MigrationTrait for Step {
 async fn place(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let db = manager.get_connection();
     // Ids as texts, in and out.
-    let (written, first, third) = match db.get_database_backend() {
-        DbBackend::Sqlite => ("hex(id)", "unhex($1)", "unhex($3)"),
-        _ => ("CAST(id AS TEXT)", "CAST(CAST($1 AS TEXT) AS UUID)", "CAST(CAST($3 AS TEXT) AS UUID)"),
+    let (written, first, read) = match db.get_database_backend() {
+        DbBackend::Sqlite => ("hex(id)", "unhex($1)", "unhex(v.name)"),
+        _ => ("CAST(id AS TEXT)", "CAST(CAST($1 AS TEXT) AS UUID)", "CAST(v.name AS UUID)"),
     };
     let jobs = format!(
         "SELECT {written} AS name, work, due_at, created_at FROM jobs WHERE id > {first} ORDER BY id LIMIT {AT_ONCE}"
     );
-    let change = format!("UPDATE jobs SET lane = $1, placed_at = $2 WHERE id = {third}");
     let statement = |sql: &str, values| Statement::from_sql_and_values(db.get_database_backend(), sql, values);
     let mut after = "0".repeat(32);
     loop {
         let rows = db.query_all_raw(statement(&jobs, vec![after.as_str().into()])).await?;
+        let (mut places, mut values): (Vec<String>, Vec<sea_orm::Value>) = (Vec::new(), Vec::new());
         for row in &rows {
             let (name, work): (String, String) = (row.try_get("", "name")?, row.try_get("", "work")?);
             let work: Value = serde_json::from_str(&work).unwrap_or_default();
             // When a message came, however often it has been tried; the rest may be for later.
             let since = if work["kind"] == "provider_event" { "created_at" } else { "due_at" };
             let since: i64 = row.try_get("", since)?;
-            db.execute_raw(statement(&change, vec![lane(&work).into(), since.into(), name.as_str().into()])).await?;
+            let first = values.len() + 1;
+            places.push(format!(
+                "(CAST(${first} AS TEXT), CAST(${} AS BIGINT), CAST(${} AS TEXT))",
+                first + 1,
+                first + 2
+            ));
+            values.extend([lane(&work).into(), since.into(), name.as_str().into()]);
             after = name;
+        }
+        if !rows.is_empty() {
+            let places = places.join(", ");
+            let change = format!(
+                "WITH v (lane, placed_at, name) AS (VALUES {places}) \
+                 UPDATE jobs SET lane = v.lane, placed_at = v.placed_at FROM v WHERE jobs.id = {read}"
+            );
+            db.execute_raw(statement(&change, values)).await?;
         }
         if rows.len() < AT_ONCE {
             return Ok(());

@@ -6,8 +6,8 @@
 //! leave room for others. What is done every minute has a loop of its own.
 //!
 //! Stored work stands in lanes, a session's for what is about it. Of a lane only the oldest is done, by one worker of all,
-//! and what somebody wrote holds up what comes after it until it is stored, also while it waits to be tried again. It does
-//! so for two and a half minutes at most; then it is set aside, and said so.
+//! and what somebody wrote holds up what comes after it until it is stored, also while it waits to be tried again. Each
+//! does so for two and a half minutes at most; then it is set aside, and said so.
 //!
 //! | what | how often | what it does |
 //! |---|---|---|

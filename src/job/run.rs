@@ -23,11 +23,18 @@ use crate::{
 };
 
 const LEASE_SECONDS: i64 = 30;
+/// How often the lease of work that takes its time is renewed.
+const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// How long a lane has its turn while it has something to do: whoever waits for the same provider is to have one too.
 const TURN: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF_SECONDS: i64 = 300;
 /// The same for what holds up its lane.
 const LONGEST_BACKOFF_IN_PLACE_SECONDS: i64 = 15;
+/// The same, always, for what came before its account was recorded: that stands in the same lane, and what is put behind it
+/// stays in its order.
+const UNRECORDED_PAUSE_SECONDS: i64 = 5;
+/// How long after work may lose its place it is said to be an error, in seconds: once.
+const SET_ASIDE_SECONDS: i64 = 90;
 const MOST_TRIES: i32 = 300;
 /// How often a session is asked to be removed at most: for a month. What stays at a provider rings and bills on, and nobody
 /// else looks for it.
@@ -63,6 +70,10 @@ pub(super) async fn begin_due(app: &Arc<App>, turns: &mut Turns, after: &mut Str
     let mut is_whole = after.is_empty();
     loop {
         let look = store::look(&app.db, after, app.clock.now()).await?;
+        if !look.unplaced.is_empty() {
+            db::write(&app.db, "job.place", async |tx| store::place(tx, &look.unplaced).await).await?;
+            continue;
+        }
         next = next.into_iter().chain(look.next).min();
         for head in look.due {
             let place = place_of(&head);
@@ -97,8 +108,8 @@ async fn run(app: &App, head: &Head) -> Result<usize> {
         store::lease(tx, head, now, now.plus_seconds(LEASE_SECONDS)).await
     })
     .await?;
-    while let Some(job) = leased {
-        let outcome = perform(app, &job).await;
+    while let Some(mut job) = leased {
+        let outcome = perform_leased(app, &mut job).await;
         done += 1;
         let goes_on = head.lane.is_some() && began.elapsed() < TURN;
         leased = db::write(&app.db, "job.settle", async |tx| {
@@ -112,6 +123,29 @@ async fn run(app: &App, head: &Head) -> Result<usize> {
         .await?;
     }
     Ok(done)
+}
+
+/// Does work, and keeps its lease meanwhile.
+async fn perform_leased(app: &App, job: &mut job::Model) -> Result<()> {
+    let mut lease = job.due_at;
+    let outcome = {
+        let job = &*job;
+        let mut work = Box::pin(perform(app, job));
+        loop {
+            tokio::select! {
+                outcome = &mut work => break outcome,
+                () = tokio::time::sleep(RENEW_EVERY) => {}
+            }
+            let until = app.clock.now().plus_seconds(LEASE_SECONDS);
+            match db::write(&app.db, "job.renew", async |tx| store::renew(tx, job.id, lease, until).await).await {
+                Ok(true) => lease = until,
+                Ok(false) => tracing::warn!(job.id = %job.id, "another worker has begun the same"),
+                Err(error) => tracing::warn!(%error, job.id = %job.id, "a lease could not be renewed"),
+            }
+        }
+    };
+    job.due_at = lease;
+    outcome
 }
 
 /// Where work stands in line, and whose answer is waited for in it.
@@ -152,21 +186,24 @@ async fn perform(app: &App, job: &job::Model) -> Result<()> {
 /// Removes work that is done, keeps what failed for later, and gives up aloud; tells whether the lease was still ours.
 async fn settle(app: &App, tx: &DatabaseTransaction, job: &job::Model, outcome: Result<()>) -> Result<bool> {
     let (id, tries, now) = (job.id, job.tries, app.clock.now());
-    let Err(error) = outcome else { return store::remove(tx, job).await };
+    // What is done is done, whoever has begun it again.
+    let Err(error) = outcome else { return store::remove(tx, id).await };
     if tries >= most_tries(job) {
         tracing::error!(%error, job.id = %id, tries, "a job is given up");
-        return store::remove(tx, job).await;
+        return store::remove(tx, id).await;
     }
     let has_its_order = has_its_order(job, &error);
     let keeps_its_place =
         has_its_order && (tries < store::TRIES_IN_PLACE || job.created_at.plus_seconds(store::IN_PLACE_SECONDS) >= now);
-    let pause = backoff_seconds(tries);
+    let is_unrecorded = matches!(error, Error::ChannelNotConnected);
+    let pause = if is_unrecorded { UNRECORDED_PAUSE_SECONDS } else { backoff_seconds(tries) };
     let times = if keeps_its_place {
         (now.plus_seconds(pause.min(LONGEST_BACKOFF_IN_PLACE_SECONDS)), job.placed_at)
     } else {
         (now.plus_seconds(pause), now.plus_seconds(pause))
     };
-    if has_its_order && !keeps_its_place {
+    let is_late = job.created_at.plus_seconds(store::IN_PLACE_SECONDS + SET_ASIDE_SECONDS) < now;
+    if has_its_order && !keeps_its_place && (tries <= store::TRIES_IN_PLACE || !is_late) {
         tracing::error!(%error, job.id = %id, tries, "a job is set aside, and tried again out of its order");
     } else {
         tracing::warn!(%error, job.id = %id, tries, "a job is tried again later");
@@ -179,6 +216,7 @@ async fn settle(app: &App, tx: &DatabaseTransaction, job: &job::Model, outcome: 
 fn has_its_order(job: &job::Model, error: &Error) -> bool {
     let Ok(Work::ProviderEvent { event, .. }) = serde_json::from_str(&job.work) else { return false };
     match *event {
+        _ if matches!(error, Error::ChannelNotConnected) => false,
         Event::Message(_) => true,
         Event::GoneOut(_) => matches!(error, Error::ProviderUnavailable | Error::ProviderLimited { .. }),
         _ => false,

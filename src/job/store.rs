@@ -16,6 +16,7 @@ use sea_orm::{
 use crate::{
     db::{self, Database},
     error::Result,
+    queue::Work,
 };
 
 /// How many lanes one look goes through.
@@ -53,8 +54,13 @@ pub(super) struct Head {
     pub(super) due_at: Timestamp,
 }
 
+/// Work and the lane that it belongs in.
+pub(super) type Unplaced = (JobId, String, Timestamp);
+
 /// What a look finds.
 pub(super) struct Look {
+    /// What processes of a release before have stored without its lane.
+    pub(super) unplaced: Vec<Unplaced>,
     /// What is due.
     pub(super) due: Vec<Head>,
     /// When the first of the rest is.
@@ -69,10 +75,11 @@ pub(super) async fn look(db: &Database, after: &str, now: Timestamp) -> Result<L
         use_indices(tx).await?;
         let mut heads = heads(tx, after).await?;
         let goes_on_after = heads.get(LANES_AT_ONCE - 1).and_then(|head| head.lane.clone());
-        heads.extend(alone(tx).await?);
+        let (alone, unplaced) = alone(tx).await?;
+        heads.extend(alone);
         let next = heads.iter().map(|head| head.due_at).filter(|due_at| *due_at > now).min();
         heads.retain(|head| head.due_at <= now);
-        Ok(Look { due: heads, next, goes_on_after })
+        Ok(Look { unplaced, due: heads, next, goes_on_after })
     })
     .await
 }
@@ -84,10 +91,32 @@ async fn heads(tx: &DatabaseTransaction, after: &str) -> Result<Vec<Head>> {
     Ok(Head::find_by_statement(statement).all(tx).await?)
 }
 
-async fn alone(tx: &DatabaseTransaction) -> Result<Vec<Head>> {
-    let query = Entity::find().select_only().columns([Column::Id, Column::Lane, Column::DueAt]);
-    let query = query.filter(Column::Lane.is_null()).order_by_asc(Column::DueAt).order_by_asc(Column::Id);
-    Ok(query.limit(ALONE_AT_ONCE).into_model().all(tx).await?)
+/// What stands in no lane, and what only has not been given one.
+async fn alone(tx: &DatabaseTransaction) -> Result<(Vec<Head>, Vec<Unplaced>)> {
+    let query = Entity::find().filter(Column::Lane.is_null());
+    let found = query.order_by_asc(Column::DueAt).order_by_asc(Column::Id).limit(ALONE_AT_ONCE).all(tx).await?;
+    let (mut alone, mut unplaced) = (Vec::new(), Vec::new());
+    for job in found {
+        match serde_json::from_str(&job.work).ok().and_then(|work: Work| work.lane()) {
+            Some(lane) => unplaced.push((job.id, lane, job.created_at)),
+            None => alone.push(Head { id: job.id, lane: None, due_at: job.due_at }),
+        }
+    }
+    Ok((alone, unplaced))
+}
+
+/// Gives work its lane, in the order in which it was made.
+pub(super) async fn place(tx: &DatabaseTransaction, unplaced: &[Unplaced]) -> Result<()> {
+    for (id, lane, created_at) in unplaced {
+        Entity::update_many()
+            .col_expr(Column::Lane, Expr::value(lane.as_str()))
+            .col_expr(Column::PlacedAt, Expr::value(*created_at))
+            .filter(Column::Id.eq(*id))
+            .filter(Column::Lane.is_null())
+            .exec(tx)
+            .await?;
+    }
+    Ok(())
 }
 
 /// Has PostgreSQL find rows by index: it plans while the queue is empty, and keeps the plan until the queue is long.
@@ -135,15 +164,25 @@ pub(super) async fn postpone(
     Ok(updated.rows_affected == 1)
 }
 
-/// Removes work, if it is still leased as it was; tells whether it was.
-pub(super) async fn remove(tx: &DatabaseTransaction, job: &Model) -> Result<bool> {
-    let removed =
-        Entity::delete_many().filter(Column::Id.eq(job.id)).filter(Column::DueAt.eq(job.due_at)).exec(tx).await?;
-    Ok(removed.rows_affected == 1)
+/// Leases work for longer, if it is still leased as it was; tells whether it is.
+pub(super) async fn renew(tx: &DatabaseTransaction, id: JobId, lease: Timestamp, until: Timestamp) -> Result<bool> {
+    let updated = Entity::update_many()
+        .col_expr(Column::DueAt, Expr::value(until))
+        .filter(Column::Id.eq(id))
+        .filter(Column::DueAt.eq(lease))
+        .exec(tx)
+        .await?;
+    Ok(updated.rows_affected == 1)
+}
+
+/// Removes work; tells whether it was there.
+pub(super) async fn remove(tx: &DatabaseTransaction, id: JobId) -> Result<bool> {
+    Ok(Entity::delete_by_id(id).exec(tx).await?.rows_affected == 1)
 }
 
 #[cfg(test)]
 mod tests {
+    use entity::{channel::ConnectorKind, id::AttemptId};
     use sea_orm::Set;
     use uuid::Uuid;
 
@@ -217,6 +256,37 @@ mod tests {
         // Whatever waits behind it.
         assert_eq!((leased("a").await, leased("c").await, leased("d").await), (None, None, None));
         assert_eq!(due(&db, "").await.0, [3, 6, 5]);
+    }
+
+    #[tokio::test]
+    async fn what_was_stored_without_its_lane_is_placed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let db = empty(&folder).await;
+        add(&db, &[(1, None, BEFORE), (2, None, BEFORE)]).await;
+        let work = Work::EndSession { connector: ConnectorKind::Waha, session: AttemptId(Uuid::from_u128(7)) };
+        let text = serde_json::to_string(&work).expect("JSON");
+        let change = Entity::update_many().col_expr(Column::Work, Expr::value(text));
+        let change = change.filter(Column::Id.eq(JobId(Uuid::from_u128(2))));
+        db::write(&db, "test", async |tx| Ok(change.clone().exec(tx).await?)).await.expect("work");
+        let found = look(&db, "", NOW).await.expect("a look");
+        let lane = work.lane().expect("a lane");
+        assert_eq!(found.unplaced, [(JobId(Uuid::from_u128(2)), lane.clone(), BEFORE)]);
+        db::write(&db, "test", async |tx| place(tx, &found.unplaced).await).await.expect("placed");
+        let found = look(&db, "", NOW).await.expect("a look");
+        let lanes: Vec<Option<String>> = found.due.into_iter().map(|head| head.lane).collect();
+        assert_eq!((found.unplaced, lanes), (vec![], vec![Some(lane), None]));
+    }
+
+    #[tokio::test]
+    async fn a_lease_is_renewed_by_whoever_has_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let db = empty(&folder).await;
+        add(&db, &[(1, Some("a"), BEFORE)]).await;
+        let id = JobId(Uuid::from_u128(1));
+        let renewed = async |lease, until| db::write(&db, "test", async |tx| renew(tx, id, lease, until).await).await;
+        assert!(renewed(BEFORE, LATER).await.expect("a look"));
+        assert!(!renewed(BEFORE, NOW).await.expect("a look"), "it is another's");
+        assert_eq!(due(&db, "").await, (vec![], Some(LATER), None));
     }
 
     #[tokio::test]

@@ -47,6 +47,8 @@ const MOST_STARTING_SECONDS: i64 = 120;
 const STARTING_SECONDS: i64 = 2;
 /// Longest that a provider that limits us is left alone, in seconds: an attempt is over before.
 const MOST_LIMITED_SECONDS: i64 = 600;
+/// And at least: longer than a session that starts is left alone by whoever waits for its first code.
+const LEAST_LIMITED_SECONDS: i64 = 4;
 /// When an approval that is given in the network's own app is looked for, in seconds.
 const APPROVAL_SECONDS: i64 = 5;
 /// When a session is looked at again that waits for an answer which we pass on, in seconds.
@@ -115,7 +117,7 @@ pub(super) fn unanswered(app: &App, session: &Session, refusal: Refusal) -> Resu
         _ if is_about_the_key && !session.is_linked() => Ok(Observation::Ended(Failure::AuthInvalid)),
         Class::RateLimited if !session.is_linked() => {
             let pause = i64::try_from(refusal.pause().as_secs()).unwrap_or(MOST_LIMITED_SECONDS);
-            Ok(later(app, pause.clamp(1, MOST_LIMITED_SECONDS)))
+            Ok(later(app, pause.clamp(LEAST_LIMITED_SECONDS, MOST_LIMITED_SECONDS)))
         }
         _ => Err(refusal.into()),
     }
@@ -203,7 +205,9 @@ async fn wait(app: &App, session: &Session, pause: i64, code: Option<&str>) -> R
 
 /// Restarts a session that is down, if it is time, and has it looked at afterwards.
 async fn repair(bridge: &impl Bridge, app: &App, session: &Session, look: &Look) -> Result<Observation> {
-    if let Some(at) = session.row.repair_at.filter(|at| *at > app.clock.now()) {
+    // Time to find its way back by itself is not for one that has stopped trying.
+    let is_to_wait = session.row.repairs > 0 || !matches!(look, Look::Stopped | Look::Failed);
+    if let Some(at) = session.row.repair_at.filter(|at| is_to_wait && *at > app.clock.now()) {
         return Ok(Observation::Starting { look_again_at: at });
     }
     let taken = usize::try_from(session.row.repairs).unwrap_or(usize::MAX);

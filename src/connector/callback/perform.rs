@@ -35,8 +35,9 @@ use crate::{
 
 /// How long something may be about an account or a message that is just being stored, in seconds.
 const SETTLING_SECONDS: i64 = 120;
-/// How long a receipt may be about a message that is just being stored, in seconds.
-const UNSTORED_SECONDS: i64 = 10;
+/// How long a receipt may be about a message that is still to be stored, in seconds: longer than what came before that
+/// holds it up.
+const UNSTORED_SECONDS: i64 = 180;
 /// What stands for what a message has besides a text and files that we keep.
 const UNSHOWN: &str = "(something that cannot be shown here)";
 /// What stands for a file that is larger than what we keep, after what is written with it.
@@ -62,13 +63,14 @@ pub struct Told {
 /// Does what follows. Repeating it is harmless.
 ///
 /// # Errors
-/// `provider_unavailable`, `busy`, or what the database says: it is then to be repeated.
+/// `channel_not_connected` while the account may still be recorded, `provider_unavailable`, `busy`, or what the database
+/// says: it is then to be repeated.
 pub async fn perform(app: &App, told: &Told) -> Result<()> {
     let Some(bridge) = app.connectors.bridge(told.connector) else { return Ok(()) };
     let Some(session) = session::find(app, told.connector, told.session).await? else { return Ok(()) };
     let Some(channel) = channels::connected_by_session(app.db.reader(), session.id()).await? else {
         // It may be recorded in a moment; later than that there is no account for it.
-        return if is_settling(app, told) { Err(not_yet()) } else { Ok(()) };
+        return if is_settling(app, told) { Err(Error::ChannelNotConnected) } else { Ok(()) };
     };
     if channel.deactivated {
         // What comes to a channel that is switched off is not for us.

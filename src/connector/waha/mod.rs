@@ -53,11 +53,11 @@ const LOOKUP: Server = Server { refusal: refusal_of_lookup, ..SERVER };
 /// The bridge.
 pub(super) struct Waha;
 
-/// 422 is the server's word for a session that is not in the state for it.
+/// 422 is the server's word for a session that is not in the state for it, and for what its engine cannot do.
 fn refusal(answer: &Answer) -> Refusal {
     match answer.status {
         404 if wire::is_no_session(&answer.value()) => Refusal::of(Class::NotFound),
-        422 => Refusal::of(Class::SessionLost),
+        422 if wire::is_about_session(&answer.value()) => Refusal::of(Class::SessionLost),
         _ => answer.refusal(),
     }
 }
@@ -225,6 +225,20 @@ async fn code(app: &App, session: &Session) -> Result<Option<String>, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_about_the_session_is_its_loss() {
+        let expected = json!(["WORKING"]);
+        for (said, class) in [
+            (json!({ "error": "Not as expected", "status": "STARTING", "expected": expected }), Class::SessionLost),
+            (json!({ "statusCode": 422, "message": "Session 'x' already exists" }), Class::SessionLost),
+            (json!({ "message": "The feature is available only in Plus version" }), Class::ContentRejected),
+            (json!({ "message": ["chatId must be a string"] }), Class::ContentRejected),
+            (json!(null), Class::ContentRejected),
+        ] {
+            assert_eq!(refusal(&Answer::of(422, &said)).class, class, "{said}");
+        }
+    }
 
     #[test]
     fn files_are_below_the_base_address() {

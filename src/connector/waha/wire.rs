@@ -87,6 +87,12 @@ pub(super) fn is_no_session(answer: &Value) -> bool {
     is_own_not_found(answer) && said.contains("session") && !said.starts_with("cannot ")
 }
 
+/// Whether a 422 is about the state of a session.
+pub(super) fn is_about_session(answer: &Value) -> bool {
+    let says_so = |field: &str| answer[field].as_str().is_some_and(|text| text.to_lowercase().contains("session"));
+    answer["expected"].is_array() || says_so("message") || says_so("error")
+}
+
 /// The number in an address, `<digits>[:<device>]@c.us`.
 pub(super) fn phone(address: &str) -> Option<Phone> {
     let digits = address.split(['@', ':']).next()?;

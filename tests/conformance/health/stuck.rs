@@ -2,8 +2,9 @@
 
 use entity::{
     channel::{DisconnectReason, State},
-    message::Status,
+    message::{self, Status},
 };
+use sea_orm::{EntityTrait, QueryOrder};
 
 use crate::{
     conformance::{Provider, Remote, RemoteState, Scene, THEIRS},
@@ -198,4 +199,56 @@ every_refusing!(unipile, crate::support::unipile::Unipile);
 async fn a_session_that_starts_for_too_long_is_restarted_everywhere() {
     a_session_that_starts_for_too_long_is_restarted::<Waha>().await;
     a_session_that_starts_for_too_long_is_restarted::<Unipile>().await;
+}
+
+async fn a_session_that_starts_and_fails_is_restarted_at_once<P: Provider + Remote>() {
+    let scene = Scene::<P>::linked().await;
+    for state in [RemoteState::Starting, RemoteState::Down] {
+        scene.provider.change(state, false).await;
+        scene.app.run_jobs().await;
+    }
+    assert_eq!((scene.provider.restarts(), scene.health().await), (1, "degraded".to_owned()));
+}
+
+#[tokio::test]
+async fn a_session_that_starts_and_fails_is_restarted_at_once_everywhere() {
+    a_session_that_starts_and_fails_is_restarted_at_once::<Waha>().await;
+    a_session_that_starts_and_fails_is_restarted_at_once::<Unipile>().await;
+}
+
+#[tokio::test]
+async fn what_an_engine_of_waha_cannot_do_costs_the_message_alone() {
+    let scene = Scene::<Waha>::linked().await;
+    let plus = r#"{"statusCode":422,"message":"The feature is available only in Plus version for 'NOWEB' engine"}"#;
+    let to = Provider::trouble(&scene.provider, Trouble::Says(422, plus));
+    let id = scene.send(&to, "Hello").await;
+    assert_eq!((scene.app.message(id).await.status, scene.used().await), (Status::Failed, 0));
+    scene.app.advance(240).await;
+    assert_eq!((scene.provider.restarts(), scene.account().await["connected"].clone()), (0, true.into()));
+}
+
+/// What came before it is known that the session is back does not keep that from being known.
+#[tokio::test]
+async fn what_comes_through_a_session_that_is_back_is_stored_in_its_order() {
+    let scene = Scene::<Waha>::linked().await;
+    Remote::change(&scene.provider, RemoteState::Down, false).await;
+    scene.app.run_jobs().await;
+    for seconds in [30, 60, 120] {
+        scene.app.advance(seconds).await;
+    }
+    assert_eq!(scene.channel().await.state, State::Disconnected);
+    Remote::change(&scene.provider, RemoteState::Working, true).await;
+    for text in ["I am", "I am back"] {
+        Provider::write(&scene.provider, &scene.app, THEIRS, text).await;
+        scene.app.advance(1).await;
+    }
+    Remote::change(&scene.provider, RemoteState::Working, false).await;
+    scene.app.run_jobs().await;
+    assert_eq!(scene.channel().await.state, State::Connected);
+    for _ in 0..6 {
+        scene.app.advance(1).await;
+    }
+    let stored = message::Entity::find().order_by_asc(message::Column::Id).all(scene.app.app.db.reader()).await;
+    let texts: Vec<Option<String>> = stored.expect("messages").into_iter().map(|one| one.text).collect();
+    assert_eq!(texts, [Some("I am".to_owned()), Some("I am back".to_owned())]);
 }
