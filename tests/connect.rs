@@ -287,6 +287,7 @@ async fn numbers_that_fail_are_told_with_their_reason() {
         async |number: &str| post(&shop, "/whatsapp/connect", json!({ "pairing_phone_number": number })).await;
     refused(&pairing("+15550000429").await, 422, "pairing_refused");
     let paired = pairing("+15550001111").await.expect(200)["data"].clone();
+    assert_eq!(paired["previous_attempt_revoked"], false);
     let code = text(&paired, "pairing_code").to_owned();
     assert!(text(&paired, "pairing_code_expires_at") > text(&paired, "expires_at"), "{paired}");
     shop.partner.post("/sandbox/pair", json!({ "code": code, "phone": "+15550001111" })).await.expect(200);

@@ -105,7 +105,8 @@ pub struct Model {
     pub tries: i32,
     /// When it was written, as its network says; absent where that is not told, and with all that is sent from here.
     pub told_at: Option<Timestamp>,
-    /// When it went out; absent before that, and of what came, notes and calls.
+    /// When it went out; absent before that, of what came, notes and calls, and of what had gone out and was counted
+    /// before the schema step `m0060_sent`.
     pub sent_at: Option<Timestamp>,
     /// When it was accepted or received.
     pub created_at: Timestamp,

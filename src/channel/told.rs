@@ -10,7 +10,10 @@ use entity::{
 use serde_json::{Map, Value};
 
 use crate::{
-    channel::{config::Config, show::Shown},
+    channel::{
+        config::{Config, MASK},
+        show::Shown,
+    },
     error::{Error, Result},
 };
 
@@ -57,16 +60,21 @@ impl<'a> Told<'a> {
         all
     }
 
-    /// What is given without what is only told.
+    /// What is given without what is only told. A user name that comes with a new password is a setting.
     ///
     /// # Errors
     /// `invalid_request` naming what is told and was given another value.
     pub(super) fn without(&self, config: &Config, mut given: Map<String, Value>) -> Result<Map<String, Value>> {
+        let signs_in = given.get("password").and_then(Value::as_str).is_some_and(|password| password != MASK);
         for (name, told) in self.parts() {
             let Some(value) = given.get(name).filter(|_| !config.open.contains_key(name)) else { continue };
+            let is_setting = Config::knows(self.network, name);
+            if signs_in && is_setting {
+                continue;
+            }
             if told.is_some() && told.as_deref() == value.as_str() {
                 given.remove(name);
-            } else if !Config::knows(self.network, name) {
+            } else if !is_setting {
                 let reason = format!("config.{name}: is told by {}, and cannot be set", self.network);
                 return Err(Error::InvalidBody { field: Some(format!("config.{name}")), reason });
             }
@@ -123,6 +131,18 @@ mod tests {
             assert_eq!(told(network).beside(&config.open), object(shown.clone()), "{network}");
             let given = told(network).without(&config, object(shown)).expect("settings");
             assert_eq!(given, object(set), "{network}");
+        }
+    }
+
+    #[test]
+    fn a_user_name_is_set_with_a_new_password() {
+        let told = Told { network: Network::Instagram, phone: "", username: Some("ann"), account_name: "" };
+        let without = |given: Value| told.without(&Config::default(), object(given)).expect("settings");
+        let login = json!({ "username": "ann", "password": "new" });
+        assert_eq!(without(login.clone()), object(login));
+        for kept in [json!(MASK), json!(null)] {
+            let shown = json!({ "username": "ann", "password": kept });
+            assert_eq!(without(shown), object(json!({ "password": kept })), "{kept}");
         }
     }
 

@@ -22,6 +22,9 @@ pub(super) fn state(document: &mut Value, table: &[Required]) {
         let name = if is_shared { format!("{}{}", capital(verb), row.schema) } else { row.schema.to_owned() };
         let mut schema = document["components"]["schemas"][row.schema].clone();
         schema["required"] = json!(row.fields);
+        if is_shared && schema.get("title").is_some() {
+            schema["title"] = json!(name);
+        }
         document["components"]["schemas"][&name] = schema;
         for body in bodies(document, row.operation) {
             replace(body, &own, &format!("#/components/schemas/{name}"));
@@ -89,7 +92,9 @@ mod tests {
                     "post": { "operationId": "try_thing", "requestBody": body("TryRequest") },
                 },
             },
-            "components": { "schemas": { "ThingRequest": { "type": "object" }, "TryRequest": { "type": "object" } } },
+            "components": { "schemas": {
+                "ThingRequest": { "title": "ThingRequest", "type": "object" }, "TryRequest": { "type": "object" },
+            } },
         });
         let row = |operation, schema, fields| Required { operation, schema, fields };
         state(
@@ -103,8 +108,8 @@ mod tests {
         assert_eq!(
             document["components"]["schemas"],
             json!({
-                "ThingRequest": { "type": "object" },
-                "CreateThingRequest": { "type": "object", "required": ["name"] },
+                "ThingRequest": { "title": "ThingRequest", "type": "object" },
+                "CreateThingRequest": { "title": "CreateThingRequest", "type": "object", "required": ["name"] },
                 "TryRequest": { "type": "object", "required": ["at", "by"] },
             })
         );

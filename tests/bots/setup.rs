@@ -73,6 +73,11 @@ async fn lists_are_paged_in_each_dialects_words() {
     assert_eq!(page["data"][1]["attributes"]["name"], "b");
     let refused = linktor(&app, token, Method::GET, "/agents?perPage=101", json!(null)).await.expect(400);
     assert_eq!(refused["error"]["details"][0]["field"], "perPage");
+    for (query, name) in [("per_page=0", "per_page"), ("limit=0", "limit"), ("per_page=0&limit=2", "per_page")] {
+        let refused = stage.call(Method::GET, &format!("/agents?{query}"), json!(null)).await.expect(400);
+        let is_named = refused["error"]["message"].as_str().is_some_and(|text| text.starts_with(&format!("{name}:")));
+        assert!(is_named, "{query}: {refused}");
+    }
 }
 
 #[tokio::test]

@@ -67,8 +67,8 @@ async fn what_is_to_be_done_next_is_said_of_channels_that_wait() {
     let app = TestApp::start().await;
     let shop = Shop::open(&app).await;
     for (network, config, parts) in [
-        ("whatsapp", json!({}), &["pending", "qr-code", "activate it again"][..]),
-        ("telegram", json!({ "connector": "sandbox" }), &["pending", "qr-code", "activate it again"]),
+        ("whatsapp", json!({}), &["pending", "qr-code", "over, activate it again"][..]),
+        ("telegram", json!({ "connector": "sandbox" }), &["pending", "qr-code", "over, activate it again"]),
         ("whatsapp", json!({ "phoneNumberId": "1", "accessToken": "t" }), &["verifyToken", "/callbacks/"]),
         (
             "whatsapp",
@@ -95,7 +95,9 @@ async fn what_is_to_be_done_next_is_said_of_channels_that_wait() {
         shop.get(&format!("{path}/qr-code")).await.expect(200)["data"]["windowEndsAt"].clone()
     };
     assert_eq!(pending().await, "2026-09-10T08:05:00Z");
-    app.advance(301).await;
+    app.advance(60).await;
+    assert_eq!(pending().await, "2026-09-10T08:05:00Z", "they are not over");
+    app.advance(241).await;
     assert_eq!(word(&shop.get(&format!("{path}/qr-code")).await, 409), "QR_CODE_NOT_AVAILABLE");
     assert_eq!(pending().await, "2026-09-10T08:10:01Z");
 }

@@ -1,6 +1,11 @@
 //! How much goes through a channel: counted later, shown at once.
 
-use quartermaster::channel::traffic;
+use entity::message::{self, Direction};
+use quartermaster::{
+    channel::traffic,
+    message::status::{self, Receipt, ReceiptEvent, Received},
+};
+use sea_orm::{ActiveModelTrait, ColumnTrait, QueryFilter, Set, Unchanged};
 
 use super::*;
 
@@ -107,6 +112,31 @@ async fn what_is_sent_counts_when_it_goes_out() {
     traffic::roll_up(&app.app).await.expect("counted");
     let total = entity::channel_total::Entity::find().one(app.app.db.reader()).await.expect("a look").expect("a total");
     assert_eq!((total.received, total.sent), (1, 2), "what fails before it goes out is not sent");
+}
+
+/// Of a message that went out before that was noted, a receipt is not when it did.
+#[tokio::test]
+async fn what_has_gone_out_is_counted_once() {
+    let app = Setup::default().configured(|config| config.sandbox_receipt_ms = 0).start().await;
+    let shop = Shop::open(&app).await;
+    let id = conversations(&shop).await;
+    app.clock.advance(std::time::Duration::from_secs(300));
+    traffic::roll_up(&app.app).await.expect("counted");
+    let before = shop.attributes(&id).await["stats"].clone();
+    assert_eq!((&before["messagesSent24h"], &before["messagesSentTotal"]), (&json!(1), &json!(1)));
+    let sent = message::Entity::find().filter(message::Column::Direction.eq(Direction::Sent));
+    let sent = sent.one(app.app.db.reader()).await.expect("a look").expect("a message");
+    assert_eq!(sent.status, message::Status::Sent);
+    let not_noted = message::ActiveModel { id: Unchanged(sent.id), sent_at: Set(None), ..Default::default() };
+    not_noted.update(app.app.db.reader()).await.expect("a message");
+    let event = ReceiptEvent::Delivered;
+    let receipt = Receipt { account_id: sent.account_id, message_id: Some(sent.id), provider_ref: None, event };
+    let received = status::received(&app.app, &receipt).await.expect("a receipt");
+    assert_eq!(received, Received::Changed(message::Status::Delivered));
+    assert_eq!(shop.attributes(&id).await["stats"], before);
+    app.clock.advance(std::time::Duration::from_secs(300));
+    traffic::roll_up(&app.app).await.expect("counted");
+    assert_eq!(shop.attributes(&id).await["stats"], before);
 }
 
 #[tokio::test]

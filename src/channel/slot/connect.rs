@@ -39,6 +39,9 @@ use crate::{
     user as users, workspace as workspaces,
 };
 
+/// How much is left at least of an attempt that goes on for a pairing code: as long as one is good, in seconds.
+const LEAST_LEFT_SECONDS: i64 = 180;
+
 /// What becomes of a channel that is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Force {
@@ -75,7 +78,8 @@ struct Ready {
     has_revoked: bool,
 }
 
-/// Connects a slot. An attempt that is under way is given up for the new one.
+/// Connects a slot. An attempt that is under way is given up for the new one, unless a pairing code is asked for and it
+/// lasts long enough for one.
 ///
 /// # Errors
 /// `already_connected` unless it is forced, `campaign_running` if it is; `channel_not_found` for the one that is to be
@@ -172,7 +176,7 @@ async fn ready_once(app: &App, caller: &WorkspaceCaller, origin: &Origin, comman
         let config = config_of(command, &connector.to_string())?;
         match own(tx, workspace.id, network).await? {
             Some(channel) if channel.connector == connector => {
-                let has_revoked = set_up(app, tx, &workspace, &channel, config).await?;
+                let has_revoked = set_up(app, tx, &workspace, &channel, command, config).await?;
                 return Ok(Ready { channel: channel.id, has_revoked });
             }
             Some(other) => {
@@ -253,13 +257,19 @@ async fn set_up(
     tx: &DatabaseTransaction,
     workspace: &workspace::Model,
     channel: &Model,
+    command: &Connect,
     config: Map<String, Value>,
 ) -> Result<bool> {
     let mut row = update::row_of(app, tx, channel).await?;
-    let has_revoked = link::give_up_in(app, tx, channel, &mut row).await?;
     let old = sealed::open(app, channel.id, &row)?;
     let changed = old.changed(channel.network, config)?;
-    if changed.signs_in_otherwise(&old, channel.network) {
+    let is_new_login = changed.signs_in_otherwise(&old, channel.network);
+    // A session that takes its time to start is not begun with again by whoever asks it for a pairing code again.
+    let least = app.clock.now().plus_seconds(LEAST_LEFT_SECONDS);
+    let goes_on =
+        command.pairing.is_some() && !is_new_login && row.connecting_until.is_some_and(|until| until >= least);
+    let has_revoked = !goes_on && link::give_up_in(app, tx, channel, &mut row).await?;
+    if is_new_login {
         // What its provider has kept goes on with what it began with.
         disconnect::let_go(app, tx, channel, DisconnectReason::NewLink).await?;
     }

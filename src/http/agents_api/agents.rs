@@ -69,7 +69,11 @@ impl AgentsApi {
         let parse = || {
             let (limit, name) = match caller.spoken {
                 Spoken::Linktor => (per_page.read("perPage")?, "perPage"),
-                Spoken::Timely => (per_page_flat.read("per_page")?.or(limit.read("limit")?), "limit"),
+                Spoken::Timely => {
+                    let (per_page, limit) = (per_page_flat.read("per_page")?, limit.read("limit")?);
+                    let name = if per_page.is_none() && limit.is_some() { "limit" } else { "per_page" };
+                    (per_page.or(limit), name)
+                }
             };
             Place::parse(page.read("page")?, limit, name)
         };

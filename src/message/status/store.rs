@@ -128,7 +128,7 @@ pub(super) async fn set(app: &App, tx: &DatabaseTransaction, seen: &Model, chang
         .filter(Column::Id.eq(seen.id))
         .filter(Column::WorkspaceId.eq(seen.workspace_id))
         .filter(Column::Status.eq(seen.status));
-    if seen.sent_at.is_none() && matches!(change.status, Status::Sent | Status::Delivered | Status::Read) {
+    if seen.sent_at.is_none() && has_gone_out(change.status) && !has_gone_out(seen.status) {
         update = update.col_expr(Column::SentAt, Expr::value(app.clock.now()));
     }
     if let Some(reason) = change.reason {
@@ -138,6 +138,11 @@ pub(super) async fn set(app: &App, tx: &DatabaseTransaction, seen: &Model, chang
         update = update.col_expr(Column::ProviderRef, Expr::value(provider_ref));
     }
     Ok(update.exec(tx).await?.rows_affected == 1)
+}
+
+/// Whether a message of this status has gone out.
+const fn has_gone_out(status: Status) -> bool {
+    matches!(status, Status::Sent | Status::Delivered | Status::Read)
 }
 
 /// Adds a line to the history of a message.

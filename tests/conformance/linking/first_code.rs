@@ -66,8 +66,8 @@ async fn the_first_code_is_waited_for<P: Slow>() {
     assert_eq!((&begun["qr_code"], &begun["qr_seq"]), (&json!(code), &json!(1)));
     let pairing = json!({ "pairing_phone_number": OURS });
     let paired = call(&scene, Method::POST, CONNECT, pairing).await.expect(200)["data"].clone();
-    assert_eq!((&paired["pairing_code"], &paired["previous_attempt_revoked"]), (&json!(P::PAIRING), &json!(true)));
-    assert_ne!((&paired["qr_code"], &paired["qr_code"]), (&begun["qr_code"], &json!(null)));
+    assert_eq!((&paired["pairing_code"], &paired["previous_attempt_revoked"]), (&json!(P::PAIRING), &json!(false)));
+    assert_eq!(paired["qr_code"], begun["qr_code"]);
     let path = channel(&scene).await;
     call(&scene, Method::POST, &format!("{path}/connect"), json!({})).await.expect(200);
     let code = format!("2@code-1-of-{},a,b,c", scene.channel().await.session);
@@ -92,6 +92,44 @@ async fn a_first_code_that_is_late_is_asked_for_again<P: Slow>() {
     scene.app.app.connectors.wait_for_codes(PATIENT);
     let refreshed = call(&scene, Method::POST, "/api/v1/channels/whatsapp/refresh", json!(null)).await.expect(200);
     assert_eq!((&refreshed["data"]["qr_seq"], &refreshed["data"]["in_progress"]), (&json!(1), &json!(true)));
+}
+
+/// It comes from the session that has started meanwhile, unless its attempt is about to end.
+async fn a_pairing_code_that_is_late_is_asked_for_again<P: Slow>() {
+    let scene = patient::<P>().await;
+    scene.provider.start_slowly(6);
+    scene.app.app.connectors.wait_for_codes(Duration::ZERO);
+    let pairing = async || call(&scene, Method::POST, CONNECT, json!({ "pairing_phone_number": OURS })).await;
+    for _ in 0..2 {
+        assert_eq!(pairing().await.expect(409)["code"], "qr_code_not_available");
+    }
+    let session = scene.channel().await.session;
+    scene.app.app.connectors.wait_for_codes(PATIENT);
+    for is_new in [false, true] {
+        let paired = pairing().await.expect(200)["data"].clone();
+        assert_eq!(
+            (&paired["pairing_code"], &paired["previous_attempt_revoked"]),
+            (&json!(P::PAIRING), &json!(is_new))
+        );
+        scene.app.run_jobs().await;
+        assert_eq!(scene.channel().await.session != session, is_new);
+        assert_eq!(scene.provider.is_gone(&scene.app, session).await, is_new);
+        scene.app.clock.advance(Duration::from_secs(121));
+    }
+}
+
+/// Nobody who waits for a code asks it again meanwhile.
+async fn a_provider_that_limits_us_is_left_alone<P: Slow>() {
+    let scene = patient::<P>().await;
+    scene.provider.start_slowly(6);
+    scene.app.app.connectors.wait_for_codes(Duration::ZERO);
+    let path = channel(&scene).await;
+    call(&scene, Method::POST, &format!("{path}/connect"), json!({})).await.expect(200);
+    scene.app.app.connectors.wait_for_codes(PATIENT);
+    let shown = async || call(&scene, Method::GET, &format!("{path}/qr-code"), json!(null)).await;
+    scene.provider.trouble_asking(Trouble::Limited(Some(1)));
+    assert_eq!(word(&shown().await, 409), "QR_CODE_NOT_AVAILABLE");
+    assert!(shown().await.expect(200)["qr"].is_string());
 }
 
 /// A provider that takes no more requests is not one that does not answer.
@@ -128,6 +166,16 @@ macro_rules! every_slow_server {
             #[tokio::test]
             async fn a_first_code_that_is_late_is_asked_for_again() {
                 super::a_first_code_that_is_late_is_asked_for_again::<$server>().await;
+            }
+
+            #[tokio::test]
+            async fn a_pairing_code_that_is_late_is_asked_for_again() {
+                super::a_pairing_code_that_is_late_is_asked_for_again::<$server>().await;
+            }
+
+            #[tokio::test]
+            async fn a_provider_that_limits_us_is_left_alone() {
+                super::a_provider_that_limits_us_is_left_alone::<$server>().await;
             }
 
             #[tokio::test]

@@ -366,3 +366,28 @@ async fn a_code_that_comes_too_late_is_not_shown() {
         assert_eq!((after.qr_payload, after.qr_seq), (before.qr_payload, before.qr_seq));
     }
 }
+
+/// Nobody waits for it longer than for the first code.
+#[tokio::test]
+async fn a_look_may_take_its_time() {
+    let client = Client::<Waha>::new().await;
+    let Scene { app, provider, .. } = &*client.0;
+    provider.start_slowly(9, "SCAN_QR_CODE");
+    app.app.connectors.wait_for_codes(Duration::ZERO);
+    let path = client.channel().await;
+    client.call(Method::POST, &format!("{path}/connect"), json!({})).await.expect(200);
+    app.app.connectors.wait_for_codes(Duration::from_secs(3));
+    let looked_at = format!("sessions/{}", provider.newest());
+    provider.gate.close(Asked::GET, &looked_at);
+    let looking = tokio::spawn({
+        let (scene, path) = (Arc::clone(&client.0), format!("{path}/qr-code"));
+        async move { called(&scene, Method::GET, &path, json!(null)).await }
+    });
+    provider.gate.until_reached().await;
+    // The first look is answered, and the next one is not.
+    provider.gate.open();
+    provider.gate.close(Asked::GET, &looked_at);
+    let late = tokio::time::timeout(Duration::from_secs(20), looking).await.expect("an answer in time");
+    assert_eq!(late.expect("an answer").expect(409)["error"]["code"], "QR_CODE_NOT_AVAILABLE");
+    provider.gate.open();
+}

@@ -56,8 +56,8 @@ impl ActionsApi {
     /// One that is not connected is connected first, with its settings: 422 `CHANNEL_ERROR` if the network does not accept
     /// them, and 409 if it has restricted the account, or the channel cannot be connected so. What signs in by itself is
     /// tested then, and `error` if it does not work as it should. A channel that a phone has to scan a code for is `pending`
-    /// until one has: `qr-code` shows codes for five minutes, and for five more whenever it is activated again. 429 if the
-    /// provider takes no more requests for a while.
+    /// until one has: `qr-code` shows codes for five minutes; once they are over, activating it again gives five more. 429
+    /// if the provider takes no more requests for a while.
     #[oai(path = "/channels/:channel_id/activate", method = "post", operation_id = "activate_channel")]
     async fn activate(
         &self,

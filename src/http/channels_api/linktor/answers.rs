@@ -56,7 +56,7 @@ fn instructions(app: &App, shown: &Shown) -> String {
     match shown.network {
         Network::Whatsapp | Network::Telegram if !has("accessToken") && !has("botToken") => {
             "Activate the channel, which is pending then, and scan the code that GET /channels/{id}/qr-code shows within \
-             five minutes; activate it again for more."
+             five minutes; once they are over, activate it again for five more."
                 .to_owned()
         }
         Network::Whatsapp if has("verifyToken") => {
