@@ -14,7 +14,7 @@ use quartermaster::{
     clock::Clock,
     meter::{
         Ask, Local, Settlement, Shared, Snapshot, Subject, Verdict,
-        rule::{HOLD_MICROS, Window},
+        rule::{HOLD_MICROS, SKEW_MICROS, Window},
     },
     quota::Period,
 };
@@ -38,7 +38,8 @@ enum Step {
         left: Option<i64>,
     },
     Wait(i64),
-    NextPeriod,
+    /// A period begins so far ahead of the clock.
+    NextPeriod(i64),
     /// Somebody asks whose clock is still in the period before.
     AskLate {
         token: u8,
@@ -55,7 +56,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0i64..400_000).prop_map(Step::Wait),
         1 => (0i64..3 * HOLD_MICROS).prop_map(Step::Wait),
         1 => proptest::prelude::Just(Step::Wait(-700_000)),
-        1 => proptest::prelude::Just(Step::NextPeriod),
+        1 => (0i64..3 * SKEW_MICROS).prop_map(Step::NextPeriod),
         2 => (0u8..3, 0i64..3, any::<bool>())
             .prop_map(|(token, credits, learns)| Step::AskLate { token, credits, learns }),
     ]
@@ -185,9 +186,10 @@ async fn compare(shared: &Shared, partner_id: &PartnerId, workspace_id: Workspac
             Step::Learn { left, revision } => {
                 snapshot = Some(Snapshot { revision: *revision, left: Credits(*left), calls: *left });
             }
-            Step::NextPeriod => {
+            Step::NextPeriod(ahead) => {
                 before = period;
-                period = Period { start: Timestamp(period.start.0 + 1), end: period.end };
+                // Also where the clock went back since the last one began.
+                period = Period { start: Timestamp((now + ahead).max(period.start.0 + 1)), end: period.end };
                 let subject = Subject { partner_id, workspace_id, token_id: tokens()[0] };
                 let asked = ask(now, period);
                 let both = (local.admit(subject, &asked), until_connected(shared, subject, &asked).await);
@@ -203,7 +205,8 @@ async fn compare(shared: &Shared, partner_id: &PartnerId, workspace_id: Workspac
                 if let Verdict::Allowed { generation: of_hold, .. } = here {
                     (generation, allowed) = (of_hold, allowed + 1);
                 }
-                snapshot = None;
+                // Somebody whose clock was behind may have begun the period before anew.
+                snapshot = (here == Verdict::Cold).then_some(Snapshot { revision: 0, left: Credits(10), calls: 0 });
             }
             Step::AskLate { token, credits, learns } => {
                 let subject = Subject { partner_id, workspace_id, token_id: tokens()[usize::from(*token)] };

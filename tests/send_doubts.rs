@@ -1,7 +1,9 @@
 //! Commits that the database does not answer: nobody is told what is not so, and what was done is done once.
 
-use entity::message;
-use quartermaster::config::Config;
+use std::time::Duration;
+
+use entity::{message, quota_period};
+use quartermaster::{config::Config, error::Error, message::dispatch::claim};
 use sea_orm::EntityTrait;
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -11,6 +13,7 @@ use crate::{
     support::{
         Answer, TestApp,
         database::Mode,
+        messages::{Fate, Line},
         proxy::{Loses, Proxy},
         sender::Sender,
     },
@@ -136,4 +139,78 @@ async fn a_change_whose_commit_was_not_answered_is_not_said_to_have_failed() {
     let all = acme.get("/workspaces").await.expect(200);
     assert_eq!(all["workspaces"].as_array().map(Vec::len), Some(1), "it was made the first time");
     assert_eq!(all["workspaces"][0]["workspace_id"], made["workspace_id"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_arrives_after_it_was_looked_up_does_nothing() {
+    if Mode::current() == Mode::Embedded {
+        return;
+    }
+    let app = TestApp::start().await;
+    let sender = Sender::with_credits(&app, 100).await;
+    let (wire, replica) = over_a_wire(&app, |_| {}).await;
+    let token = sender.token.at(&replica.base);
+    token.send(TO, "before").await.expect(200);
+    wire.break_at(&["too late"], Loses::Time);
+    let refusal = token.send(TO, "too late").await.expect(503);
+    let text = refusal["message"].as_str().expect("a text");
+    assert!(!text.starts_with("it is not known"), "{text}");
+    wire.deliver().await;
+    assert!(!is_stored(&app, "too late").await);
+    once_back(async || token.send(TO, "after").await).await.expect(200);
+    assert_eq!(sender.token.credits().await, (2, 100));
+    audited(&app).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_claim_that_was_not_answered_has_taken_is_taken_back() {
+    if Mode::current() == Mode::Embedded {
+        return;
+    }
+    let app = TestApp::start().await;
+    let acme = app.partner("acme").await;
+    let line = Line::open(&app, &acme, "Bakery", "+15550001111").await;
+    let id = line.accept("+15557770000").await;
+    let (wire, replica) = over_a_wire(&app, |_| {}).await;
+    wire.break_at(&["UPDATE send_queues SET lease", "COMMIT"], Loses::Answer);
+    let error = claim::claim(&replica.app, 32).await.expect_err("it is not answered");
+    assert!(matches!(error, Error::OutcomeUnknown { .. }), "{error}");
+    let queued = Fate { status: message::Status::Queued, tries: 0, at_provider: (0, 0) };
+    assert_eq!(app.fate(id).await, queued);
+    assert_eq!(line.queue().await.lease, None);
+    assert_eq!(line.waiting().await, (1, Some(0)));
+    app.run_jobs().await;
+    let sent = Fate { status: message::Status::Sent, tries: 1, at_provider: (1, 1) };
+    assert_eq!(app.fate(id).await, sent);
+}
+
+/// Waits until so many API calls are written down, or more.
+async fn calls(app: &TestApp, least: i64) -> i64 {
+    loop {
+        let period = quota_period::Entity::find().one(app.app.db.reader()).await.expect("a look");
+        match period.map_or(0, |period| period.api_calls_used) {
+            used if used < least => tokio::time::sleep(Duration::from_millis(5)).await,
+            used => return used,
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_whose_write_was_not_answered_are_counted_once() {
+    if Mode::current() == Mode::Embedded {
+        return;
+    }
+    let app = TestApp::start().await;
+    let sender = Sender::with_credits(&app, 100).await;
+    let (wire, replica) = over_a_wire(&app, |_| {}).await;
+    let token = sender.token.at(&replica.base);
+    wire.break_at(&["SET api_calls_used = ", "COMMIT"], Loses::Answer);
+    for _ in 0..3 {
+        token.get("/chats").await.expect(200);
+    }
+    assert_eq!(calls(&app, 3).await, 3);
+    assert!(!wire.is_set(), "the write was not answered");
+    token.get("/chats").await.expect(200);
+    // Whatever was put back is written with it.
+    assert_eq!(calls(&app, 4).await, 4);
 }

@@ -1,8 +1,9 @@
 //! Writing counted API calls down, at least every second, and telling partners of thresholds that they reach.
 //!
 //! Between two writes they are known to the meter only: a process that dies loses the calls of that time, which costs
-//! the platform some calls and the customer nothing. After each write the meter is told the sum, because Redis may have
-//! been away while they were made, or have lost some.
+//! the platform some calls and the customer nothing. So does a write whose commit is not answered: its calls may be
+//! written down, and are rather lost than counted twice. After each write the meter is told the sum, because Redis may
+//! have been away while they were made, or have lost some.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -53,7 +54,7 @@ pub async fn keep_writing(app: Arc<App>) {
 /// Writes what was counted; tells for how many workspaces.
 ///
 /// # Errors
-/// What the database says; what could not be written is kept.
+/// What the database says; what was not written is kept, but for calls of a write that may have been done.
 pub async fn write(app: &App) -> Result<usize> {
     let mut counts: Counts = app.meter.calls.take().into_iter().collect();
     counts.sort_unstable_by_key(|(key, _)| *key);
@@ -72,6 +73,9 @@ pub async fn write(app: &App) -> Result<usize> {
                 counts.drain(..counts.len().min(AT_ONCE));
             }
             Err(error) => {
+                if matches!(error, Error::OutcomeUnknown { .. }) {
+                    counts.drain(..counts.len().min(AT_ONCE));
+                }
                 app.meter.calls.put_back(counts.into_iter().collect());
                 return Err(error);
             }

@@ -1,5 +1,5 @@
 //! A wire that can be cut: TCP to a server, dropped and refused while it is cut. It can be made to break in the middle of
-//! something, before the server hears of it or after it has answered.
+//! something, before the server hears of it or after it has answered, as a whole or on one connection.
 
 use std::{
     net::SocketAddr,
@@ -14,9 +14,22 @@ use tokio::{
 
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
+    wire: Arc<Wire>,
+}
+
+/// What all connections share.
+#[derive(Default)]
+struct Wire {
     is_cut: watch::Sender<bool>,
-    trap: Arc<Mutex<Option<Trap>>>,
-    counted: Arc<Mutex<Counted>>,
+    trap: Mutex<Option<Trap>>,
+    counted: Mutex<Counted>,
+    delayed: Mutex<Option<Delayed>>,
+}
+
+/// What was said and has not reached the server yet.
+struct Delayed {
+    said: Vec<u8>,
+    server: TcpStream,
 }
 
 /// Something that may be said to the server, and how often it was.
@@ -27,11 +40,18 @@ struct Counted {
 }
 
 /// Where the wire breaks.
-#[derive(Clone)]
 struct Trap {
     /// What is said to the server on one connection, one after the other; it breaks at the last.
     texts: Vec<String>,
     loses: Loses,
+    breaks: Breaks,
+}
+
+/// How much breaks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Breaks {
+    Wire,
+    Connection,
 }
 
 /// What is lost when the wire breaks.
@@ -41,7 +61,12 @@ pub(crate) enum Loses {
     Request,
     /// What it answers.
     Answer,
+    /// Nothing but time: the server hears what was said once that is delivered.
+    Time,
 }
+
+/// What PostgreSQL says last when it has answered, before one byte more.
+const READY: &[u8] = b"Z\0\0\0\x05";
 
 impl Proxy {
     /// A wire to the server that a URL names.
@@ -50,28 +75,25 @@ impl Proxy {
         let server = authority.rsplit('@').next().expect("a server").to_owned();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let (is_cut, trap) = (watch::Sender::new(false), Arc::new(Mutex::new(None)));
-        let (cut, traps) = (is_cut.clone(), Arc::clone(&trap));
-        let counted = Arc::<Mutex<Counted>>::default();
-        let counts = Arc::clone(&counted);
+        let wire = Arc::<Wire>::default();
+        let shared = Arc::clone(&wire);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let (server, cut, trap) = (server.clone(), cut.clone(), Arc::clone(&traps));
-                let counted = Arc::clone(&counts);
+                let (server, wire) = (server.clone(), Arc::clone(&shared));
                 tokio::spawn(async move {
-                    if *cut.borrow() {
+                    if *wire.is_cut.borrow() {
                         return;
                     }
                     let Ok(upstream) = TcpStream::connect(server).await else { return };
-                    let mut wire = cut.subscribe();
+                    let mut cut = wire.is_cut.subscribe();
                     tokio::select! {
-                        _ = carry(client, upstream, (&trap, &counted), &cut) => {}
-                        _ = wire.wait_for(|is_cut| *is_cut) => {}
+                        _ = carry(client, upstream, &wire) => {}
+                        _ = cut.wait_for(|is_cut| *is_cut) => {}
                     }
                 });
             }
         });
-        Self { address, is_cut, trap, counted }
+        Self { address, wire }
     }
 
     /// The URL with the wire in place of its server.
@@ -83,32 +105,60 @@ impl Proxy {
     }
 
     pub(crate) fn cut(&self) {
-        self.is_cut.send_replace(true);
+        self.wire.is_cut.send_replace(true);
     }
 
     pub(crate) fn mend(&self) {
-        self.is_cut.send_replace(false);
+        self.wire.is_cut.send_replace(false);
     }
 
     /// Cuts the wire, once, when these texts have been said to the server on one connection, one after the other.
     pub(crate) fn cut_at(&self, texts: &[&str], loses: Loses) {
+        self.set_trap(texts, loses, Breaks::Wire);
+    }
+
+    /// Breaks the connection on which these texts have been said, likewise, and leaves the others alone.
+    pub(crate) fn break_at(&self, texts: &[&str], loses: Loses) {
+        self.set_trap(texts, loses, Breaks::Connection);
+    }
+
+    fn set_trap(&self, texts: &[&str], loses: Loses, breaks: Breaks) {
         let texts = texts.iter().map(|text| (*text).to_owned()).collect();
-        *self.trap.lock().expect("a lock") = Some(Trap { texts, loses });
+        *self.wire.trap.lock().expect("a lock") = Some(Trap { texts, loses, breaks });
+    }
+
+    /// Whether nothing has been said yet at which the wire is to break.
+    pub(crate) fn is_set(&self) -> bool {
+        self.wire.trap.lock().expect("a lock").is_some()
+    }
+
+    /// Has PostgreSQL hear what took its time, and waits until it has answered.
+    pub(crate) async fn deliver(&self) {
+        let delayed = self.wire.delayed.lock().expect("a lock").take();
+        let Delayed { said, mut server } = delayed.expect("something was said");
+        server.write_all(&said).await.expect("a server");
+        let (mut answer, mut part) = (Vec::<u8>::new(), vec![0; 64 * 1024]);
+        while answer.split_last().is_none_or(|(_, before)| !before.ends_with(READY)) {
+            let count = server.read(&mut part).await.expect("an answer");
+            assert!(count > 0, "the server has hung up");
+            answer.extend_from_slice(&part[..count]);
+        }
+        assert!(!answer.windows(5).any(|part| part == b"ERROR"), "it was not understood");
     }
 
     /// Counts from now on how often this is said to the server.
     pub(crate) fn count(&self, bytes: &[u8]) {
-        *self.counted.lock().expect("a lock") = Counted { bytes: bytes.to_vec(), times: 0 };
+        *self.wire.counted.lock().expect("a lock") = Counted { bytes: bytes.to_vec(), times: 0 };
     }
 
     /// How often it was said.
     pub(crate) fn counted(&self) -> usize {
-        self.counted.lock().expect("a lock").times
+        self.wire.counted.lock().expect("a lock").times
     }
 
     /// Waits until the wire is cut.
     pub(crate) async fn until_cut(&self) {
-        self.is_cut.subscribe().wait_for(|is_cut| *is_cut).await.expect("a wire");
+        self.wire.is_cut.subscribe().wait_for(|is_cut| *is_cut).await.expect("a wire");
     }
 }
 
@@ -121,34 +171,21 @@ impl Counted {
 }
 
 /// Carries both ways until either end hangs up, or the trap springs.
-async fn carry(
-    mut client: TcpStream,
-    mut server: TcpStream,
-    (trap, counted): (&Mutex<Option<Trap>>, &Mutex<Counted>),
-    cut: &watch::Sender<bool>,
-) -> std::io::Result<()> {
+async fn carry(mut client: TcpStream, mut server: TcpStream, wire: &Wire) -> std::io::Result<()> {
     let (mut said, mut answered) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
     let mut heard = 0;
     loop {
         tokio::select! {
             count = client.read(&mut said) => {
-                let count = count?;
-                counted.lock().expect("a lock").hear(&said[..count]);
-                match springs(trap, &said[..count], &mut heard) {
-                    Some(Loses::Request) => drop(cut.send_replace(true)),
-                    Some(Loses::Answer) => {
-                        server.write_all(&said[..count]).await?;
-                        // Any part of the answer says that it was done.
-                        let _ = server.read(&mut answered).await?;
-                        cut.send_replace(true);
-                    }
-                    None if count > 0 => {
-                        server.write_all(&said[..count]).await?;
-                        continue;
-                    }
-                    None => {}
+                let said = &said[..count?];
+                wire.counted.lock().expect("a lock").hear(said);
+                if let Some(trap) = sprung(&wire.trap, said, &mut heard) {
+                    return lose(&trap, wire, said, server).await;
                 }
-                return Ok(());
+                if said.is_empty() {
+                    return Ok(());
+                }
+                server.write_all(said).await?;
             }
             count = server.read(&mut answered) => match count? {
                 0 => return Ok(()),
@@ -158,8 +195,27 @@ async fn carry(
     }
 }
 
-/// Whether what is said now completes the trap's texts, of which so many were heard on this connection.
-fn springs(trap: &Mutex<Option<Trap>>, said: &[u8], heard: &mut usize) -> Option<Loses> {
+/// Loses what a trap is to lose. The connection ends with it.
+async fn lose(trap: &Trap, wire: &Wire, said: &[u8], mut server: TcpStream) -> std::io::Result<()> {
+    match trap.loses {
+        Loses::Request => {}
+        Loses::Answer => {
+            server.write_all(said).await?;
+            // Any part of the answer says that it was done.
+            let _ = server.read(&mut [0; 1024]).await?;
+        }
+        Loses::Time => {
+            *wire.delayed.lock().expect("a lock") = Some(Delayed { said: said.to_vec(), server });
+        }
+    }
+    if trap.breaks == Breaks::Wire {
+        wire.is_cut.send_replace(true);
+    }
+    Ok(())
+}
+
+/// The trap, if what is said now completes its texts, of which so many were heard on this connection.
+fn sprung(trap: &Mutex<Option<Trap>>, said: &[u8], heard: &mut usize) -> Option<Trap> {
     let mut trap = trap.lock().expect("a lock");
     let set = trap.as_ref()?;
     let is_said = |text: &String| said.windows(text.len()).any(|part| part == text.as_bytes());
@@ -169,5 +225,5 @@ fn springs(trap: &Mutex<Option<Trap>>, said: &[u8], heard: &mut usize) -> Option
     if *heard < set.texts.len() {
         return None;
     }
-    trap.take().map(|sprung| sprung.loses)
+    trap.take()
 }

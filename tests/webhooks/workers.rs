@@ -7,13 +7,15 @@ use futures_util::future::join_all;
 use quartermaster::{job, webhook::deliver};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use secrecy::ExposeSecret;
+use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
 use crate::{
     support::{
         Setup, TestApp,
+        conversation::Conversations,
         database::{Mode, redis_url},
-        proxy::Proxy,
+        proxy::{Loses, Proxy},
         receiver::{Receiver, Reply},
     },
     webhooks::{ROTATED, lenient, log, partner_at, start, try_out},
@@ -121,6 +123,31 @@ async fn a_worker_that_dies_after_sending_delivers_again_with_the_same_id() {
     assert_eq!(received[0].header("webhook-id"), received[1].header("webhook-id"));
     assert_eq!(received[0].body, received[1].body);
     assert_eq!(log(&acme, "").await[0]["state"], "delivered");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_try_whose_commit_was_not_answered_is_written_down_once() {
+    if Mode::current() == Mode::Embedded {
+        return;
+    }
+    let app = start().await;
+    let receiver = Receiver::start().await;
+    receiver.next([Reply::Status(500)]);
+    let acme = Conversations::start(&app, "acme", "+15550001111").await;
+    let body = json!({ "event_type": "message:received:new", "url": receiver.url() });
+    let subscription = acme.token.post("/webhooks", body).await.expect(200)["data"]["id"].clone();
+    let url = app.app.config.database_url.expose_secret();
+    let wire = Proxy::to(url).await;
+    let replica = app.replica_at_configured(&wire.url(url), None, lenient).await;
+    let body = json!({ "phone": "+15550001111", "from": "+15557770000", "text": "hello" });
+    acme.partner.post("/sandbox/inbound", body).await.expect(200);
+    wire.break_at(&["INSERT INTO \"delivery_attempts\"", "COMMIT"], Loses::Answer);
+    assert_eq!(deliver::run_due(&replica.app).await.expect("a round"), 1);
+    assert!(!wire.is_set(), "the commit was not answered");
+    let path = format!("/webhooks/{subscription}");
+    assert_eq!(acme.token.get(&path).await.expect(200)["data"]["errors_counter"], 1);
+    let told = acme.token.get(&format!("{path}/deliveries")).await.expect(200)["data"]["deliveries"][0].clone();
+    assert_eq!((&told["state"], told["attempts"].as_array().map(Vec::len)), (&json!("pending"), Some(1)));
 }
 
 #[tokio::test]

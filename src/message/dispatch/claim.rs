@@ -1,7 +1,8 @@
 //! Taking channels that are due, and deciding what each one's turn is about.
 //!
 //! One transaction takes them all, so a channel's queue, its state and its oldest message are seen together. What needs
-//! no refund is settled in it at once.
+//! no refund is settled in it at once. If its commit is not answered, what it may have taken is taken back: nothing of
+//! it has been handed over.
 
 use entity::{
     channel::{self, ConnectorKind},
@@ -102,20 +103,37 @@ enum Decision {
 /// Takes at most `most` channels that are due.
 ///
 /// # Errors
-/// What the database says.
+/// What the database says; nothing is taken then, as far as the database lets that be known.
 pub async fn claim(app: &App, most: usize) -> Result<Claimed> {
     // Looking is cheap and mostly enough; a transaction that may write is not.
     let next = store::next_due(app.db.reader()).await?;
     if next.is_none_or(|next| next > app.clock.now()) {
         return Ok(Claimed::default());
     }
-    db::retried(|| claim_once(app, most)).await
+    let lease_id = LeaseId(app.clock.uuid());
+    let claimed = db::retried(|| claim_once(app, most, lease_id)).await;
+    if matches!(claimed, Err(Error::OutcomeUnknown { .. }))
+        && let Err(error) = db::retried(|| take_back(app, lease_id)).await
+    {
+        tracing::warn!(%error, "messages may have been taken that nobody hands over; they become unknown");
+    }
+    claimed
 }
 
-async fn claim_once(app: &App, most: usize) -> Result<Claimed> {
+/// Gives channels back that were leased without anybody knowing. Their messages have not been handed over.
+async fn take_back(app: &App, lease_id: LeaseId) -> Result<()> {
+    let now = app.clock.now();
+    db::write(&app.db, "message.take_back", async |tx| {
+        let accounts = store::end_lease(tx, lease_id, now).await?;
+        store::set_queued_again(tx, &accounts, now).await
+    })
+    .await
+}
+
+async fn claim_once(app: &App, most: usize, lease_id: LeaseId) -> Result<Claimed> {
     db::write(&app.db, "message.claim", async |tx| {
         let now = app.clock.now();
-        let lease = store::Lease { id: LeaseId(app.clock.uuid()), until: now.plus_seconds(LEASE_SECONDS) };
+        let lease = store::Lease { id: lease_id, until: now.plus_seconds(LEASE_SECONDS) };
         let queues = store::lease_due(tx, now, &lease, most).await?;
         if queues.is_empty() {
             return Ok(Claimed::default());

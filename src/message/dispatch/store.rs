@@ -12,7 +12,10 @@ use sea_orm::{
     QueryOrder, Statement, Value, sea_query::Expr,
 };
 
-use crate::error::{Error, Result};
+use crate::{
+    db,
+    error::{Error, Result},
+};
 
 /// A turn's proof and end.
 pub(super) struct Lease {
@@ -105,6 +108,35 @@ pub(super) async fn release(
     let values: [Value; 4] = [leaving.into(), due_at.into(), account_id.into(), lease.into()];
     let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, values);
     Ok(tx.execute_raw(statement).await?.rows_affected() == 1)
+}
+
+/// Ends a lease on all its channels; tells which those are.
+pub(super) async fn end_lease(tx: &DatabaseTransaction, lease: LeaseId, now: Timestamp) -> Result<Vec<AccountId>> {
+    let sql = "UPDATE send_queues
+        SET lease = NULL, due_at = CASE WHEN rest_until > $1 THEN rest_until ELSE $1 END
+        WHERE lease = $2
+        RETURNING account_id, workspace_id, queued, due_at, rest_until, lease";
+    let values: [Value; 2] = [now.into(), lease.into()];
+    let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, values);
+    let queues = Entity::find().from_raw_sql(statement).all(tx).await?;
+    Ok(queues.into_iter().map(|queue| queue.account_id).collect())
+}
+
+/// Has the messages of these channels that were to be handed over wait again, their tries not counted. A channel has
+/// one such message at most, and it is of the channel's last lease.
+pub(super) async fn set_queued_again(tx: &DatabaseTransaction, accounts: &[AccountId], now: Timestamp) -> Result<()> {
+    if accounts.is_empty() {
+        return Ok(());
+    }
+    let backend = tx.get_database_backend();
+    let (one_of, list) = db::one_of(backend, "$2", accounts);
+    let sql = format!(
+        "UPDATE messages SET status = 'queued', tries = tries - 1, updated_at = $1
+        WHERE account_id {one_of} AND status = 'sending'"
+    );
+    let values: [Value; 2] = [now.into(), list.into()];
+    tx.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+    Ok(())
 }
 
 /// The pause that the workspace's plan demands.

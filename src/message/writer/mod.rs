@@ -3,7 +3,8 @@
 //!
 //! Callers are answered after the commit. The queue is bounded: a caller who finds it full is told to come back, and
 //! nothing is charged. Holds end with the answer, whatever it is; the meter learns what the ledger has left. Where the
-//! database did not answer a commit, it is looked up what came of it before anybody is told.
+//! database did not answer a commit, it is looked up what came of it before anybody is told, or until the caller's time
+//! is nearly over.
 
 use std::{
     sync::{Arc, OnceLock},

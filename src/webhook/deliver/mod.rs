@@ -237,7 +237,8 @@ async fn carry(app: &App, lanes: &Lanes, parcel: Parcel) -> Outcome {
         }
         (tried, step)
     });
-    Outcome { delivery_id: parcel.delivery_id, target: parcel.target, tried, had_failed, _ticket: parcel.ticket }
+    let Parcel { delivery_id, tries, target, ticket, .. } = parcel;
+    Outcome { delivery_id, tries, target, tried, had_failed, _ticket: ticket }
 }
 
 /// Sends, unless the subscription has been deleted or switched off while the delivery waited for its turn.

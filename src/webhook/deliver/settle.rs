@@ -1,4 +1,5 @@
-//! Writing down what came of tries, many in one transaction.
+//! Writing down what came of tries, many in one transaction. What is not this turn's any more is passed over: it has
+//! been written down before, by a commit that was not answered, or somebody else tries it again.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -35,6 +36,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// What came of a leased delivery.
 pub(super) struct Outcome {
     pub(super) delivery_id: DeliveryId,
+    /// How many tries there were before.
+    pub(super) tries: i32,
     pub(super) target: Arc<Target>,
     /// Its try and what follows; absent if it was not tried.
     pub(super) tried: Option<(Tried, Step)>,
@@ -78,7 +81,14 @@ fn log(news: &News) {
 async fn settle_once(app: &App, lease: LeaseId, outcomes: &[Outcome]) -> Result<Vec<News>> {
     let now = app.clock.now();
     db::write(&app.db, "delivery.settle", async |tx| {
-        store::insert_attempts(tx, outcomes.iter().filter_map(attempt).collect()).await?;
+        let ids = outcomes.iter().map(|outcome| outcome.delivery_id).collect();
+        let ours = store::still_leased(tx, lease, ids).await?;
+        let outcomes: Vec<&Outcome> =
+            outcomes.iter().filter(|one| ours.contains(&(one.delivery_id, one.tries))).collect();
+        if outcomes.is_empty() {
+            return Ok(Vec::new());
+        }
+        store::insert_attempts(tx, outcomes.iter().copied().filter_map(attempt).collect()).await?;
         let of = |wanted: fn(&Option<Step>) -> bool| -> Vec<DeliveryId> {
             let step = |outcome: &Outcome| outcome.tried.as_ref().map(|(_, step)| *step);
             outcomes.iter().filter(|outcome| wanted(&step(outcome))).map(|outcome| outcome.delivery_id).collect()
@@ -88,13 +98,13 @@ async fn settle_once(app: &App, lease: LeaseId, outcomes: &[Outcome]) -> Result<
         store::finish(tx, lease, delivered, State::Delivered, now).await?;
         store::finish(tx, lease, dead, State::Dead, now).await?;
         store::give_back(tx, lease, of(Option::is_none), now).await?;
-        for outcome in outcomes {
+        for outcome in &outcomes {
             if let Some((_, Step::Again(due_at))) = outcome.tried {
                 store::postpone(tx, lease, outcome.delivery_id, due_at).await?;
             }
         }
-        let mut news = endpoints(app, tx, outcomes, now).await?;
-        news.extend(subscriptions(app, tx, outcomes).await?);
+        let mut news = endpoints(app, tx, &outcomes, now).await?;
+        news.extend(subscriptions(app, tx, &outcomes).await?);
         Ok(news)
     })
     .await
@@ -118,9 +128,9 @@ fn attempt(outcome: &Outcome) -> Option<delivery_attempt::ActiveModel> {
 
 /// Remembers how the partners' endpoints do: the last try of each counts. Partners come in the order of their ids, so that
 /// workers never wait for each other in a circle.
-async fn endpoints(app: &App, tx: &DatabaseTransaction, outcomes: &[Outcome], now: Timestamp) -> Result<Vec<News>> {
+async fn endpoints(app: &App, tx: &DatabaseTransaction, outcomes: &[&Outcome], now: Timestamp) -> Result<Vec<News>> {
     let mut last: BTreeMap<&PartnerId, (&Outcome, Step)> = BTreeMap::new();
-    for outcome in outcomes {
+    for &outcome in outcomes {
         if let (Some((_, step)), Owner::Partner(id)) = (&outcome.tried, &outcome.target.owner) {
             last.insert(id, (outcome, *step));
         }
@@ -165,7 +175,7 @@ struct Count<'a> {
 
 /// Counts the failures of subscriptions since their last success. They come in the order of their ids, after the
 /// partners.
-async fn subscriptions(app: &App, tx: &DatabaseTransaction, outcomes: &[Outcome]) -> Result<Vec<News>> {
+async fn subscriptions(app: &App, tx: &DatabaseTransaction, outcomes: &[&Outcome]) -> Result<Vec<News>> {
     let mut counts: BTreeMap<SubscriptionId, Count<'_>> = BTreeMap::new();
     for outcome in outcomes {
         let (Some((tried, step)), Owner::Subscription(id)) = (&outcome.tried, &outcome.target.owner) else { continue };

@@ -18,7 +18,8 @@ use entity::{
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
-    QueryOrder, QuerySelect, Statement, UpdateMany, Value, sea_query::Expr,
+    QueryOrder, QuerySelect, Statement, UpdateMany, Value,
+    sea_query::{Expr, LockType},
 };
 
 use uuid::Uuid;
@@ -312,6 +313,26 @@ pub(super) async fn insert_attempts(tx: &DatabaseTransaction, rows: Vec<delivery
         delivery_attempt::Entity::insert_many(rows).exec_without_returning(tx).await?;
     }
     Ok(())
+}
+
+/// Those of these deliveries that are still this turn's, with their tries. They stay so for the rest of the
+/// transaction.
+pub(super) async fn still_leased(
+    tx: &DatabaseTransaction,
+    lease: LeaseId,
+    ids: Vec<DeliveryId>,
+) -> Result<BTreeSet<(DeliveryId, i32)>> {
+    let mut query = Entity::find()
+        .select_only()
+        .columns([Column::Id, Column::Tries])
+        .filter(Column::Id.is_in(ids))
+        .filter(Column::Lease.eq(lease))
+        .filter(Column::State.eq(State::Pending))
+        .order_by_asc(Column::Id);
+    if tx.get_database_backend() == DbBackend::Postgres {
+        query = query.lock(LockType::NoKeyUpdate);
+    }
+    Ok(query.into_tuple::<(DeliveryId, i32)>().all(tx).await?.into_iter().collect())
 }
 
 /// Ends deliveries of this turn.
