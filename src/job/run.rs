@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use entity::{job, timestamp::Timestamp};
 use sea_orm::DatabaseTransaction;
+use tokio::sync::Notify;
 
 use crate::{
     app::App,
@@ -30,8 +31,7 @@ const TURN: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF_SECONDS: i64 = 300;
 /// The same for what holds up its lane.
 const LONGEST_BACKOFF_IN_PLACE_SECONDS: i64 = 15;
-/// The same, always, for what came before its account was recorded: that stands in the same lane, and what is put behind it
-/// stays in its order.
+/// The same, always, for what came before its account was recorded: that is done as soon as it is due.
 const UNRECORDED_PAUSE_SECONDS: i64 = 5;
 /// How long after work may lose its place it is said to be an error, in seconds: once.
 const SET_ASIDE_SECONDS: i64 = 90;
@@ -108,12 +108,12 @@ async fn run(app: &App, head: &Head) -> Result<usize> {
         store::lease(tx, head, now, now.plus_seconds(LEASE_SECONDS)).await
     })
     .await?;
-    while let Some(mut job) = leased {
-        let outcome = perform_leased(app, &mut job).await;
+    while let Some(job) = leased {
+        let (outcome, leases) = perform_leased(app, &job).await;
         done += 1;
         let goes_on = head.lane.is_some() && began.elapsed() < TURN;
         leased = db::write(&app.db, "job.settle", async |tx| {
-            if !settle(app, tx, &job, outcome).await? {
+            if !settle(app, tx, &job, &leases, outcome).await? {
                 tracing::warn!(job.id = %job.id, "a job ended after its lease");
                 return Ok(None);
             }
@@ -125,27 +125,36 @@ async fn run(app: &App, head: &Head) -> Result<usize> {
     Ok(done)
 }
 
-/// Does work, and keeps its lease meanwhile.
-async fn perform_leased(app: &App, job: &mut job::Model) -> Result<()> {
-    let mut lease = job.due_at;
-    let outcome = {
-        let job = &*job;
-        let mut work = Box::pin(perform(app, job));
+/// Does work, and keeps its lease meanwhile; tells what the lease is by then, or may be.
+async fn perform_leased(app: &App, job: &job::Model) -> (Result<()>, Vec<Timestamp>) {
+    let ended = Notify::new();
+    let work = async {
+        let outcome = perform(app, job).await;
+        ended.notify_one();
+        outcome
+    };
+    // Beside the work, which may have the turn to write that a renewal waits for.
+    let leases = async {
+        let mut leases = vec![job.due_at];
         loop {
             tokio::select! {
-                outcome = &mut work => break outcome,
+                () = ended.notified() => return leases,
                 () = tokio::time::sleep(RENEW_EVERY) => {}
             }
             let until = app.clock.now().plus_seconds(LEASE_SECONDS);
-            match db::write(&app.db, "job.renew", async |tx| store::renew(tx, job.id, lease, until).await).await {
-                Ok(true) => lease = until,
+            match db::write(&app.db, "job.renew", async |tx| store::renew(tx, job.id, &leases, until).await).await {
+                Ok(true) => leases = vec![until],
                 Ok(false) => tracing::warn!(job.id = %job.id, "another worker has begun the same"),
-                Err(error) => tracing::warn!(%error, job.id = %job.id, "a lease could not be renewed"),
+                Err(error) => {
+                    tracing::warn!(%error, job.id = %job.id, "a lease could not be renewed");
+                    if matches!(error, Error::OutcomeUnknown { .. }) {
+                        leases.push(until);
+                    }
+                }
             }
         }
     };
-    job.due_at = lease;
-    outcome
+    tokio::join!(Box::pin(work), leases)
 }
 
 /// Where work stands in line, and whose answer is waited for in it.
@@ -184,7 +193,13 @@ async fn perform(app: &App, job: &job::Model) -> Result<()> {
 }
 
 /// Removes work that is done, keeps what failed for later, and gives up aloud; tells whether the lease was still ours.
-async fn settle(app: &App, tx: &DatabaseTransaction, job: &job::Model, outcome: Result<()>) -> Result<bool> {
+async fn settle(
+    app: &App,
+    tx: &DatabaseTransaction,
+    job: &job::Model,
+    leases: &[Timestamp],
+    outcome: Result<()>,
+) -> Result<bool> {
     let (id, tries, now) = (job.id, job.tries, app.clock.now());
     // What is done is done, whoever has begun it again.
     let Err(error) = outcome else { return store::remove(tx, id).await };
@@ -195,7 +210,11 @@ async fn settle(app: &App, tx: &DatabaseTransaction, job: &job::Model, outcome: 
     let has_its_order = has_its_order(job, &error);
     let keeps_its_place =
         has_its_order && (tries < store::TRIES_IN_PLACE || job.created_at.plus_seconds(store::IN_PLACE_SECONDS) >= now);
-    let is_unrecorded = matches!(error, Error::ChannelNotConnected);
+    let is_unrecorded = matches!(error, Error::ChannelNotConnected)
+        && matches!(serde_json::from_str(&job.work), Ok(Work::ProviderEvent { .. }));
+    if is_unrecorded {
+        store::let_pass(tx, job).await?;
+    }
     let pause = if is_unrecorded { UNRECORDED_PAUSE_SECONDS } else { backoff_seconds(tries) };
     let times = if keeps_its_place {
         (now.plus_seconds(pause.min(LONGEST_BACKOFF_IN_PLACE_SECONDS)), job.placed_at)
@@ -208,7 +227,7 @@ async fn settle(app: &App, tx: &DatabaseTransaction, job: &job::Model, outcome: 
     } else {
         tracing::warn!(%error, job.id = %id, tries, "a job is tried again later");
     }
-    store::postpone(tx, job, times, &error.description()).await
+    store::postpone(tx, job.id, leases, times, &error.description()).await
 }
 
 /// Whether what comes after it has to wait until it is tried again: what somebody wrote is read in the order in which it
@@ -216,9 +235,10 @@ async fn settle(app: &App, tx: &DatabaseTransaction, job: &job::Model, outcome: 
 fn has_its_order(job: &job::Model, error: &Error) -> bool {
     let Ok(Work::ProviderEvent { event, .. }) = serde_json::from_str(&job.work) else { return false };
     match *event {
-        _ if matches!(error, Error::ChannelNotConnected) => false,
         Event::Message(_) => true,
-        Event::GoneOut(_) => matches!(error, Error::ProviderUnavailable | Error::ProviderLimited { .. }),
+        Event::GoneOut(_) => {
+            matches!(error, Error::ProviderUnavailable | Error::ProviderLimited { .. } | Error::ChannelNotConnected)
+        }
         _ => false,
     }
 }

@@ -9,7 +9,7 @@ use entity::{
     timestamp::Timestamp,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, FromQueryResult, QueryFilter,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, FromQueryResult, QueryFilter,
     QueryOrder, QuerySelect, Statement, Value, sea_query::Expr,
 };
 
@@ -97,20 +97,23 @@ async fn alone(tx: &DatabaseTransaction) -> Result<(Vec<Head>, Vec<Unplaced>)> {
     let found = query.order_by_asc(Column::DueAt).order_by_asc(Column::Id).limit(ALONE_AT_ONCE).all(tx).await?;
     let (mut alone, mut unplaced) = (Vec::new(), Vec::new());
     for job in found {
-        match serde_json::from_str(&job.work).ok().and_then(|work: Work| work.lane()) {
-            Some(lane) => unplaced.push((job.id, lane, job.created_at)),
+        let work: Option<Work> = serde_json::from_str(&job.work).ok();
+        // What came stands where it came, however often it has been tried; the rest may be for later.
+        let since = if matches!(work, Some(Work::ProviderEvent { .. })) { job.created_at } else { job.due_at };
+        match work.and_then(|work| work.lane()) {
+            Some(lane) => unplaced.push((job.id, lane, since)),
             None => alone.push(Head { id: job.id, lane: None, due_at: job.due_at }),
         }
     }
     Ok((alone, unplaced))
 }
 
-/// Gives work its lane, in the order in which it was made.
+/// Gives work its lane and its place in it.
 pub(super) async fn place(tx: &DatabaseTransaction, unplaced: &[Unplaced]) -> Result<()> {
-    for (id, lane, created_at) in unplaced {
+    for (id, lane, since) in unplaced {
         Entity::update_many()
             .col_expr(Column::Lane, Expr::value(lane.as_str()))
-            .col_expr(Column::PlacedAt, Expr::value(*created_at))
+            .col_expr(Column::PlacedAt, Expr::value(*since))
             .filter(Column::Id.eq(*id))
             .filter(Column::Lane.is_null())
             .exec(tx)
@@ -149,7 +152,8 @@ pub(super) async fn lease(
 /// Keeps work for later, if it is still leased as it was; tells whether it is.
 pub(super) async fn postpone(
     tx: &DatabaseTransaction,
-    job: &Model,
+    id: JobId,
+    leases: &[Timestamp],
     (due_at, placed_at): (Timestamp, Timestamp),
     reason: &str,
 ) -> Result<bool> {
@@ -157,22 +161,39 @@ pub(super) async fn postpone(
         .col_expr(Column::DueAt, Expr::value(due_at))
         .col_expr(Column::PlacedAt, Expr::value(placed_at))
         .col_expr(Column::LastError, Expr::value(reason))
-        .filter(Column::Id.eq(job.id))
-        .filter(Column::DueAt.eq(job.due_at))
+        .filter(Column::Id.eq(id))
+        .filter(Column::DueAt.is_in(leases.iter().copied()))
         .exec(tx)
         .await?;
     Ok(updated.rows_affected == 1)
 }
 
 /// Leases work for longer, if it is still leased as it was; tells whether it is.
-pub(super) async fn renew(tx: &DatabaseTransaction, id: JobId, lease: Timestamp, until: Timestamp) -> Result<bool> {
+pub(super) async fn renew(tx: &DatabaseTransaction, id: JobId, leases: &[Timestamp], until: Timestamp) -> Result<bool> {
     let updated = Entity::update_many()
         .col_expr(Column::DueAt, Expr::value(until))
         .filter(Column::Id.eq(id))
-        .filter(Column::DueAt.eq(lease))
+        .filter(Column::DueAt.is_in(leases.iter().copied()))
         .exec(tx)
         .await?;
     Ok(updated.rows_affected == 1)
+}
+
+/// Has due work about the state of a session done before this, which waits for what that tells.
+pub(super) async fn let_pass(tx: &DatabaseTransaction, job: &Model) -> Result<()> {
+    let is_about_state = ["session_changed", "end_session"]
+        .map(|kind| Column::Work.starts_with(format!("{{\"kind\":\"{kind}\"")))
+        .into_iter()
+        .fold(Condition::any(), Condition::add);
+    Entity::update_many()
+        .col_expr(Column::PlacedAt, Expr::value(job.placed_at.0 - 1))
+        .filter(Column::Lane.eq(job.lane.clone()))
+        .filter(Column::PlacedAt.gte(job.placed_at))
+        .filter(Column::DueAt.lte(job.due_at))
+        .filter(is_about_state)
+        .exec(tx)
+        .await?;
+    Ok(())
 }
 
 /// Removes work; tells whether it was there.
@@ -283,7 +304,8 @@ mod tests {
         let db = empty(&folder).await;
         add(&db, &[(1, Some("a"), BEFORE)]).await;
         let id = JobId(Uuid::from_u128(1));
-        let renewed = async |lease, until| db::write(&db, "test", async |tx| renew(tx, id, lease, until).await).await;
+        let renewed =
+            async |lease, until| db::write(&db, "test", async |tx| renew(tx, id, &[lease], until).await).await;
         assert!(renewed(BEFORE, LATER).await.expect("a look"));
         assert!(!renewed(BEFORE, NOW).await.expect("a look"), "it is another's");
         assert_eq!(due(&db, "").await, (vec![], Some(LATER), None));

@@ -3,7 +3,7 @@
 //! Providers keep them for minutes only. A file is kept whatever it is; what cannot be had leaves its message without it,
 //! and so does one that is larger than any file may be (100 MiB, and 18 MiB where it comes in base64), whose message
 //! says so; what does not answer now is asked for again for a minute, in which whatever came to the session after it
-//! waits. What has waited so long already is asked for twice.
+//! waits. What has waited so long already, but not for its account, is asked for twice.
 
 use std::time::Duration;
 

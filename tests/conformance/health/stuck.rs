@@ -243,12 +243,12 @@ async fn what_comes_through_a_session_that_is_back_is_stored_in_its_order() {
         scene.app.advance(1).await;
     }
     Remote::change(&scene.provider, RemoteState::Working, false).await;
-    scene.app.run_jobs().await;
-    assert_eq!(scene.channel().await.state, State::Connected);
-    for _ in 0..6 {
+    Provider::write(&scene.provider, &scene.app, THEIRS, "I am back again").await;
+    for _ in 0..12 {
         scene.app.advance(1).await;
     }
     let stored = message::Entity::find().order_by_asc(message::Column::Id).all(scene.app.app.db.reader()).await;
     let texts: Vec<Option<String>> = stored.expect("messages").into_iter().map(|one| one.text).collect();
-    assert_eq!(texts, [Some("I am".to_owned()), Some("I am back".to_owned())]);
+    assert_eq!(texts, ["I am", "I am back", "I am back again"].map(|text| Some(text.to_owned())));
+    assert_eq!(scene.channel().await.state, State::Connected);
 }
