@@ -110,8 +110,14 @@ pub(super) async fn release(
     Ok(tx.execute_raw(statement).await?.rows_affected() == 1)
 }
 
-/// Ends a lease on all its channels; tells which those are.
+/// Ends a lease on all its channels; tells which those are. A commit that takes them at this moment is waited for.
 pub(super) async fn end_lease(tx: &DatabaseTransaction, lease: LeaseId, now: Timestamp) -> Result<Vec<AccountId>> {
+    if tx.get_database_backend() == DbBackend::Postgres {
+        let sql = "SELECT account_id FROM send_queues WHERE lease = $1 OR due_at <= $2
+            ORDER BY account_id FOR NO KEY UPDATE";
+        let values: [Value; 2] = [lease.into(), now.into()];
+        tx.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
+    }
     let sql = "UPDATE send_queues
         SET lease = NULL, due_at = CASE WHEN rest_until > $1 THEN rest_until ELSE $1 END
         WHERE lease = $2
