@@ -39,8 +39,9 @@ use crate::{
     user as users, workspace as workspaces,
 };
 
-/// How much is left at least of an attempt that goes on for a pairing code: as long as one is good, in seconds.
-const LEAST_LEFT_SECONDS: i64 = 180;
+/// How much is left at least of the five minutes of an attempt that goes on for a pairing code, in seconds: providers' rows
+/// of codes live 160 seconds, and a pairing code is good for 120 of them.
+const LEAST_LEFT_SECONDS: i64 = 260;
 
 /// What becomes of a channel that is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

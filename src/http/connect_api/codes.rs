@@ -26,8 +26,8 @@ impl CodesApi {
     ///
     /// Gives the code that WhatsApp scans, as the text that is to be drawn, and the account_id to ask for the status with.
     /// The code is waited for, for some seconds; where it does not come in time, the status has it later, and a pairing
-    /// code is asked for again. An attempt that is under way is given up for it, unless a pairing code is asked for and
-    /// three minutes are left of the attempt. 409 `already_connected` unless `force` is sent, which disconnects what was
+    /// code is asked for again. An attempt that is under way is given up for it, unless a pairing code is asked for within
+    /// forty seconds of its beginning. 409 `already_connected` unless `force` is sent, which disconnects what was
     /// connected here and leaves other channels alone; 409 `no_connector` where nobody speaks to WhatsApp; 409
     /// `qr_code_not_available` if there is no code, or no pairing code in time; 429 `provider_limited` if the provider
     /// takes no more requests.
