@@ -52,7 +52,7 @@ pub(super) struct Begun {
 pub(super) async fn run_due(app: &App) -> Result<usize> {
     let (mut after, mut done) = (String::new(), 0);
     loop {
-        let look = store::look(&app.db, &after, app.clock.now()).await?;
+        let look = look(app, &after).await?;
         for head in &look.due {
             done += run(app, head).await?;
         }
@@ -69,11 +69,7 @@ pub(super) async fn begin_due(app: &Arc<App>, turns: &mut Turns, after: &mut Str
     let (mut begun, mut next) = (0, None);
     let mut is_whole = after.is_empty();
     loop {
-        let look = store::look(&app.db, after, app.clock.now()).await?;
-        if !look.unplaced.is_empty() {
-            db::write(&app.db, "job.place", async |tx| store::place(tx, &look.unplaced).await).await?;
-            continue;
-        }
+        let look = look(app, after).await?;
         next = next.into_iter().chain(look.next).min();
         for head in look.due {
             let place = place_of(&head);
@@ -89,6 +85,17 @@ pub(super) async fn begin_due(app: &Arc<App>, turns: &mut Turns, after: &mut Str
             return Ok(Begun { turns: begun, next });
         }
         is_whole |= is_end;
+    }
+}
+
+/// Looks at the lanes behind this one, once everything stands in its lane.
+async fn look(app: &App, after: &str) -> Result<store::Look> {
+    loop {
+        let look = store::look(&app.db, after, app.clock.now()).await?;
+        if look.unplaced.is_empty() {
+            return Ok(look);
+        }
+        db::write(&app.db, "job.place", async |tx| store::place(tx, &look.unplaced).await).await?;
     }
 }
 
@@ -169,11 +176,11 @@ fn place_of(head: &Head) -> Place {
 }
 
 async fn perform(app: &App, job: &job::Model) -> Result<()> {
-    if job.tries > most_tries(job) {
-        return Err(Error::Internal(format!("job {} has never come to an end", job.id)));
-    }
     let work: Work =
         serde_json::from_str(&job.work).map_err(|error| Error::Internal(format!("job {}: {error}", job.id)))?;
+    if job.tries > most_tries(Some(&work)) {
+        return Err(Error::Internal(format!("job {} has never come to an end", job.id)));
+    }
     match work {
         Work::EndSession { connector, session } => app.connectors.get(connector).end(app, session).await,
         Work::SessionChanged { connector, session } => onboarding::session_changed(app, connector, session).await,
@@ -203,17 +210,17 @@ async fn settle(
     let (id, tries, now) = (job.id, job.tries, app.clock.now());
     // What is done is done, whoever has begun it again.
     let Err(error) = outcome else { return store::remove(tx, id).await };
-    if tries >= most_tries(job) {
+    let work: Option<Work> = serde_json::from_str(&job.work).ok();
+    if tries >= most_tries(work.as_ref()) {
         tracing::error!(%error, job.id = %id, tries, "a job is given up");
         return store::remove(tx, id).await;
     }
-    let has_its_order = has_its_order(job, &error);
+    let has_its_order = has_its_order(work.as_ref(), &error);
     let keeps_its_place =
         has_its_order && (tries < store::TRIES_IN_PLACE || job.created_at.plus_seconds(store::IN_PLACE_SECONDS) >= now);
-    let is_unrecorded = matches!(error, Error::ChannelNotConnected)
-        && matches!(serde_json::from_str(&job.work), Ok(Work::ProviderEvent { .. }));
+    let is_unrecorded = matches!((&error, &work), (Error::ChannelNotConnected, Some(Work::ProviderEvent { .. })));
     if is_unrecorded {
-        store::let_pass(tx, job).await?;
+        store::let_pass(tx, job, now).await?;
     }
     let pause = if is_unrecorded { UNRECORDED_PAUSE_SECONDS } else { backoff_seconds(tries) };
     let times = if keeps_its_place {
@@ -232,9 +239,9 @@ async fn settle(
 
 /// Whether what comes after it has to wait until it is tried again: what somebody wrote is read in the order in which it
 /// was written. What was written on the phone waits while messages of ours are handed over, and holds up nothing then.
-fn has_its_order(job: &job::Model, error: &Error) -> bool {
-    let Ok(Work::ProviderEvent { event, .. }) = serde_json::from_str(&job.work) else { return false };
-    match *event {
+fn has_its_order(work: Option<&Work>, error: &Error) -> bool {
+    let Some(Work::ProviderEvent { event, .. }) = work else { return false };
+    match **event {
         Event::Message(_) => true,
         Event::GoneOut(_) => {
             matches!(error, Error::ProviderUnavailable | Error::ProviderLimited { .. } | Error::ChannelNotConnected)
@@ -243,9 +250,9 @@ fn has_its_order(job: &job::Model, error: &Error) -> bool {
     }
 }
 
-fn most_tries(job: &job::Model) -> i32 {
-    match serde_json::from_str(&job.work) {
-        Ok(Work::EndSession { .. }) => MOST_TRIES_TO_END,
+const fn most_tries(work: Option<&Work>) -> i32 {
+    match work {
+        Some(Work::EndSession { .. }) => MOST_TRIES_TO_END,
         _ => MOST_TRIES,
     }
 }
@@ -293,22 +300,12 @@ mod tests {
 
     #[test]
     fn what_ends_sessions_is_tried_for_a_month() {
-        let (connector, session, at) = (ConnectorKind::Waha, AttemptId(Uuid::from_u128(1)), Timestamp(0));
+        let (connector, session) = (ConnectorKind::Waha, AttemptId(Uuid::from_u128(1)));
         for (work, expected) in [
             (Work::EndSession { connector, session }, MOST_TRIES_TO_END),
             (Work::SessionChanged { connector, session }, MOST_TRIES),
         ] {
-            let job = job::Model {
-                id: JobId(Uuid::from_u128(2)),
-                work: serde_json::to_string(&work).expect("JSON"),
-                due_at: at,
-                tries: 0,
-                last_error: None,
-                created_at: at,
-                lane: work.lane(),
-                placed_at: at,
-            };
-            assert_eq!(most_tries(&job), expected);
+            assert_eq!(most_tries(Some(&work)), expected);
         }
     }
 

@@ -180,7 +180,7 @@ pub(super) async fn renew(tx: &DatabaseTransaction, id: JobId, leases: &[Timesta
 }
 
 /// Has due work about the state of a session done before this, which waits for what that tells.
-pub(super) async fn let_pass(tx: &DatabaseTransaction, job: &Model) -> Result<()> {
+pub(super) async fn let_pass(tx: &DatabaseTransaction, job: &Model, now: Timestamp) -> Result<()> {
     let is_about_state = ["session_changed", "end_session"]
         .map(|kind| Column::Work.starts_with(format!("{{\"kind\":\"{kind}\"")))
         .into_iter()
@@ -189,7 +189,7 @@ pub(super) async fn let_pass(tx: &DatabaseTransaction, job: &Model) -> Result<()
         .col_expr(Column::PlacedAt, Expr::value(job.placed_at.0 - 1))
         .filter(Column::Lane.eq(job.lane.clone()))
         .filter(Column::PlacedAt.gte(job.placed_at))
-        .filter(Column::DueAt.lte(job.due_at))
+        .filter(Column::DueAt.lte(now))
         .filter(is_about_state)
         .exec(tx)
         .await?;
