@@ -10,8 +10,8 @@ use poem_openapi::{
 
 use crate::error::{Error, Result};
 
-/// A parameter as it was written, read by the handler once the call has been let in. An empty one counts as absent.
-pub(super) struct Written<T> {
+/// A parameter as it was written, read by the handler once the call has been let in.
+pub(super) struct Written<T, const NEEDED: bool = false> {
     text: Option<String>,
     kind: PhantomData<fn() -> T>,
 }
@@ -53,8 +53,11 @@ impl Readable for String {
     }
 }
 
+/// A text that is needed.
+pub(super) type Needed = Written<String, true>;
+
 impl<T: Readable> Written<T> {
-    /// The value, if there is one.
+    /// The value, if there is one. An empty parameter counts as absent.
     ///
     /// # Errors
     /// `invalid_request` naming the parameter.
@@ -66,8 +69,32 @@ impl<T: Readable> Written<T> {
     }
 }
 
-impl<T: Readable> Type for Written<T> {
-    const IS_REQUIRED: bool = false;
+impl Needed {
+    /// The text, possibly empty.
+    ///
+    /// # Errors
+    /// `invalid_request` naming the parameter, where it is absent.
+    pub(super) fn read(&self, name: &'static str) -> Result<&str> {
+        self.text.as_deref().ok_or_else(|| Error::field(name, "is required"))
+    }
+}
+
+/// The value of the first of two words for one thing that is there, and the word.
+///
+/// # Errors
+/// `invalid_request` naming the parameter.
+pub(super) fn either<T: Readable>(
+    (one, name): (&Written<T>, &'static str),
+    (other, other_name): (&Written<T>, &'static str),
+) -> Result<(Option<T>, &'static str)> {
+    Ok(match (one.read(name)?, other.read(other_name)?) {
+        (None, Some(value)) => (Some(value), other_name),
+        (value, _) => (value, name),
+    })
+}
+
+impl<T: Readable, const NEEDED: bool> Type for Written<T, NEEDED> {
+    const IS_REQUIRED: bool = NEEDED;
 
     type RawValueType = Self;
     type RawElementValueType = Self;
@@ -93,7 +120,7 @@ impl<T: Readable> Type for Written<T> {
     }
 }
 
-impl<T: Readable> ParseFromParameter for Written<T> {
+impl<T: Readable, const NEEDED: bool> ParseFromParameter for Written<T, NEEDED> {
     fn parse_from_parameter(value: &str) -> ParseResult<Self> {
         Ok(Self { text: Some(value.to_owned()), kind: PhantomData })
     }
@@ -101,56 +128,6 @@ impl<T: Readable> ParseFromParameter for Written<T> {
     fn parse_from_parameters<I: IntoIterator<Item = A>, A: AsRef<str>>(values: I) -> ParseResult<Self> {
         let text = values.into_iter().next().map(|value| value.as_ref().to_owned());
         Ok(Self { text, kind: PhantomData })
-    }
-}
-
-/// A text that is needed, read by the handler once the call has been let in.
-pub(super) struct Needed(Option<String>);
-
-impl Needed {
-    /// The text, possibly empty.
-    ///
-    /// # Errors
-    /// `invalid_request` naming the parameter, where it is absent.
-    pub(super) fn read(&self, name: &'static str) -> Result<&str> {
-        self.0.as_deref().ok_or_else(|| Error::field(name, "is required"))
-    }
-}
-
-impl Type for Needed {
-    const IS_REQUIRED: bool = true;
-
-    type RawValueType = Self;
-    type RawElementValueType = Self;
-
-    fn name() -> Cow<'static, str> {
-        String::name()
-    }
-
-    fn schema_ref() -> MetaSchemaRef {
-        String::schema_ref()
-    }
-
-    fn register(registry: &mut Registry) {
-        String::register(registry);
-    }
-
-    fn as_raw_value(&self) -> Option<&Self::RawValueType> {
-        Some(self)
-    }
-
-    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self::RawElementValueType> + 'a> {
-        Box::new(self.as_raw_value().into_iter())
-    }
-}
-
-impl ParseFromParameter for Needed {
-    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
-        Ok(Self(Some(value.to_owned())))
-    }
-
-    fn parse_from_parameters<I: IntoIterator<Item = A>, A: AsRef<str>>(values: I) -> ParseResult<Self> {
-        Ok(Self(values.into_iter().next().map(|value| value.as_ref().to_owned())))
     }
 }
 

@@ -25,7 +25,7 @@ use crate::{
                 LinktorList, LinktorOne, LinktorRequest, TimelyAgent, TimelyList, TimelyRequest, bare_bot, named_in,
             },
         },
-        query::Written,
+        query::{self, Written},
     },
     idempotency::Repeatable,
     token::Scope,
@@ -69,11 +69,7 @@ impl AgentsApi {
         let parse = || {
             let (limit, name) = match caller.spoken {
                 Spoken::Linktor => (per_page.read("perPage")?, "perPage"),
-                Spoken::Timely => {
-                    let (per_page, limit) = (per_page_flat.read("per_page")?, limit.read("limit")?);
-                    let name = if per_page.is_none() && limit.is_some() { "limit" } else { "per_page" };
-                    (per_page.or(limit), name)
-                }
+                Spoken::Timely => query::either((&per_page_flat, "per_page"), (&limit, "limit"))?,
             };
             Place::parse(page.read("page")?, limit, name)
         };

@@ -25,7 +25,7 @@ use crate::{
             requests::{CreateRequest, UpdateRequest, statuses},
             views::{ChannelView, Page},
         },
-        query::Written,
+        query::{self, Written},
     },
     token::Scope,
 };
@@ -72,9 +72,8 @@ impl ChannelsApi {
         status: Query<Written<String>>,
     ) -> Result<Json<Page>, TimelyFailure> {
         let parse = || {
-            let (per_page, limit) = (per_page.read("per_page")?, limit.read("limit")?);
-            let name = if per_page.is_none() && limit.is_some() { "limit" } else { "per_page" };
-            let place = Place::parse(page.read("page")?, per_page.or(limit), name)?;
+            let (size, name) = query::either((&per_page, "per_page"), (&limit, "limit"))?;
+            let place = Place::parse(page.read("page")?, size, name)?;
             let network = r#type.read("type")?.as_deref().map(create::parse_type).transpose()?;
             let statuses = status.read("status")?.as_deref().map(statuses).transpose()?.unwrap_or_default();
             Ok((place, Filter { network, statuses, search: None }))
