@@ -213,7 +213,7 @@ pub(crate) async fn touch(app: &App, tx: &DatabaseTransaction, channel: &Model) 
     let now = app.clock.now();
     match settings::find(tx, channel.workspace_id, channel.account_id).await? {
         Some(row) => settings::save(tx, &channel_settings::Model { updated_at: now, ..row }).await,
-        None => standalone::set_updated(tx, channel.account_id, now).await,
+        None => standalone::set_updated(tx, channel.workspace_id, channel.account_id, now).await,
     }
 }
 

@@ -3,10 +3,9 @@
 //! A chat belongs to the account that it is held with for good; that account sends what is sent to it. Here they are
 //! read and changed; sending and receiving make them. What comes, a missed call too, leaves a chat unread and open; what
 //! is sent leaves it read, and stops its automatic answers until they are switched on again; what a bot answers does
-//! neither. How many have come since a chat was last read is counted, missed calls too; one that is marked as
-//! unread by hand counts none. Labels are put on a chat by callers only: what comes neither
-//! puts any on it nor takes any off. There are no contacts beside chats: who writes is known by the chat with them, and
-//! in a group as its member.
+//! neither. How many have come since a chat was last read is counted, missed calls too; one that is marked as unread by
+//! hand counts none. Labels are put on a chat by callers only: what comes neither puts any on it nor takes any off. There
+//! are no contacts beside chats: who writes is known by the chat with them, and in a group as its member.
 
 use entity::{
     call, channel,

@@ -222,9 +222,15 @@ pub(in crate::channel) async fn connect(
 }
 
 /// Notes when a channel was changed that has no settings.
-pub(in crate::channel) async fn set_updated(tx: &DatabaseTransaction, id: AccountId, at: Timestamp) -> Result<()> {
+pub(in crate::channel) async fn set_updated(
+    tx: &DatabaseTransaction,
+    workspace_id: WorkspaceId,
+    id: AccountId,
+    at: Timestamp,
+) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::UpdatedAt, Expr::value(at))
+        .filter(Column::WorkspaceId.eq(workspace_id))
         .filter(Column::AccountId.eq(id))
         .exec(tx)
         .await?;
