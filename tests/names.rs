@@ -319,19 +319,21 @@ async fn names_of_the_release_before_count_as_given_unless_they_are_numbers() {
     assert_eq!(given, [true, false, false]);
 }
 
+/// A chat that was given this name.
+fn given(name: &'static str) -> impl Fn(chat::ActiveModel) -> chat::ActiveModel {
+    move |row| chat::ActiveModel {
+        name: Set(name.to_owned()),
+        name_folded: Set(name.to_lowercase()),
+        name_given: Set(true),
+        ..row
+    }
+}
+
 #[tokio::test]
 async fn names_of_the_release_before_are_composed() {
     let app = TestApp::start().await;
     let bakery = Conversations::start(&app, "acme", "+15550001111").await;
-    let called = |name: &'static str| {
-        move |row: chat::ActiveModel| chat::ActiveModel {
-            name: Set(name.to_owned()),
-            name_folded: Set(name.to_lowercase()),
-            name_given: Set(true),
-            ..row
-        }
-    };
-    let [rene, zoe] = [bakery.chat("x", called("Rene\u{301}")).await, bakery.chat("x", called("Zo\u{eb}")).await];
+    let [rene, zoe] = [bakery.chat("x", given("Rene\u{301}")).await, bakery.chat("x", given("Zo\u{eb}")).await];
     step_again(&app.app.db, "m0058_names_composed").await;
     for (sought, id, name) in
         [("rene\u{301}", rene, "Ren\u{e9}"), ("REN\u{c9}", rene, "Ren\u{e9}"), ("zoe\u{308}", zoe, "Zo\u{eb}")]
@@ -352,17 +354,10 @@ async fn however_many_names_are_composed_and_those_that_become_alike_are_kept() 
     const MANY: i64 = 2500;
     let app = TestApp::start().await;
     let bakery = Conversations::start(&app, "acme", "+15550001111").await;
-    let called = |name: &'static str| {
-        move |row: chat::ActiveModel| chat::ActiveModel {
-            name: Set(name.to_owned()),
-            name_folded: Set(name.to_lowercase()),
-            ..row
-        }
-    };
     let names = ["Rene\u{301}", "Ren\u{e9}", "J\u{30c} Rene\u{301}"];
     let mut twins = Vec::new();
     for (seconds, name) in (0..).zip(names) {
-        let id = bakery.chat("x", called(name)).await;
+        let id = bakery.chat("x", given(name)).await;
         bakery.message(id, START.plus_seconds(seconds), |row| row).await;
         twins.push(id);
     }

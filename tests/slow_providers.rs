@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::{
     conformance::{Remote, RemoteState, Scene, uid},
-    support::{TestApp, provider::Trouble, waha::Waha},
+    support::{PartnerClient, TestApp, TokenClient, provider::Trouble, waha::Waha},
 };
 
 /// Longer than any provider is waited for in this test.
@@ -30,17 +30,50 @@ async fn wait_for(what: &str, app: &TestApp, is_so: impl AsyncFn() -> bool) {
     assert!(waited.is_ok(), "{what}");
 }
 
+/// A workspace of another partner, which is linked to a simulated phone.
+struct Florist<'a> {
+    partner: PartnerClient,
+    workspace: String,
+    /// One whose account is linked, and one whose is not.
+    users: Vec<i64>,
+    token: TokenClient,
+    app: &'a TestApp,
+}
+
+impl<'a> Florist<'a> {
+    async fn open(app: &'a TestApp) -> Self {
+        let partner = app.partner("other").await;
+        let workspace = partner.workspace("Florist", 3).await;
+        let users = partner.users(&workspace, 2).await;
+        partner.connect(&workspace, users[0], "+15550002222").await;
+        let token = partner.get(&format!("/workspaces/{workspace}/api-token")).await.expect(200);
+        let token = app.token(token["token"].as_str().expect("a token"));
+        app.run_jobs().await;
+        Self { partner, workspace, users, token, app }
+    }
+
+    /// Sends a message, which its recipient reads.
+    async fn is_heard(&self) {
+        let sent = uid(&self.token.send("+15557770000", "Hello").await.expect(200));
+        wait_for("it is sent", self.app, async || self.app.message(sent).await.status == Status::Sent).await;
+        self.app.clock.advance(Duration::from_secs(2));
+        wait_for("its receipts come", self.app, async || self.app.message(sent).await.status == Status::Read).await;
+    }
+
+    /// Logs its phone out, which is seen.
+    async fn ends(&self) {
+        self.partner.post("/sandbox/logout", json!({ "phone": "+15550002222" })).await.expect(200);
+        let is_gone =
+            async || self.partner.overview(&self.workspace).await["whatsapp_accounts"][0]["connected"] == false;
+        wait_for("its session ends", self.app, is_gone).await;
+    }
+}
+
 #[tokio::test]
 async fn a_provider_that_hangs_holds_up_nobody_else() {
     let scene = Scene::<Waha>::linked().await;
     let app = &scene.app;
-    let other = app.partner("other").await;
-    let workspace = other.workspace("Florist", 3).await;
-    let users = other.users(&workspace, 2).await;
-    other.connect(&workspace, users[0], "+15550002222").await;
-    let token = other.get(&format!("/workspaces/{workspace}/api-token")).await.expect(200);
-    let token = app.token(token["token"].as_str().expect("a token"));
-    app.run_jobs().await;
+    let florist = Florist::open(app).await;
 
     // Whatever the server is asked from now on, it does not answer.
     app.app.connectors.limit_to(FOREVER);
@@ -57,17 +90,12 @@ async fn a_provider_that_hangs_holds_up_nobody_else() {
     let worker = tokio::spawn(job::work(Arc::clone(&app.app), app.app.stop.subscribe()));
     wait_for("the worker asks the server", app, async || scene.provider.asking.left() < left).await;
 
-    let page = other.page(&workspace, users[1]).await;
+    let page = florist.partner.page(&florist.workspace, florist.users[1]).await;
     let first = page.start().await.code();
-    let sent = uid(&token.send("+15557770000", "Hello").await.expect(200));
-    wait_for("it is sent", app, async || app.message(sent).await.status == Status::Sent).await;
-    app.clock.advance(Duration::from_secs(2));
-    wait_for("its receipts come", app, async || app.message(sent).await.status == Status::Read).await;
+    florist.is_heard().await;
     app.clock.advance(Duration::from_secs(20));
     wait_for("a code is replaced", app, async || page.now().await.code() != first).await;
-    other.post("/sandbox/logout", json!({ "phone": "+15550002222" })).await.expect(200);
-    let is_gone = async || other.overview(&workspace).await["whatsapp_accounts"][0]["connected"] == false;
-    wait_for("a session ends", app, is_gone).await;
+    florist.ends().await;
     let held_up = app.message(stuck).await.status;
     assert!([Status::Queued, Status::Sending, Status::Unknown].contains(&held_up), "{held_up:?}");
     worker.abort();
@@ -83,13 +111,7 @@ const LOOKS_AT_EACH: usize = 8;
 async fn what_waits_for_a_provider_hides_nothing_else() {
     let scene = Scene::<Waha>::linked().await;
     let app = &scene.app;
-    let other = app.partner("other").await;
-    let workspace = other.workspace("Florist", 3).await;
-    let user = other.users(&workspace, 1).await[0];
-    other.connect(&workspace, user, "+15550002222").await;
-    let token = other.get(&format!("/workspaces/{workspace}/api-token")).await.expect(200);
-    let token = app.token(token["token"].as_str().expect("a token"));
-    app.run_jobs().await;
+    let florist = Florist::open(app).await;
 
     app.app.connectors.limit_to(FOREVER);
     for _ in 0..SESSIONS {
@@ -120,13 +142,8 @@ async fn what_waits_for_a_provider_hides_nothing_else() {
     wait_for("the server is asked for as many as may be", app, async || scene.provider.asking.left() <= SESSIONS - 128)
         .await;
 
-    let sent = uid(&token.send("+15557770000", "Hello").await.expect(200));
-    wait_for("it is sent", app, async || app.message(sent).await.status == Status::Sent).await;
-    app.clock.advance(Duration::from_secs(2));
-    wait_for("its receipts come", app, async || app.message(sent).await.status == Status::Read).await;
-    other.post("/sandbox/logout", json!({ "phone": "+15550002222" })).await.expect(200);
-    let is_gone = async || other.overview(&workspace).await["whatsapp_accounts"][0]["connected"] == false;
-    wait_for("a session ends", app, is_gone).await;
+    florist.is_heard().await;
+    florist.ends().await;
     assert_eq!(scene.provider.asking.left(), SESSIONS - 128, "no more of them wait at once");
     worker.abort();
 }
@@ -139,11 +156,7 @@ async fn a_session_that_hangs_hides_nothing_else() {
     let scene = Scene::<Waha>::linked().await;
     let app = &scene.app;
     let session = scene.channel().await.session;
-    let other = app.partner("other").await;
-    let workspace = other.workspace("Florist", 3).await;
-    let user = other.users(&workspace, 1).await[0];
-    other.connect(&workspace, user, "+15550002222").await;
-    app.run_jobs().await;
+    let florist = Florist::open(app).await;
 
     app.app.connectors.limit_to(FOREVER);
     scene.provider.asking.add(Trouble::RequestLost);
@@ -159,8 +172,6 @@ async fn a_session_that_hangs_hides_nothing_else() {
     app.clock.advance(Duration::from_secs(1));
     let worker = tokio::spawn(job::work(Arc::clone(&app.app), app.app.stop.subscribe()));
     wait_for("the worker asks the server", app, async || scene.provider.asking.left() == 0).await;
-    other.post("/sandbox/logout", json!({ "phone": "+15550002222" })).await.expect(200);
-    let is_gone = async || other.overview(&workspace).await["whatsapp_accounts"][0]["connected"] == false;
-    wait_for("another session ends", app, is_gone).await;
+    florist.ends().await;
     worker.abort();
 }

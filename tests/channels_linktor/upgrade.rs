@@ -1,7 +1,7 @@
 //! The step from which on messages count when they go out keeps what was counted.
 
 use entity::{channel_total, id::MessageId, message};
-use sea_orm::{ConnectionTrait, DatabaseConnection, QueryOrder, Statement};
+use sea_orm::QueryOrder;
 use uuid::Uuid;
 
 use super::*;
@@ -9,31 +9,15 @@ use crate::support::database::Upgrade;
 
 const STEP: &str = "m0060_sent";
 
-async fn run(db: &DatabaseConnection, sql: &str, values: Vec<sea_orm::Value>) {
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
-    db.execute_raw(statement).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-}
-
 /// A channel of which the first minute is counted, and messages before and after its end.
-async fn fill(db: &DatabaseConnection) {
-    for sql in [
-        "INSERT INTO partners (id, name, plan_id, status, sandbox, embedding_origins, created_at, updated_at) \
-         VALUES ('acme', 'Acme', 1, 'active', FALSE, '', 0, 0)",
-        "INSERT INTO workspaces (partner_id, slug, display_name, display_name_folded, plan_id, status, seats_total, \
-         seats_used, time_zone, created_at, updated_at) \
-         VALUES ('acme', 'bakery', 'Bakery', 'bakery', 1, 'active', 2, 1, 'UTC', 0, 0)",
-        "INSERT INTO groups (workspace_id, name) VALUES (1, 'Default')",
-        "INSERT INTO users (workspace_id, group_id, role, display_name, email, status, created_at, updated_at) \
-         VALUES (1, 1, 'owner', 'Owner', 'owner@example.com', 'activated', 0, 0)",
-    ] {
-        run(db, sql, vec![]).await;
-    }
+async fn fill(upgrade: &Upgrade) {
+    upgrade.open_workspace().await;
     let channel = "INSERT INTO channels (account_id, id, workspace_id, user_id, network, connector, session, state, \
          suspended, external_id, phone, account_name, connected_at, created_at, updated_at) VALUES (7, $1, 1, 1, \
          'whatsapp', 'sandbox', $1, 'connected', FALSE, 'x', '', '', 0, 0, 0)";
-    run(db, channel, vec![Uuid::from_u128(7).into()]).await;
-    run(db, "UPDATE traffic_progress SET until = 60000000", vec![]).await;
-    run(db, "INSERT INTO channel_totals (account_id, received, sent) VALUES (7, 0, 3)", vec![]).await;
+    upgrade.run(channel, vec![Uuid::from_u128(7).into()]).await;
+    upgrade.run("UPDATE traffic_progress SET until = 60000000", vec![]).await;
+    upgrade.run("INSERT INTO channel_totals (account_id, received, sent) VALUES (7, 0, 3)", vec![]).await;
     for (n, direction, status, kind, at) in [
         (1u128, "sent", "read", None, 10),
         (2, "sent", "queued", None, 20),
@@ -46,7 +30,8 @@ async fn fill(db: &DatabaseConnection) {
         let message = "INSERT INTO messages (id, workspace_id, account_id, chat_id, direction, status, kind, origin, \
              tries, created_at, updated_at) VALUES ($1, 1, 7, 1, $2, $3, $4, 'x', 0, $5, $5)";
         let at = at * 1_000_000i64;
-        run(db, message, vec![Uuid::from_u128(n).into(), direction.into(), status.into(), kind.into(), at.into()])
+        upgrade
+            .run(message, vec![Uuid::from_u128(n).into(), direction.into(), status.into(), kind.into(), at.into()])
             .await;
     }
 }
@@ -55,7 +40,7 @@ async fn fill(db: &DatabaseConnection) {
 async fn what_was_counted_and_has_not_gone_out_is_counted_when_it_does() {
     let upgrade = Upgrade::before(STEP).await;
     let db = &upgrade.db;
-    fill(db).await;
+    fill(&upgrade).await;
     let total = async || channel_total::Entity::find().one(db).await.expect("a look").expect("a total").sent;
     for _ in 0..2 {
         upgrade.up().await;

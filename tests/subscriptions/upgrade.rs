@@ -1,7 +1,7 @@
 //! The step that makes deliveries belong to partners or subscriptions keeps what was there.
 
 use entity::{delivery, delivery_attempt, id::PartnerId, token};
-use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait, QueryOrder, Statement, Value};
+use sea_orm::{DatabaseConnection, EntityTrait, QueryOrder, Value};
 use uuid::Uuid;
 
 use crate::support::database::Upgrade;
@@ -9,44 +9,28 @@ use crate::support::database::Upgrade;
 const STEP: &str = "m0019_subscriptions";
 const ALL: &str = "workspace:read accounts:read chats:read chats:write messages:read messages:write";
 
-async fn run(db: &DatabaseConnection, sql: &str, values: Vec<Value>) {
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
-    db.execute_raw(statement).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-}
-
 async fn scopes(db: &DatabaseConnection) -> Vec<String> {
     let tokens = token::Entity::find().order_by_asc(token::Column::Name).all(db).await.expect("tokens");
     tokens.into_iter().map(|token| token.scopes).collect()
 }
 
 /// A delivery with two tries, and two tokens, as the release before wrote them.
-async fn fill(db: &DatabaseConnection) {
-    for sql in [
-        "INSERT INTO partners (id, name, plan_id, status, sandbox, embedding_origins, created_at, updated_at) \
-         VALUES ('acme', 'Acme', 1, 'active', FALSE, '', 0, 0)",
-        "INSERT INTO workspaces (partner_id, slug, display_name, display_name_folded, plan_id, status, seats_total, \
-         seats_used, time_zone, created_at, updated_at) \
-         VALUES ('acme', 'bakery', 'Bakery', 'bakery', 1, 'active', 2, 1, 'UTC', 0, 0)",
-        "INSERT INTO groups (workspace_id, name) VALUES (1, 'Default')",
-        "INSERT INTO users (workspace_id, group_id, role, display_name, email, status, created_at, updated_at) \
-         VALUES (1, 1, 'owner', 'Owner', 'owner@example.com', 'activated', 0, 0)",
-    ] {
-        run(db, sql, vec![]).await;
-    }
+async fn fill(upgrade: &Upgrade) {
+    upgrade.open_workspace().await;
     let ids: Vec<Value> = (1..=4).map(|n| Uuid::from_u128(n).into()).collect();
     let event = "INSERT INTO events (id, partner_id, kind, body, created_at) VALUES ($1, 'acme', 'x', '{}', 0)";
-    run(db, event, vec![ids[0].clone()]).await;
+    upgrade.run(event, vec![ids[0].clone()]).await;
     let delivery = "INSERT INTO deliveries (id, event_id, partner_id, state, tries, due_at, created_at) \
                     VALUES ($1, $2, 'acme', 'pending', 2, 7, 0)";
-    run(db, delivery, vec![ids[1].clone(), ids[0].clone()]).await;
+    upgrade.run(delivery, vec![ids[1].clone(), ids[0].clone()]).await;
     for status in [500, 503] {
         let attempt = "INSERT INTO delivery_attempts (delivery_id, at, duration_ms, status) VALUES ($1, 1, 1, $2)";
-        run(db, attempt, vec![ids[1].clone(), status.into()]).await;
+        upgrade.run(attempt, vec![ids[1].clone(), status.into()]).await;
     }
     for (name, scopes, id) in [("all", ALL, &ids[2]), ("narrow", "chats:read messages:read", &ids[3])] {
         let token = "INSERT INTO tokens (id, workspace_id, user_id, kind, name, scopes, digest, created_at) \
                      VALUES ($1, 1, 1, 'issued', $2, $3, $4, 0)";
-        run(db, token, vec![id.clone(), name.into(), scopes.into(), name.as_bytes().to_vec().into()]).await;
+        upgrade.run(token, vec![id.clone(), name.into(), scopes.into(), name.as_bytes().to_vec().into()]).await;
     }
 }
 
@@ -54,7 +38,7 @@ async fn fill(db: &DatabaseConnection) {
 async fn deliveries_and_tokens_of_the_release_before_are_kept() {
     let upgrade = Upgrade::before(STEP).await;
     let db = &upgrade.db;
-    fill(db).await;
+    fill(&upgrade).await;
     for _ in 0..2 {
         upgrade.up().await;
         let kept = delivery::Entity::find().one(db).await.expect("a look").expect("the delivery");

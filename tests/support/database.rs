@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use migration::Migrator;
 use quartermaster::{clock::Clock, config::Config, db::Database, secret::Vault};
-use sea_orm::{ConnectOptions, ConnectionTrait, Database as SeaDatabase, DatabaseConnection};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database as SeaDatabase, DatabaseConnection, Statement, Value};
 use sea_orm_migration::MigratorTrait;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
@@ -135,6 +135,28 @@ impl Upgrade {
         Migrator::up(&self.db, None).await.expect("up");
     }
 
+    /// Does one statement.
+    pub(crate) async fn run(&self, sql: &str, values: Vec<Value>) {
+        let statement = Statement::from_sql_and_values(self.db.get_database_backend(), sql, values);
+        self.db.execute_raw(statement).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// The workspace 1 of the partner `acme`, with its owner.
+    pub(crate) async fn open_workspace(&self) {
+        for sql in [
+            "INSERT INTO partners (id, name, plan_id, status, sandbox, embedding_origins, created_at, updated_at) \
+             VALUES ('acme', 'Acme', 1, 'active', FALSE, '', 0, 0)",
+            "INSERT INTO workspaces (partner_id, slug, display_name, display_name_folded, plan_id, status, seats_total, \
+             seats_used, time_zone, created_at, updated_at) \
+             VALUES ('acme', 'bakery', 'Bakery', 'bakery', 1, 'active', 2, 1, 'UTC', 0, 0)",
+            "INSERT INTO groups (workspace_id, name) VALUES (1, 'Default')",
+            "INSERT INTO users (workspace_id, group_id, role, display_name, email, status, created_at, updated_at) \
+             VALUES (1, 1, 'owner', 'Owner', 'owner@example.com', 'activated', 0, 0)",
+        ] {
+            self.run(sql, vec![]).await;
+        }
+    }
+
     pub(crate) async fn down(&self) {
         Migrator::down(&self.db, Some(steps_since(self.step))).await.expect("down");
     }
@@ -154,7 +176,7 @@ async fn clone_of_template() -> String {
     // Tests are processes: whoever comes first makes the template, the others wait.
     execute(&admin, "SELECT pg_advisory_lock(7311)").await;
     let known = admin
-        .query_one_raw(sea_orm::Statement::from_string(
+        .query_one_raw(Statement::from_string(
             sea_orm::DbBackend::Postgres,
             format!("SELECT 1 FROM pg_database WHERE datname = '{template}'"),
         ))
