@@ -1,6 +1,6 @@
 //! What every operation needs: configuration, database, clock, vault, signals, connectors, the way out.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use secrecy::ExposeSecret;
 use tokio::sync::watch;
@@ -68,6 +68,9 @@ pub enum StartError {
     /// The database does not open.
     #[error("the database does not open: {0}")]
     Database(#[from] sea_orm::DbErr),
+    /// There can be no more threads.
+    #[error("a thread does not start: {0}")]
+    Thread(#[from] io::Error),
     /// The Redis URL is not one.
     #[error("configuration: redis_url: {0}")]
     Redis(#[from] redis::RedisError),
@@ -113,18 +116,19 @@ impl App {
             files,
             stop: watch::Sender::new(false),
         });
-        app.begin(questions, queue);
+        app.begin(questions, queue)?;
         Ok(app)
     }
 
     /// Starts what runs beside requests and work for as long as the application lives.
-    fn begin(self: &Arc<Self>, questions: Questions, queue: Queue) {
+    fn begin(self: &Arc<Self>, questions: Questions, queue: Queue) -> io::Result<()> {
         let app = || Arc::clone(self);
         tokio::spawn(access::watch(app()));
         tokio::spawn(reader::serve(app(), questions));
-        tokio::spawn(writer::run(app(), queue));
+        writer::start(app(), queue)?;
         let metered = app();
         tokio::spawn(async move { metered.meter.keep_connected(metered.stop.subscribe()).await });
         tokio::spawn(api_calls::keep_writing(app()));
+        Ok(())
     }
 }

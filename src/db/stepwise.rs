@@ -1,20 +1,24 @@
-//! A connection of SQLite for batches, on a thread of its own.
+//! A connection of SQLite for batches.
 //!
 //! A batch of messages is many small statements. Over the framework's connection each of them is a walk to another
 //! thread and back, and rows that are bound as one JSON document cost more to be taken apart than to be stored. Here a
-//! whole batch is one walk, and its statements are prepared once and bound row by row.
+//! whole batch is done on the thread that asks for it, and its statements are prepared once and bound row by row.
 
 use std::{
     path::Path,
     str::FromStr,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::Duration,
 };
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use sea_orm::{DbErr, sqlx::sqlite::SqliteConnectOptions};
-use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
+use tokio::sync::OwnedMutexGuard;
 
 use crate::{
     db::{LOCK_TIMEOUT, Pragmas},
@@ -22,29 +26,21 @@ use crate::{
 };
 
 const STATEMENTS: usize = 32;
-/// After so many changed rows, a few megabytes of the log are moved into the file while others go on writing. By itself
-/// SQLite does so in the middle of a commit, which waits for it; that is left for what this does not catch up with.
-const ROWS_BETWEEN_CHECKPOINTS: u64 = 4000;
+/// After so many changed rows, some 40 megabytes of the log are moved into the file while others go on writing. Less at
+/// a time would move the pages that every batch changes as much oftener.
+const ROWS_BETWEEN_CHECKPOINTS: u64 = 24_000;
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
-
-enum Task {
-    Do(Job),
-    /// To be answered when the connections are closed.
-    Stop(oneshot::Sender<()>),
-}
-
-/// The connection. Its threads end when it is closed, or with the last of its owners.
+/// The connection.
 #[derive(Clone)]
 pub(crate) struct Stepwise {
-    tasks: mpsc::Sender<Task>,
+    open: Arc<Mutex<Option<Open>>>,
     turns: Turns,
 }
 
 /// Whose turn it is to write: SQLite has one writer, and whoever finds it taken there tries again after a while, in no
 /// order. Here they come one after another.
 #[derive(Clone, Default)]
-pub(super) struct Turns(Arc<Mutex<()>>);
+pub(super) struct Turns(Arc<tokio::sync::Mutex<()>>);
 
 impl Turns {
     /// Waits for the turn, which lasts as long as what is returned.
@@ -68,77 +64,93 @@ impl Stepwise {
     pub(super) fn open(url: &str, pragmas: Pragmas) -> Result<Self, DbErr> {
         let file = SqliteConnectOptions::from_str(url).map_err(custom)?;
         let open = || connect(file.get_filename(), pragmas).map_err(custom);
-        let (mut connection, moving) = (open()?, open()?);
-        let (moves, asked) = mpsc::sync_channel::<()>(1);
-        let checkpoints = spawn("sqlite-checkpoints", move || asked.into_iter().for_each(|()| checkpoint(&moving)))?;
-        let (tasks, queue) = mpsc::channel();
-        spawn("sqlite-batches", move || {
-            let stopped = work(queue, &mut connection, &moves);
-            drop((connection, moves));
-            // A panic there closes its connection as well.
-            let _ = checkpoints.join();
-            if let Some(stopped) = stopped {
-                let _ = stopped.send(());
-            }
-        })?;
-        Ok(Self { tasks, turns: Turns::default() })
+        let open = Open { connection: open()?, checkpoints: Checkpoints::start(open()?)?, moved_at: 0 };
+        Ok(Self { open: Arc::new(Mutex::new(Some(open))), turns: Turns::default() })
     }
 
     pub(super) fn turns(&self) -> &Turns {
         &self.turns
     }
 
-    /// Runs `work` in one transaction that writes: commits what returns `Ok`, takes back what returns `Err`.
+    /// Runs `work` in one transaction that writes: commits what returns `Ok`, takes back what returns `Err`. The thread
+    /// does nothing else meanwhile.
     ///
     /// # Errors
     /// `Busy` if nobody can write now, else what the database says.
-    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T>
-    where
-        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-        T: Send + 'static,
-    {
-        let turn = self.turns.take().await?;
-        let (answer, answered) = oneshot::channel();
-        let job = move |connection: &mut Connection| {
-            let outcome = in_transaction(connection, work);
-            drop(turn);
-            // Whoever asked may have gone; what was committed stays.
-            let _ = answer.send(outcome);
-        };
-        self.tasks.send(Task::Do(Box::new(job))).map_err(|_| gone())?;
-        Ok(answered.await.map_err(|_| gone())??)
+    pub(crate) async fn write<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        let _turn = self.turns.take().await?;
+        let mut open = lock(&self.open);
+        let open = open.as_mut().ok_or_else(|| Error::Internal("the connection for batches is closed".to_owned()))?;
+        let value = in_transaction(&mut open.connection, work)?;
+        open.keep_log_short();
+        Ok(value)
     }
 
-    /// Does what was asked for before, and closes the connections: whoever closes SQLite's last one leaves a file that
-    /// has everything.
+    /// Closes the connections: whoever closes SQLite's last one leaves a file that has everything.
     pub(super) async fn close(self) {
-        let (stopped, stopping) = oneshot::channel();
-        if self.tasks.send(Task::Stop(stopped)).is_ok() {
-            // An error says that the threads have ended.
-            let _ = stopping.await;
-        }
+        let closing = tokio::task::spawn_blocking(move || lock(&self.open).take().map(Open::close));
+        // A panic there closes them as well.
+        let _ = closing.await;
     }
 }
 
-/// Does what is asked for until it is to stop; returns who is to be told, if anybody.
-fn work(
-    queue: mpsc::Receiver<Task>,
-    connection: &mut Connection,
-    moves: &mpsc::SyncSender<()>,
-) -> Option<oneshot::Sender<()>> {
-    let mut moved_at = 0;
-    for task in queue {
-        match task {
-            Task::Do(job) => job(connection),
-            Task::Stop(stopped) => return Some(stopped),
+/// The connections while they are open.
+struct Open {
+    connection: Connection,
+    checkpoints: Checkpoints,
+    /// How many rows had been changed when the log was last asked to be moved.
+    moved_at: u64,
+}
+
+impl Open {
+    /// The log begins anew only when somebody writes after all of it was moved, and while batches follow one another
+    /// there is always something more. So the last of it, which came meanwhile and is little, is moved between two.
+    fn keep_log_short(&mut self) {
+        if self.checkpoints.is_done.swap(false, Ordering::Relaxed) {
+            checkpoint(&self.connection);
         }
-        let rows = connection.total_changes();
+        let rows = self.connection.total_changes();
         // Where one has been asked for already, that will do.
-        if rows - moved_at >= ROWS_BETWEEN_CHECKPOINTS && moves.try_send(()).is_ok() {
-            moved_at = rows;
+        if rows - self.moved_at >= ROWS_BETWEEN_CHECKPOINTS && self.checkpoints.asked.try_send(()).is_ok() {
+            self.moved_at = rows;
         }
     }
-    None
+
+    fn close(self) {
+        let Checkpoints { asked, thread, .. } = self.checkpoints;
+        drop((self.connection, asked));
+        // A panic there has closed its connection.
+        let _ = thread.join();
+    }
+}
+
+/// A thread that moves the log into the file. It ends when nobody can ask it any more.
+struct Checkpoints {
+    asked: mpsc::SyncSender<()>,
+    is_done: Arc<AtomicBool>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Checkpoints {
+    fn start(connection: Connection) -> Result<Self, DbErr> {
+        let (asked, questions) = mpsc::sync_channel::<()>(1);
+        let is_done = Arc::new(AtomicBool::new(false));
+        let done = Arc::clone(&is_done);
+        let work = move || {
+            for () in questions {
+                // What came during the first is a tenth of it, and what comes during the second much less.
+                checkpoint(&connection);
+                checkpoint(&connection);
+                done.store(true, Ordering::Relaxed);
+            }
+        };
+        let thread = thread::Builder::new().name("sqlite-checkpoints".to_owned()).spawn(work).map_err(custom)?;
+        Ok(Self { asked, is_done, thread })
+    }
+}
+
+fn lock(open: &Mutex<Option<Open>>) -> MutexGuard<'_, Option<Open>> {
+    open.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn connect(file: &Path, pragmas: Pragmas) -> rusqlite::Result<Connection> {
@@ -149,10 +161,6 @@ fn connect(file: &Path, pragmas: Pragmas) -> rusqlite::Result<Connection> {
         connection.pragma_update(None, name, value)?;
     }
     Ok(connection)
-}
-
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<thread::JoinHandle<()>, DbErr> {
-    thread::Builder::new().name(name.to_owned()).spawn(work).map_err(custom)
 }
 
 /// Moves what nobody reads any more; waits for nobody.
@@ -170,10 +178,6 @@ fn in_transaction<T>(
     let value = work(&transaction)?;
     transaction.commit()?;
     Ok(value)
-}
-
-fn gone() -> Error {
-    Error::Internal("the thread for batches has ended".to_owned())
 }
 
 fn custom(error: impl ToString) -> DbErr {
@@ -217,7 +221,7 @@ mod tests {
         let stepwise = db.stepwise().expect("SQLite").clone();
         for from in 0..3 {
             let rows =
-                move |connection: &Connection| (0..3000).try_for_each(|n| insert(connection, from + n).map(drop));
+                move |connection: &Connection| (0..9000).try_for_each(|n| insert(connection, from + n).map(drop));
             stepwise.write(rows).await.expect("rows");
         }
         let failing = |connection: &Connection| {
@@ -229,7 +233,7 @@ mod tests {
         let files: Vec<_> = std::fs::read_dir(folder.path()).expect("a folder").collect();
         assert_eq!(files.len(), 1, "{files:?}");
         let count = Connection::open(folder.path().join("a.db")).expect("the file");
-        assert_eq!(count.query_row("SELECT count(*) FROM t", [], |row| row.get(0)), Ok(9000));
+        assert_eq!(count.query_row("SELECT count(*) FROM t", [], |row| row.get(0)), Ok(27_000));
         assert!(stepwise.write(|_| Ok(())).await.is_err(), "it is closed");
     }
 

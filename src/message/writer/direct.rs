@@ -5,10 +5,7 @@
 //! It is for messages that need no other look into the database, and for commits that nobody is to be told of. All
 //! others go the long way, the same workspace's in the same batch among them, so that their order is kept.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, HashSet};
 
 use entity::id::{MessageId, WorkspaceId};
 
@@ -53,7 +50,7 @@ pub(super) async fn commit(app: &App, memory: &Memory, sendings: &[Sending], ids
     let charges = accounts.taken().into_iter().map(Charge::of).collect();
     let messages = accepted.iter().filter_map(|(_, one)| message(one)).collect();
     let entries = std::mem::take(&mut accounts.entries);
-    let changes = Arc::new(Changes { messages, entries, charges, period_start: period.start, now });
+    let changes = Changes { messages, entries, charges, period_start: period.start, now };
     let charged: HashSet<WorkspaceId> = store::write_if_unchanged(&app.db, &changes).await?.into_iter().collect();
     for id in changes.workspaces().filter(|id| !charged.contains(id)) {
         memory.distrust(id);

@@ -7,19 +7,24 @@
 //! is nearly over.
 
 use std::{
+    future, io,
     sync::{Arc, OnceLock},
+    thread,
     time::Duration,
 };
 
-use entity::id::MessageId;
-use tokio::sync::{mpsc, oneshot};
+use entity::{id::MessageId, timestamp::Timestamp};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot},
+};
 
 use crate::{
     app::App,
     error::{Error, Result},
     message::{
         send::Sending,
-        writer::{charge::Charged, doubt::Doubtful},
+        writer::{batch::Committed, charge::Charged, doubt::Doubtful},
     },
     signal::Signal,
 };
@@ -38,7 +43,11 @@ mod store;
 const WAITING_AT_MOST: usize = 4096;
 /// Most messages of one transaction.
 const AT_ONCE: usize = 512;
-/// How long a batch that is small for what there was before waits for more.
+/// A batch with as many messages says that there are many callers.
+const SEVERAL: usize = 4;
+/// How many messages the next batch then waits for.
+const ENOUGH: usize = 20;
+/// How long it waits for them at most; for half of a large batch, twice as long.
 const GATHER_FOR: Duration = Duration::from_millis(1);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -69,7 +78,7 @@ pub struct Writer(mpsc::Sender<Waiting>);
 pub struct Queue(mpsc::Receiver<Waiting>);
 
 impl Writer {
-    /// A writer, and the queue that [`run`] empties.
+    /// A writer, and the queue that [`start`] empties.
     #[must_use]
     pub fn new() -> (Self, Queue) {
         let (sender, receiver) = mpsc::channel(WAITING_AT_MOST);
@@ -98,21 +107,52 @@ impl Writer {
 
 impl Queue {
     /// Waits for messages and takes all that wait; false when there will be none. A batch costs the database as much as
-    /// some twenty of its messages, so when there are far fewer than there were last time, because their callers have
-    /// only just been answered, the next ones are waited for a little.
+    /// some twenty of its messages, so when there are fewer, or far fewer than there were `last` time, because their
+    /// callers have only just been answered, the next ones are waited for a little.
     async fn fill(&mut self, waiting: &mut Vec<Waiting>, last: usize) -> bool {
         if self.0.recv_many(waiting, AT_ONCE).await == 0 {
             return false;
         }
-        let gathering = async { while waiting.len() * 2 < last && self.0.recv_many(waiting, AT_ONCE).await > 0 {} };
+        let (wanted, patience) = match last / 2 {
+            half if half > ENOUGH => (half, 2 * GATHER_FOR),
+            _ if last >= SEVERAL => (ENOUGH, GATHER_FOR),
+            _ => return true,
+        };
+        let gathering = async { while waiting.len() < wanted && self.0.recv_many(waiting, AT_ONCE).await > 0 {} };
         // Whether it was worth it or not.
-        let _ = tokio::time::timeout(GATHER_FOR, gathering).await;
+        let _ = tokio::time::timeout(patience, gathering).await;
         true
     }
 }
 
-/// Commits what is handed in for as long as the application lives.
-pub async fn run(app: Arc<App>, mut queue: Queue) {
+/// Begins to commit what is handed in, for as long as the runtime lives. On SQLite this has a thread of its own: the
+/// database works on the thread that asks it, and a commit waits for the disk.
+///
+/// # Errors
+/// What the system says if there can be no more threads.
+pub fn start(app: Arc<App>, queue: Queue) -> io::Result<()> {
+    if !app.db.is_sqlite() {
+        tokio::spawn(run(app, queue));
+        return Ok(());
+    }
+    let (runtime, (alive, ended)) = (Handle::current(), oneshot::channel::<()>());
+    // The runtime drops it when it ends itself, and waits for no threads of others.
+    tokio::spawn(async move {
+        let _alive = alive;
+        future::pending::<()>().await;
+    });
+    let work = async move {
+        tokio::select! {
+            biased;
+            _ = ended => {}
+            () = run(app, queue) => {}
+        }
+    };
+    thread::Builder::new().name("writer".to_owned()).spawn(move || runtime.block_on(work))?;
+    Ok(())
+}
+
+async fn run(app: Arc<App>, mut queue: Queue) {
     let mut waiting = Vec::with_capacity(AT_ONCE);
     let memory = memory::Memory::default();
     let mut last = 0;
@@ -122,22 +162,29 @@ pub async fn run(app: Arc<App>, mut queue: Queue) {
         let (sendings, askers): (Vec<Sending>, Vec<_>) = waiting.drain(..).map(|one| (one.sending, one.asker)).unzip();
         let begun_at = app.clock.now();
         let committed = batch::commit(&app, &memory, &sendings).await;
-        let mut doubtful = Vec::new();
-        let mut settled = Vec::with_capacity(sendings.len());
-        let mut answers = Vec::with_capacity(sendings.len());
-        for ((sending, asker), outcome) in sendings.into_iter().zip(askers).zip(committed.outcomes) {
-            match outcome {
-                Err(Error::OutcomeUnknown { message: Some(id) }) => doubtful.push(Doubtful::new(id, sending, asker)),
-                outcome => {
-                    settled.push(sending);
-                    answers.push((asker, outcome));
-                }
+        // The next batch need not wait until all of this one have been told.
+        let app = Arc::clone(&app);
+        tokio::spawn(async move { tell(&app, sendings, askers, committed, begun_at) });
+    }
+}
+
+/// Tells callers what came of their messages; of those in doubt once it is known.
+fn tell(app: &Arc<App>, sendings: Vec<Sending>, askers: Vec<Asker>, committed: Committed, begun_at: Timestamp) {
+    let mut doubtful = Vec::new();
+    let mut settled = Vec::with_capacity(sendings.len());
+    let mut answers = Vec::with_capacity(sendings.len());
+    for ((sending, asker), outcome) in sendings.into_iter().zip(askers).zip(committed.outcomes) {
+        match outcome {
+            Err(Error::OutcomeUnknown { message: Some(id) }) => doubtful.push(Doubtful::new(id, sending, asker)),
+            outcome => {
+                settled.push(sending);
+                answers.push((asker, outcome));
             }
         }
-        conclude(&app, &settled, answers, &committed.ledger, committed.is_work);
-        if !doubtful.is_empty() {
-            tokio::spawn(doubt::settle(Arc::clone(&app), doubtful, begun_at));
-        }
+    }
+    conclude(app, &settled, answers, &committed.ledger, committed.is_work);
+    if !doubtful.is_empty() {
+        tokio::spawn(doubt::settle(Arc::clone(app), doubtful, begun_at));
     }
 }
 

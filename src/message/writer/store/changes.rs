@@ -1,7 +1,7 @@
 //! What a batch changes. Each statement takes a whole batch as [`Rows`], so its text does not depend on the batch and is
 //! prepared once.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use entity::{
     credits::Credits,
@@ -318,13 +318,12 @@ async fn write_in_turn(tx: &DatabaseTransaction, parts: Vec<Part>, mut values: V
 /// remembered, else nothing. Returns those that it was done for.
 pub(in crate::message::writer) async fn write_if_unchanged(
     db: &Database,
-    changes: &Arc<Changes>,
+    changes: &Changes,
 ) -> Result<Vec<WorkspaceId>> {
     if let Some(stepwise) = db.stepwise() {
-        let changes = Arc::clone(changes);
-        return stepwise.write(move |connection| embedded::write_if_unchanged(connection, &changes)).await;
+        return stepwise.write(|connection| embedded::write_if_unchanged(connection, changes)).await;
     }
-    let Changes { messages, entries, charges, period_start, now } = &**changes;
+    let Changes { messages, entries, charges, period_start, now } = changes;
     /// The rows come in the order in which everybody takes them. Whoever waits for one sees what it waited for.
     const CHARGED: &str = "UPDATE quota_periods q SET recurring_used = q.recurring_used + x.r, \
         non_recurring_used = q.non_recurring_used + x.n, revision = q.revision + 1 FROM {rows} \
