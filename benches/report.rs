@@ -4,7 +4,7 @@ use std::{fmt::Write, fs, path::Path, time::Duration};
 
 use quartermaster::clock::Clock;
 
-use crate::{ALONE, PARTS, series::Series};
+use crate::{ALONE, PARTS, series::Series, surroundings};
 
 const HEADING: &str = "\n## ";
 
@@ -49,8 +49,10 @@ impl Report {
         println!("\n{part}");
         let now = jiff::Timestamp::from_microsecond(Clock::system().now().0).expect("now");
         let text = format!(
-            "{part}\n\nMeasured on {}.\n\n| what | measured | target | reached |\n|---|---|---|---|\n",
-            now.strftime("%Y-%m-%d")
+            "{part}\n\nMeasured on {}: {}, {}.\n\n| what | measured | target | reached |\n|---|---|---|---|\n",
+            now.strftime("%Y-%m-%d"),
+            surroundings::machine(),
+            surroundings::build(),
         );
         self.sections.push((part, text));
     }

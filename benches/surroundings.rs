@@ -17,13 +17,10 @@ const SYNCS: usize = 200;
 /// # Panics
 /// If PostgreSQL or Redis do not keep what they commit.
 pub(crate) async fn describe() -> String {
-    let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = processor.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let machine = format!("{cores} cores, {}", model.map_or("unknown", |(_, model)| model.trim()));
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let lines = [
-        ("machine", machine),
+        ("machine", machine()),
+        ("build", build()),
         ("everything on it", "load generator, product, floors, PostgreSQL and Redis".to_owned()),
         ("kernel", kernel.trim().to_owned()),
         ("disk", disk()),
@@ -46,6 +43,20 @@ pub(crate) async fn describe() -> String {
         let _ = writeln!(text, "- {name}: {value}");
     }
     text
+}
+
+/// The processors.
+pub(crate) fn machine() -> String {
+    let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = processor.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    format!("{cores} cores, {}", model.map_or("unknown", |(_, model)| model.trim()))
+}
+
+/// The profile, and what the environment made of its link-time optimisation.
+pub(crate) fn build() -> String {
+    let changed = option_env!("CARGO_PROFILE_BENCH_LTO");
+    changed.map_or_else(|| "release profile".to_owned(), |lto| format!("release profile with lto={lto}"))
 }
 
 fn first_line(program: &str, arguments: &[&str]) -> String {
