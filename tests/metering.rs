@@ -9,23 +9,26 @@ use quartermaster::{
     plan::{self, SetPlan},
     quota::api_calls,
 };
-use sea_orm::EntityTrait;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::support::{
     Answer, TestApp,
     database::Mode,
+    meter::workspace_of,
     redis::OwnRedis,
     sender::{Sender, unlimited},
 };
+
+mod on_redis;
 
 fn named(name: &str) -> SetPlan {
     SetPlan { name: name.to_owned(), ..SetPlan::default() }
 }
 
 /// Counts answers by status.
-fn count(answers: &[Answer], status: u16) -> usize {
+pub(crate) fn count(answers: &[Answer], status: u16) -> usize {
     answers.iter().filter(|answer| answer.status.as_u16() == status).count()
 }
 
@@ -190,14 +193,16 @@ async fn calls_are_written_down_by_themselves() {
     for _ in 0..5 {
         sender.token.get("/chats").await.expect(200);
     }
-    assert_eq!(until_written(&app, 5).await, 5);
+    assert_eq!(until_written(&app, &sender, 5).await, 5);
 }
 
-/// Waits until so many calls stand in the ledger; how many there are.
-async fn until_written(app: &TestApp, calls: i64) -> i64 {
+/// Waits until so many calls of a workspace stand in the ledger; how many there are.
+async fn until_written(app: &TestApp, sender: &Sender, calls: i64) -> i64 {
+    let workspace = workspace_of(app, sender).await;
+    let periods = quota_period::Entity::find().filter(quota_period::Column::WorkspaceId.eq(workspace.id));
     let written = async {
         loop {
-            let found = quota_period::Entity::find().one(app.app.db.reader()).await.expect("a look");
+            let found = periods.clone().one(app.app.db.reader()).await.expect("a look");
             match found.map_or(0, |period| period.api_calls_used) {
                 used if used >= calls => return used,
                 _ => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -231,7 +236,7 @@ async fn redis_is_told_of_calls_that_were_made_while_it_did_not_answer() {
     let mut made = 22;
     let told = async {
         loop {
-            until_written(&app, made).await;
+            until_written(&app, &sender, made).await;
             // The meter hears of it a moment later.
             tokio::time::sleep(Duration::from_millis(700)).await;
             made += 1;

@@ -2,10 +2,12 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use entity::{id::PartnerId, partner::Status};
 use futures_util::StreamExt;
+use quartermaster::{caller::Origin, clock::Clock, partner::admin};
 use serde_json::json;
 
-use crate::support::{Setup, TestApp, database::Mode, sender::Sender};
+use crate::support::{START, Setup, TestApp, database::Mode, sender::Sender};
 
 #[tokio::test]
 async fn a_page_on_another_replica_sees_the_events() {
@@ -51,6 +53,31 @@ async fn a_rotated_token_is_refused_at_once_and_soon_on_every_replica() {
         second.token(&next).get("/workspace").await.expect(200);
         current = next;
     }
+}
+
+#[tokio::test]
+async fn who_is_kept_out_is_refused_elsewhere_by_the_signal_alone() {
+    if Mode::current() == Mode::Embedded {
+        return;
+    }
+    let first = TestApp::start().await;
+    // By its clock whatever changes now is long known, so that looking at the database brings it no news.
+    let second = first.replica_by(Clock::manual(START.plus_seconds(3600))).await;
+    let acme = first.partner("acme").await;
+    let workspace = acme.workspace("Bakery", 1).await;
+    let path = format!("/workspaces/{workspace}/api-token");
+    let mut current = acme.get(&path).await.expect(200)["token"].as_str().expect("a token").to_owned();
+    first.until_heard_by(&second).await;
+    for _ in 0..3 {
+        second.token(&current).get("/workspace").await.expect(200);
+        let next = acme.post_empty(&path).await.expect(201)["token"].as_str().expect("a token").to_owned();
+        second.token(&current).until_refused().await;
+        current = next;
+    }
+    second.token(&current).get("/workspace").await.expect(200);
+    let id = PartnerId::parse("acme").expect("an id");
+    admin::set_status(&first.app, &Origin::operator(), &id, Status::Disabled).await.expect("a partner");
+    second.token(&current).until_refused_with(403).await;
 }
 
 #[tokio::test]

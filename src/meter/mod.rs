@@ -115,16 +115,13 @@ impl Meter {
 
     /// Ends holds and says what the ledger knows; on Redis within a second.
     pub fn settle(&self, partner_id: &PartnerId, workspace_id: WorkspaceId, settlement: &Settlement) {
-        match &self.shared {
-            Some(_) => self.unsettled.add(partner_id, workspace_id, settlement),
-            None => self.local.settle(workspace_id, settlement),
+        if self.shared.is_some() {
+            self.unsettled.add(partner_id, workspace_id, settlement);
         }
-    }
-
-    /// Credits that this process holds for a workspace; 0 where Redis holds them.
-    #[must_use]
-    pub fn held_here(&self, workspace_id: WorkspaceId) -> i64 {
-        self.local.held(workspace_id)
+        // What stands in for Redis hears of calls too, or it would go on from where it stood in last.
+        if self.shared.is_none() || settlement.calls > 0 {
+            self.local.settle(workspace_id, settlement);
+        }
     }
 
     /// Forgets what says nothing any more.

@@ -228,10 +228,15 @@ impl TokenClient {
         Answer::of(self.request(Method::DELETE, path)).await
     }
 
-    /// Waits until the token is refused: other replicas hear of it at once, and within seconds without Redis.
+    /// Waits until the token is unknown: other replicas hear of it at once, and within seconds without Redis.
     pub(crate) async fn until_refused(&self) {
+        self.until_refused_with(401).await;
+    }
+
+    /// Waits likewise until calls with the token are answered with this status.
+    pub(crate) async fn until_refused_with(&self, status: u16) {
         let refused = async {
-            while self.get("/workspace").await.status.as_u16() != 401 {
+            while self.get("/workspace").await.status.as_u16() != status {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };

@@ -11,6 +11,7 @@ use quartermaster::{
     http::Server,
     job,
     partner::admin::{self, CreatePartner},
+    signal::Signal,
 };
 use secrecy::ExposeSecret;
 
@@ -24,6 +25,7 @@ pub(crate) mod evolution;
 pub(crate) mod explaining;
 pub(crate) mod mail;
 pub(crate) mod messages;
+pub(crate) mod meter;
 pub(crate) mod moto;
 pub(crate) mod page;
 pub(crate) mod provider;
@@ -140,6 +142,11 @@ impl TestApp {
         Setup { clock: self.clock.clone(), change, ..Setup::default() }.start_at(self.place.clone()).await
     }
 
+    /// A second process on the same state, with a clock of its own.
+    pub(crate) async fn replica_by(&self, clock: Clock) -> Self {
+        Setup { clock, ..Setup::default() }.start_at(self.place.clone()).await
+    }
+
     /// A second process on the same state, reached over other wires.
     pub(crate) async fn replica_at(&self, database_url: &str, redis_url: Option<&str>) -> Self {
         self.replica_at_configured(database_url, redis_url, |_| {}).await
@@ -185,6 +192,20 @@ impl TestApp {
     /// A client with this API token.
     pub(crate) fn token(&self, token: &str) -> TokenClient {
         TokenClient::new(&self.base, self.http.clone(), token)
+    }
+
+    /// Waits until another process hears the signals of this one.
+    pub(crate) async fn until_heard_by(&self, other: &Self) {
+        let heard = async {
+            loop {
+                let mut signals = other.app.signals.subscribe();
+                self.app.signals.publish(Signal::Work);
+                if tokio::time::timeout(Duration::from_millis(100), signals.recv()).await.is_ok() {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), heard).await.expect("signals go through");
     }
 
     /// Does all that is due.

@@ -3,7 +3,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tokio::{
@@ -21,6 +24,7 @@ pub(crate) struct Proxy {
 #[derive(Default)]
 struct Wire {
     is_cut: watch::Sender<bool>,
+    is_silent: AtomicBool,
     trap: Mutex<Option<Trap>>,
     counted: Mutex<Counted>,
     delayed: Mutex<Option<Delayed>>,
@@ -84,11 +88,16 @@ impl Proxy {
                     if *wire.is_cut.borrow() {
                         return;
                     }
+                    if wire.is_silent.load(Ordering::SeqCst) {
+                        std::future::pending::<()>().await;
+                    }
                     let Ok(upstream) = TcpStream::connect(server).await else { return };
                     let mut cut = wire.is_cut.subscribe();
+                    // Nothing that is said after the cut gets through.
                     tokio::select! {
-                        _ = carry(client, upstream, &wire) => {}
+                        biased;
                         _ = cut.wait_for(|is_cut| *is_cut) => {}
+                        _ = carry(client, upstream, &wire) => {}
                     }
                 });
             }
@@ -108,7 +117,13 @@ impl Proxy {
         self.wire.is_cut.send_replace(true);
     }
 
+    /// Takes connections from now on, and never answers on those.
+    pub(crate) fn silence(&self) {
+        self.wire.is_silent.store(true, Ordering::SeqCst);
+    }
+
     pub(crate) fn mend(&self) {
+        self.wire.is_silent.store(false, Ordering::SeqCst);
         self.wire.is_cut.send_replace(false);
     }
 
