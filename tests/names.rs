@@ -221,7 +221,7 @@ async fn a_name_may_be_meant_of_one_account_only() {
     };
     app.advance(5).await;
     keyed(first).await.expect(200);
-    assert_eq!(keyed(second).await.expect(409)["error_code"], "validation_error");
+    assert_eq!(keyed(second).await.expect(409)["error_code"], "idempotency_key_reused");
 }
 
 #[tokio::test]
@@ -239,7 +239,7 @@ async fn what_was_sent_to_a_name_is_answered_again_whoever_is_called_so_by_now()
         write(&bakery, json!({ "from": from, "from_name": name })).await;
         assert_eq!(send("Hello").await.expect(200), sent, "{from} is called {name}");
     }
-    assert_eq!(send("Bye").await.expect(409)["error_code"], "validation_error");
+    assert_eq!(send("Bye").await.expect(409)["error_code"], "idempotency_key_reused");
     assert_eq!(bakery.token.credits().await.0, used);
 }
 

@@ -234,7 +234,7 @@ async fn the_same_key_subscribes_once() {
     let again = acme.token.post_with_key("/webhooks", "k", body.clone()).await.expect(200);
     assert_eq!(again, first, "with its secret: the first answer may have been lost");
     let other = json!({ "event_type": RECEIVED, "url": "https://example.com/b" });
-    refused(&acme.token.post_with_key("/webhooks", "k", other).await, 409, "validation_error");
+    refused(&acme.token.post_with_key("/webhooks", "k", other).await, 409, "idempotency_key_reused");
     assert!(acme.token.post("/webhooks", body).await.expect(200)["data"].get("secret").is_none(), "shown once");
 }
 

@@ -67,7 +67,7 @@ impl Dialect for WorkspaceError {
     }
 }
 
-/// The contract's closed list of words.
+/// The contract's closed list of words, and one for keys of requests, which are ours: who sends none never meets it.
 const fn word(code: ErrorCode) -> &'static str {
     match (code, code.kind()) {
         (ErrorCode::MissingCredentials, _) => "missing_credentials",
@@ -75,6 +75,7 @@ const fn word(code: ErrorCode) -> &'static str {
         (ErrorCode::InsufficientScope, _) => "insufficient_scope",
         (ErrorCode::ApiCallsExhausted, _) | (_, Kind::Exhausted) => "quota_exceeded",
         (ErrorCode::ChannelNotConnected, _) => "account_inactive",
+        (ErrorCode::IdempotencyKeyReused, _) => "idempotency_key_reused",
         // More than there are in the plan is an add-on of the contract's vendor.
         (ErrorCode::WebhookLimitReached, _) => "plan_feature_unavailable",
         (_, Kind::Unauthenticated) => "invalid_token",

@@ -80,7 +80,8 @@ pub(super) fn service(app: &Arc<App>) -> OpenApiService<impl OpenApi + use<>, ()
     OpenApiService::new(operations, "Quartermaster Workspace API", "1")
         .description(
             "A customer's systems read and write in their workspace. Authorization: Bearer with the workspace's token. Successful \
-             answers are {status: \"ok\", data}; errors are {status: \"error\", message, error_code, errors}.",
+             answers are {status: \"ok\", data}; errors are {status: \"error\", message, error_code, errors}. An Idempotency-Key \
+             that was used for another request is answered 409 with the error_code idempotency_key_reused.",
         )
         .server(BASE)
 }
