@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use entity::audit_entry::{Column, Entity, Model};
 use quartermaster::{
     caller::Origin,
+    credit::change::{self, ChangeBalance},
+    idempotency::Repeatable,
     partner::{admin, brand, rotate_secret},
     plan::{self, SetPlan},
     quota::threshold::Thresholds,
@@ -20,11 +22,13 @@ use crate::support::{
 };
 
 /// All that changes anything. A new operation or command belongs here, and into the story below.
-const ACTIONS: [&str; 30] = [
+const ACTIONS: [&str; 32] = [
     "attempt.request_pairing_code",
     "attempt.start",
     "channel.connect",
     "channel.disconnect",
+    "credits.adjust",
+    "credits.grant",
     "link.create",
     "link.revoke",
     "operator_token.create",
@@ -76,6 +80,15 @@ async fn subscribe(app: &TestApp, acme: &PartnerClient, workspace: &str) -> Stri
     secret.as_str().expect("a secret").to_owned()
 }
 
+/// What the operator does to the credits of a workspace of `acme`.
+async fn change_credits(app: &TestApp, workspace: &str) {
+    let id = entity::id::PartnerId::parse("acme").expect("an id");
+    for credits in [ChangeBalance::grant(5, Some("welcome")), ChangeBalance::adjust(-2, None)] {
+        let (origin, credits, never) = (Origin::operator(), credits.expect("credits"), Repeatable::never());
+        change::change(&app.app, &origin, &id, workspace, &credits, &never).await.expect("a balance");
+    }
+}
+
 #[tokio::test]
 async fn every_mutation_leaves_an_entry_without_secrets() {
     let app = Setup::default().configured(|config| config.allow_private_targets = true).start().await;
@@ -108,6 +121,7 @@ async fn every_mutation_leaves_an_entry_without_secrets() {
     brand::set_embedding_origins(&app.app, &origin, &id, &[]).await.expect("origins");
     let thresholds = Thresholds::new(vec![80, 100]).expect("thresholds");
     admin::set_thresholds(&app.app, &origin, &id, &thresholds).await.expect("thresholds");
+    change_credits(&app, &workspace).await;
     let receiver = Receiver::start().await;
     receiver.usually(Reply::Status(410));
     let webhook = json!({ "url": receiver.url() });
@@ -134,6 +148,11 @@ async fn every_mutation_leaves_an_entry_without_secrets() {
         |row: &Model| serde_json::from_str::<serde_json::Value>(row.after.as_deref().expect("after")).expect("JSON");
     assert_eq!(after(updates[0])["suspended"][0]["user_id"], users[1]);
     assert_eq!(after(updates[1])["restored"], json!([users[1]]));
+    let changes = rows.iter().filter(|row| row.action.starts_with("credits."));
+    let changes = changes.map(|row| (row.actor.as_str(), row.before.as_deref().unwrap_or_default(), after(row)));
+    let granted = json!({ "credits": 5, "balance": 5, "note": "welcome" });
+    let adjusted = json!({ "credits": -2, "balance": 3, "note": null });
+    assert_eq!(changes.collect::<Vec<_>>(), [("operator", "0", granted), ("operator", "5", adjusted)]);
     let text = format!("{rows:?}");
     let (_, link) = page.url.rsplit_once('/').expect("a token");
     for secret in [

@@ -19,6 +19,11 @@ use crate::support::{
 
 /// Serves the state of `app` from a process that can be killed.
 pub(crate) fn serve(app: &TestApp, listen: &str) -> Child {
+    server(app, listen).spawn().expect("the binary")
+}
+
+/// What [`serve`] starts, to be changed before.
+pub(crate) fn server(app: &TestApp, listen: &str) -> Command {
     let config = &app.app.config;
     let mut command = Command::new(env!("CARGO_BIN_EXE_quartermaster"));
     command
@@ -33,7 +38,7 @@ pub(crate) fn serve(app: &TestApp, listen: &str) -> Child {
     if let Some(url) = &config.redis_url {
         command.env("QM_REDIS_URL", url.expose_secret());
     }
-    command.spawn().expect("the binary")
+    command
 }
 
 pub(crate) async fn until_ready(http: &reqwest::Client, base: &str) {

@@ -1,18 +1,21 @@
 //! Ten thousand random histories of a workspace's credits against a simple model: grants, adjustments, sends, refunds,
-//! seat changes, period ends, and transactions that die half-way. After each step the figures are the model's; at the
-//! end everything adds up.
+//! seat changes, period ends, and each of them dying half-way: whoever does it is gone in the middle, or the
+//! transaction is taken back. After each step the figures are the model's; at the end everything adds up, and partners
+//! were told of what the model tells of.
 //!
 //! Histories are played many at a time on one database, because that is how they happen: their sends end up in the
-//! same batches. The calendar is everybody's, so all of a group see a period end at once.
+//! same batches. The calendar is everybody's; they begin one after the other, so a period ends for some when they have
+//! just begun and for others when they are nearly over.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use entity::{
     credits::Credits,
-    id::{AccountId, MessageId, PartnerId},
+    event,
+    id::{AccountId, MessageId, PartnerId, WorkspaceId},
     workspace,
 };
-use futures_util::{FutureExt, StreamExt, future::poll_fn, stream};
+use futures_util::{StreamExt, stream};
 use proptest::{
     prelude::{Strategy, any, prop_oneof},
     strategy::ValueTree,
@@ -25,12 +28,10 @@ use quartermaster::{
     error::{Error, ErrorCode},
     idempotency::Repeatable,
     message::{
-        Destination, SendMessage, Text,
-        send::{self, Author, Sending},
-        status::{self, Receipt, ReceiptEvent},
+        send,
+        status::{self, Receipt, ReceiptEvent, Received},
     },
     partner::admin,
-    phone::Phone,
     plan::{self, SetPlan},
     quota::{Period, close, figures, threshold::Thresholds},
     token::Scopes,
@@ -43,15 +44,28 @@ use quartermaster::{
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use crate::{
+    histories::{
+        deaths::Deaths,
+        model::{Model, PER_SEAT, THRESHOLDS, Told},
+    },
     ledger::audited,
-    support::{Setup, TestApp, database::Mode, sender::unlimited},
+    support::{
+        Setup, TestApp,
+        database::Mode,
+        sender::{self, unlimited},
+    },
 };
+
+mod deaths;
+mod model;
 
 /// On the embedded store; a tenth on PostgreSQL, where what is told apart is how rows are locked.
 const HISTORIES: usize = 10_000;
-const AT_ONCE: usize = 1000;
+/// How many begin at once; four times as many are under way.
+const COHORT: usize = 250;
 const ROUNDS: usize = 4;
-const PER_SEAT: i64 = 3;
+/// After so many rounds of everybody a period ends: not after as many as a history has.
+const ROUNDS_OF_PERIOD: usize = 3;
 
 fn histories() -> usize {
     if Mode::current() == Mode::Embedded { HISTORIES } else { HISTORIES / 10 }
@@ -65,95 +79,39 @@ enum Step {
     Grant(i64),
     Adjust(i64),
     Seats(i64),
-    /// A grant whose process dies after so many moments.
-    DyingGrant(i64, u8),
+    /// Dies after so many moments.
+    Dying(Death, u8),
+    /// A message that takes its whole batch down with it.
+    SendInVain,
     Nothing,
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        8 => (1u8..5).prop_map(Step::Send),
-        4 => any::<u8>().prop_map(Step::Fail),
-        1 => (1i64..4).prop_map(Step::Grant),
-        1 => (-3i64..4).prop_map(Step::Adjust),
-        1 => (1i64..4).prop_map(Step::Seats),
-        1 => ((1i64..4), any::<u8>()).prop_map(|(credits, moments)| Step::DyingGrant(credits, moments % 24)),
-        1 => proptest::prelude::Just(Step::Nothing),
-    ]
-}
-
-/// What the ledger should say, in the plainest words.
+/// What dies half-way.
 #[derive(Clone, Debug)]
-struct Model {
-    seats: i64,
-    granted_seats: i64,
-    recurring_used: i64,
-    non_recurring_used: i64,
-    balance: i64,
-    month: i64,
-    /// Of each message: its month, whether its credit was a recurring one, whether it has failed.
-    messages: Vec<(i64, bool, bool)>,
+enum Death {
+    Send,
+    Fail(u8),
+    Grant(i64),
+    Seats(i64),
 }
 
-impl Model {
-    const fn new() -> Self {
-        Self {
-            seats: 1,
-            granted_seats: 1,
-            recurring_used: 0,
-            non_recurring_used: 0,
-            balance: 0,
-            month: 0,
-            messages: Vec::new(),
-        }
-    }
-
-    fn send(&mut self) -> bool {
-        let is_recurring = self.recurring_used < self.granted_seats * PER_SEAT;
-        if !is_recurring && self.balance == 0 {
-            return false;
-        }
-        if is_recurring {
-            self.recurring_used += 1;
-        } else {
-            self.balance -= 1;
-            self.non_recurring_used += 1;
-        }
-        self.messages.push((self.month, is_recurring, false));
-        true
-    }
-
-    fn fail(&mut self, index: usize) {
-        let (month, is_recurring, is_failed) = &mut self.messages[index];
-        if std::mem::replace(is_failed, true) {
-            return;
-        }
-        let is_current = *month == self.month;
-        match *is_recurring {
-            true => self.recurring_used -= i64::from(is_current),
-            false => {
-                self.balance += 1;
-                self.non_recurring_used -= i64::from(is_current);
-            }
-        }
-    }
-
-    fn set_seats(&mut self, seats: i64) {
-        self.seats = seats;
-        self.granted_seats = self.granted_seats.max(seats);
-    }
-
-    fn next_month(&mut self) {
-        self.month += 1;
-        self.granted_seats = self.seats;
-        (self.recurring_used, self.non_recurring_used) = (0, 0);
-    }
-
-    /// Total, used, and left of what does not expire.
-    fn figures(&self) -> (i64, i64, i64) {
-        let total = self.granted_seats * PER_SEAT + self.non_recurring_used + self.balance;
-        (total, self.recurring_used + self.non_recurring_used, self.balance)
-    }
+fn step() -> impl Strategy<Value = Step> {
+    let death = prop_oneof![
+        proptest::prelude::Just(Death::Send),
+        any::<u8>().prop_map(Death::Fail),
+        (1i64..4).prop_map(Death::Grant),
+        (1i64..4).prop_map(Death::Seats),
+    ];
+    prop_oneof![
+        400 => (1u8..5).prop_map(Step::Send),
+        200 => any::<u8>().prop_map(Step::Fail),
+        50 => (1i64..4).prop_map(Step::Grant),
+        50 => (-3i64..4).prop_map(Step::Adjust),
+        50 => (1i64..4).prop_map(Step::Seats),
+        100 => (death, 0..deaths::MOMENTS).prop_map(|(death, moments)| Step::Dying(death, moments)),
+        2 => proptest::prelude::Just(Step::SendInVain),
+        50 => proptest::prelude::Just(Step::Nothing),
+    ]
 }
 
 /// One workspace with its model.
@@ -173,7 +131,7 @@ impl History {
             scopes: Scopes::all(),
             token_id: entity::id::TokenId(uuid::Uuid::nil()),
             plan: first.plan.clone(),
-            thresholds: Thresholds::from_stored("50,90,100"),
+            thresholds: Thresholds::from_stored(&first.partner.partner.thresholds),
             workspace,
         };
         Self {
@@ -186,36 +144,36 @@ impl History {
         }
     }
 
-    async fn play(&mut self, app: &App, round: usize) {
-        let step = self.steps[round].clone();
+    async fn play(&mut self, app: &App, deaths: &Deaths) {
+        let Some(step) = self.steps.pop() else { return };
         match &step {
             Step::Send(count) => {
                 for _ in 0..*count {
-                    self.send(app).await;
+                    self.send(app, deaths).await;
                 }
             }
             Step::Fail(n) if !self.ids.is_empty() => self.fail(app, usize::from(*n) % self.ids.len()).await,
             Step::Fail(_) | Step::Nothing | Step::Adjust(0) => {}
             Step::Grant(credits) => {
                 self.change(app, ChangeBalance::grant(*credits, None)).await.expect("a grant");
-                self.model.balance += credits;
+                assert!(self.model.change(*credits));
             }
             Step::Adjust(credits) => {
                 let adjusted = self.change(app, ChangeBalance::adjust(*credits, None)).await;
-                assert_eq!(adjusted.is_ok(), self.model.balance + credits >= 0);
-                self.model.balance += if adjusted.is_ok() { *credits } else { 0 };
+                assert_eq!(adjusted.is_ok(), self.model.change(*credits));
             }
             Step::Seats(seats) => {
-                let command =
-                    UpdateWorkspace { seats: Some(Seats::parse(*seats).expect("seats")), ..UpdateWorkspace::default() };
-                let slug = self.caller.workspace.slug.as_str();
-                update::update(app, &self.partner, slug, &command).await.expect("an update");
+                self.set_seats(app, *seats).await.expect("an update");
                 self.model.set_seats(*seats);
             }
-            Step::DyingGrant(credits, moments) => self.grant_and_die(app, *credits, *moments).await,
+            Step::Dying(death, moments) => self.die(app, death, *moments, deaths).await,
+            Step::SendInVain => {
+                let outcome = self.accept(app, deaths::FATAL).await;
+                outcome.expect_err("nobody can store it");
+            }
         }
         let shown = self.figures(app).await;
-        assert_eq!(shown, self.model.figures(), "after {step:?}, round {round} of {:?}", self.steps);
+        assert_eq!(shown, self.model.figures(), "after {step:?}, before {:?}: {:?}", self.steps, self.model);
     }
 
     async fn figures(&self, app: &App) -> (i64, i64, i64) {
@@ -223,28 +181,23 @@ impl History {
         (shown.messages_total.0, shown.messages_used.0, shown.non_recurring_balance.0)
     }
 
-    async fn send(&mut self, app: &App) {
-        let phone = Phone::parse("+15550002222").expect("a number");
-        let sending = Sending {
-            caller: Arc::clone(&self.caller),
-            hold: None,
-            command: SendMessage {
-                destination: Destination::Phone { phone, account: None },
-                text: Some(Text::parse("hello".to_owned()).expect("a text")),
-                file: None,
-                label: None,
-                chat_name: None,
-                reply_to: None,
-            },
-            request: Repeatable::never(),
-            author: Author::Caller,
-        };
-        let outcome = send::send(app, sending).await;
+    async fn accept(&self, app: &App, text: &str) -> Result<MessageId, Error> {
+        send::send(app, sender::text(&self.caller, "+15550002222", text)).await
+    }
+
+    async fn send(&mut self, app: &App, deaths: &Deaths) {
+        let outcome = self.accept(app, "hello").await;
+        self.take(outcome, deaths);
+    }
+
+    fn take(&mut self, outcome: Result<MessageId, Error>, deaths: &Deaths) {
         match outcome {
             Ok(id) => {
                 assert!(self.model.send(), "there was a credit");
                 self.ids.push(id);
             }
+            // It was in the batch of a message that nobody can store.
+            Err(Error::Internal(_)) => deaths.taken_along(),
             Err(error) => {
                 assert_eq!(error.code(), ErrorCode::QuotaExceeded, "{error}");
                 assert!(!self.model.send(), "there was none");
@@ -254,18 +207,29 @@ impl History {
 
     /// The provider gets the message and says that it will not arrive.
     async fn fail(&mut self, app: &App, index: usize) {
+        match self.receipt(app, index).await {
+            Ok(_) => self.model.fail(index),
+            // It has not been handed over yet; whoever says so says it again later.
+            Err(Error::Busy { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    async fn receipt(&self, app: &App, index: usize) -> Result<Received, Error> {
         let receipt = Receipt {
             account_id: self.account_id,
             message_id: Some(self.ids[index]),
             provider_ref: None,
             event: ReceiptEvent::Failed { reason: "gone".to_owned() },
         };
-        match status::received(app, &receipt).await {
-            Ok(_) => self.model.fail(index),
-            // It has not been handed over yet; whoever says so says it again later.
-            Err(Error::Busy { .. }) => {}
-            Err(error) => panic!("{error}"),
-        }
+        status::received(app, &receipt).await
+    }
+
+    async fn set_seats(&self, app: &App, seats: i64) -> Result<(), Error> {
+        let command =
+            UpdateWorkspace { seats: Some(Seats::parse(seats).expect("seats")), ..UpdateWorkspace::default() };
+        let slug = self.caller.workspace.slug.as_str();
+        update::update(app, &self.partner, slug, &command).await.map(|_| ())
     }
 
     async fn change(&self, app: &App, command: Result<ChangeBalance, Error>) -> Result<(), Error> {
@@ -274,33 +238,6 @@ impl History {
         let slug = workspace.slug.as_str();
         change::change(app, &origin, &workspace.partner_id, slug, &command?, &never).await.map(|_| ())
     }
-
-    /// The grant is done whole or not at all, wherever it dies.
-    async fn grant_and_die(&mut self, app: &App, credits: i64, moments: u8) {
-        let before = self.figures(app).await.2;
-        let mut left = moments;
-        {
-            let mut granting = Box::pin(self.change(app, ChangeBalance::grant(credits, None)));
-            poll_fn(|context| {
-                if left == 0 || granting.poll_unpin(context).is_ready() {
-                    return std::task::Poll::Ready(());
-                }
-                left -= 1;
-                std::task::Poll::Pending
-            })
-            .await;
-        }
-        let after = settled(app, self, before).await;
-        assert!(after == before || after == before + credits, "{before} became {after} by {credits}");
-        self.model.balance += after - before;
-    }
-}
-
-/// The balance once a dropped transaction is gone: the next write on the workspace waits for it.
-async fn settled(app: &App, history: &History, _before: i64) -> i64 {
-    history.change(app, ChangeBalance::grant(1, None)).await.expect("a grant");
-    history.change(app, ChangeBalance::adjust(-1, None)).await.expect("an adjustment");
-    history.figures(app).await.2
 }
 
 /// What all histories share.
@@ -380,43 +317,79 @@ async fn hand_over(app: &App) {
     execute(app, &statements).await;
 }
 
-async fn end_month(app: &TestApp) {
+/// Ends the month for everybody. Whoever closes it dies on the way; the rest is closed a round later.
+async fn end_month(app: &TestApp, histories: &mut [History], deaths: &Deaths) {
     let now = app.clock.now();
     let end = Period::containing(now).expect("a period").end;
     app.clock.advance(Duration::from_micros(u64::try_from(end.0 - now.0).expect("the future")));
+    histories.iter_mut().for_each(|history| history.model.next_month());
+    deaths.of_closing(app).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_histories_and_no_drift() {
+/// What partners were told of the credits of each workspace.
+async fn told(app: &App) -> HashMap<WorkspaceId, Told> {
+    let mut told: HashMap<WorkspaceId, Told> = HashMap::new();
+    for event in event::Entity::find().all(app.db.reader()).await.expect("events") {
+        let of = told.entry(event.workspace_id.expect("a workspace")).or_default();
+        match event.kind.as_str() {
+            "workspace:quota_near_full:messaging" => of.near += 1,
+            "workspace:quota_full:messaging" => of.full += 1,
+            "workspace:quota_recovered:messaging" => of.recovered += 1,
+            _ => {}
+        }
+    }
+    told
+}
+
+async fn start() -> (TestApp, PartnerCaller) {
     let app = Setup::default().configured(|config| config.sandbox_receipt_ms = 0).start().await;
     let plan = SetPlan { credits_per_seat: Some(Credits(PER_SEAT)), pacing_ms: Some(0), ..unlimited() };
     plan::set(&app.app, &Origin::operator(), &plan).await.expect("a plan");
     app.partner("acme").await;
-    let partner = admin::show(&app.app, &PartnerId::parse("acme").expect("an id")).await.expect("a partner");
-    let partner = PartnerCaller { partner, request_id: "histories".to_owned() };
+    let id = PartnerId::parse("acme").expect("an id");
+    let percentages = THRESHOLDS.into_iter().map(|one| i32::try_from(one).expect("a percentage")).collect();
+    let thresholds = Thresholds::new(percentages).expect("thresholds");
+    admin::set_thresholds(&app.app, &Origin::operator(), &id, &thresholds).await.expect("thresholds");
+    let partner = admin::show(&app.app, &id).await.expect("a partner");
+    (app, PartnerCaller { partner, request_id: "histories".to_owned() })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_histories_and_no_drift() {
+    let (app, partner) = start().await;
     let first = make_workspaces(&app.app, &partner).await;
+    let deaths = Deaths::prepare(&app.app).await;
     let query = workspace::Entity::find().filter(workspace::Column::Id.gt(10_000)).order_by_asc(workspace::Column::Id);
     let mut workspaces = query.all(app.app.db.reader()).await.expect("workspaces");
     assert_eq!(workspaces.len(), histories());
     let mut runner = TestRunner::deterministic();
     let strategy = proptest::collection::vec(step(), ROUNDS);
-    while !workspaces.is_empty() {
-        let group = workspaces.split_off(workspaces.len() - AT_ONCE);
-        let mut begin = |workspace| {
+    let mut expected = HashMap::new();
+    let mut histories: Vec<History> = Vec::new();
+    for round in 1.. {
+        for workspace in workspaces.split_off(workspaces.len().saturating_sub(COHORT)) {
             let steps = strategy.new_tree(&mut runner).expect("steps").current();
-            History::begin(workspace, &first, steps)
-        };
-        let mut histories: Vec<History> = group.into_iter().map(&mut begin).collect();
-        for round in 0..ROUNDS {
-            stream::iter(&mut histories).for_each_concurrent(64, |history| history.play(&app.app, round)).await;
-            hand_over(&app.app).await;
-            if round == ROUNDS / 2 {
-                end_month(&app).await;
-                histories.iter_mut().for_each(|history| history.model.next_month());
-                close::close_ended(&app.app).await.expect("closed");
-            }
+            histories.push(History::begin(workspace, &first, steps));
+        }
+        if histories.is_empty() {
+            break;
+        }
+        stream::iter(&mut histories).for_each_concurrent(64, |history| history.play(&app.app, &deaths)).await;
+        hand_over(&app.app).await;
+        close::close_ended(&app.app).await.expect("closed");
+        for ended in histories.extract_if(.., |history| history.steps.is_empty()) {
+            expected.insert(ended.caller.workspace.id, ended.model.told);
+        }
+        if round % ROUNDS_OF_PERIOD == 0 {
+            end_month(&app, &mut histories, &deaths).await;
         }
     }
+    close::close_ended(&app.app).await.expect("closed");
     let report = audited(&app).await;
-    assert!(usize::try_from(report.messages).is_ok_and(|messages| messages > histories()), "{report:?}");
+    assert!(usize::try_from(report.messages).is_ok_and(|messages| messages > expected.len()), "{report:?}");
+    let told = told(&app.app).await;
+    for (id, expected) in expected {
+        assert_eq!(told.get(&id).copied().unwrap_or_default(), expected, "{id}");
+    }
+    deaths.were_of_all_kinds();
 }

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use entity::{id::PartnerId, message};
+use entity::{credit_entry, credits::Credits, id::PartnerId, message, quota_period};
+use futures_util::future::join_all;
 use quartermaster::{
     caller::Origin,
     credit::{
@@ -16,7 +17,7 @@ use quartermaster::{
     message::status::{self, Receipt, ReceiptEvent},
     quota::close,
 };
-use sea_orm::{ConnectionTrait, EntityTrait, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::json;
 
 use crate::support::{Setup, TestApp, sender::Sender};
@@ -119,6 +120,32 @@ async fn a_new_period_grants_anew_and_the_old_one_expires() {
     audited(&app).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_period_that_two_replicas_open_at_once_is_granted_once() {
+    const MONTHS: usize = 12;
+    let app = TestApp::start().await;
+    let sender = Sender::with_credits(&app, 100).await;
+    let other = app.replica().await;
+    let tokens = [sender.token.clone(), sender.token.at(&other.base)];
+    for _ in 0..MONTHS {
+        app.clock.advance(Duration::from_secs(31 * 24 * 3600));
+        let sending = (0..8).map(|n| tokens[n % 2].send("+15550002222", "at once"));
+        let one = grant(1);
+        let granting = [&app, &other].map(|replica| change_balance(replica, &sender, &one));
+        let (sent, granted) = tokio::join!(join_all(sending), join_all(granting));
+        assert!(granted.iter().all(Result::is_ok), "{granted:?}");
+        sent.iter().for_each(|answer| drop(answer.expect(200)));
+    }
+    let db = app.app.db.reader();
+    let seats = credit_entry::Entity::find().filter(credit_entry::Column::Note.eq("seats"));
+    assert_eq!(seats.all(db).await.expect("entries").len(), MONTHS + 1);
+    let periods = quota_period::Entity::find().filter(quota_period::Column::RecurringUsed.gt(0)).all(db).await;
+    let periods = periods.expect("periods");
+    assert_eq!(periods.len(), MONTHS);
+    assert!(periods.iter().all(|one| (one.recurring_granted, one.recurring_used) == (Credits(100), Credits(8))));
+    audited(&app).await;
+}
+
 #[tokio::test]
 async fn lowering_and_raising_seats_mints_nothing() {
     let app = TestApp::start().await;
@@ -132,6 +159,12 @@ async fn lowering_and_raising_seats_mints_nothing() {
     app.clock.advance(Duration::from_secs(30 * 24 * 3600));
     assert_eq!(sender.token.credits().await, (0, 10), "lowering acts from the next period");
 }
+
+/// A message that was charged to one kind of credits gives them back to the other.
+const REFUND_WITHOUT_CHARGE: &str = "INSERT INTO credit_entries \
+    (workspace_id, period_start, bucket, kind, amount, message_id, created_at) \
+    SELECT workspace_id, period_start, 'non_recurring', 'refund', 1, message_id, created_at FROM credit_entries \
+    WHERE bucket = 'recurring' AND kind = 'charge'";
 
 #[tokio::test]
 async fn the_audit_finds_what_does_not_add_up() {
@@ -153,6 +186,9 @@ async fn the_audit_finds_what_does_not_add_up() {
         ("UPDATE send_queues SET queued = 2", "queue"),
         ("DELETE FROM credit_entries WHERE kind = 'charge'", "charge of a message"),
         ("DELETE FROM quota_periods", "recurring granted"),
+        ("DELETE FROM wallets", "balance"),
+        ("DELETE FROM send_queues", "queue"),
+        (REFUND_WITHOUT_CHARGE, "refund"),
     ] {
         let undone = db::write(&app.app.db, "test", async |tx| {
             tx.execute_unprepared(tampering).await.unwrap_or_else(|error| panic!("{tampering}: {error}"));
@@ -163,6 +199,37 @@ async fn the_audit_finds_what_does_not_add_up() {
         .await;
         assert!(undone.is_err());
     }
+    audited(&app).await;
+}
+
+/// Balances, entries and the message agree; only where the credits came from and where they went do not.
+#[tokio::test]
+async fn the_audit_finds_a_refund_that_went_elsewhere() {
+    let app = TestApp::start().await;
+    let sender = Sender::with_credits(&app, 1).await;
+    change_balance(&app, &sender, &grant(1)).await.expect("a balance");
+    for text in ["charged to the recurring one", "charged to the other"] {
+        sender.token.send("+15550002222", text).await.expect(200);
+    }
+    audited(&app).await;
+    let elsewhere = [
+        REFUND_WITHOUT_CHARGE,
+        "UPDATE quota_periods SET non_recurring_used = 0",
+        "UPDATE wallets SET balance = 1",
+        "UPDATE messages SET status = 'failed' WHERE text = 'charged to the recurring one'",
+        "UPDATE send_queues SET queued = 1",
+    ];
+    let undone = db::write(&app.app.db, "test", async |tx| {
+        for step in elsewhere {
+            tx.execute_unprepared(step).await.unwrap_or_else(|error| panic!("{step}: {error}"));
+        }
+        let found = verify::verify_in(tx).await?.drift;
+        let figures: Vec<_> = found.iter().map(|drift| (drift.check, drift.found, drift.expected)).collect();
+        assert_eq!(figures, [("refund", 1, 0)], "{found:?}");
+        Err::<(), _>(Error::Contention)
+    })
+    .await;
+    assert!(undone.is_err());
     audited(&app).await;
 }
 

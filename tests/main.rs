@@ -67,6 +67,7 @@ mod slow_providers;
 mod subscriptions;
 mod support;
 mod templates;
+mod thresholds;
 mod tidy;
 mod tokens;
 mod unread;

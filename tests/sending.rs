@@ -2,13 +2,19 @@
 
 use std::time::Duration;
 
-use entity::{chat, credit_entry, id::MessageId, message, send_queue};
+use entity::{chat, credit_entry, id::MessageId, message, quota_period, send_queue};
 use futures_util::future::join_all;
-use quartermaster::clock::Clock;
-use sea_orm::{ActiveModelTrait, EntityTrait, Set, Unchanged};
+use quartermaster::{clock::Clock, db, message::send, token::check};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, Set, Unchanged};
 use serde_json::json;
 
-use crate::support::{TestApp, sender::Sender};
+use crate::{
+    ledger::audited,
+    support::{
+        TestApp,
+        sender::{Sender, text},
+    },
+};
 
 /// Everything that sending writes: messages, entries of the ledger that concern messages, and queued messages.
 async fn traces(app: &TestApp) -> (usize, usize, i64) {
@@ -198,7 +204,9 @@ async fn the_same_key_sends_once_and_answers_twice() {
     assert_eq!(first, again, "even though there are no credits left");
     let other = json!({ "phone": "+15550002222", "text": "another" });
     let refused = sender.token.post_with_key("/messages", "k", other.clone()).await.expect(409);
+    assert_eq!(refused["error_code"], "idempotency_key_reused");
     assert!(refused["message"].as_str().is_some_and(|text| text.contains("Idempotency-Key")), "{refused}");
+    assert!(refused.get("errors").is_none(), "no field is at fault");
     sender.token.post_with_key("/messages", "new", other).await.expect(403);
     assert_eq!(sender.token.credits().await, (2, 2));
     assert_eq!(traces(&app).await, (2, 2, 2));
@@ -232,6 +240,37 @@ async fn two_hundred_sends_on_fifty_credits_are_fifty() {
     assert_eq!((accepted, answers.len() - accepted), (50, 150));
     assert_eq!(traces(&app).await, (50, 50, 50));
     assert_eq!(sender.token.credits().await, (50, 50));
+    assert_eq!(audited(&app).await.messages, 50);
+}
+
+/// All that a workspace sends changes one row. Whoever waits for it goes with the others that wait.
+#[tokio::test]
+async fn what_waits_for_the_row_of_a_busy_workspace_takes_it_together() {
+    let app = TestApp::start().await;
+    let sender = Sender::with_credits(&app, 1000).await;
+    sender.token.send("+15550002222", "the first").await.expect(200);
+    let caller = check::check(&app.app, sender.token.token()).await.expect("a caller");
+    let revision = async || {
+        let row = quota_period::Entity::find().one(app.app.db.reader()).await.expect("a look");
+        row.expect("a period").revision
+    };
+    let before = revision().await;
+    let one = |number| send::send(&app.app, text(&caller, "+15550002222", &format!("message {number}")));
+    let mut sending = Box::pin(join_all((0..300).map(one)));
+    // Somebody holds the row until all have been handed in.
+    let holding = db::write(&app.app.db, "test", async |tx| {
+        tx.execute_unprepared("UPDATE quota_periods SET revision = revision").await?;
+        assert!(futures_util::poll!(&mut sending).is_pending());
+        Ok(())
+    });
+    holding.await.expect("a commit");
+    let sent = sending.await;
+    assert!(sent.iter().all(Result::is_ok), "{sent:?}");
+    assert_eq!(traces(&app).await, (301, 301, 301));
+    // Each transaction counts it on once: the one that had begun to wait, and the one after it.
+    let taken = revision().await - before;
+    assert!((1..=2).contains(&taken), "{taken} transactions");
+    audited(&app).await;
 }
 
 #[tokio::test]

@@ -128,7 +128,7 @@ pub(super) struct Difference {
 }
 
 /// Statements that find what does not agree; each selects `subject`, `found` and `expected`.
-pub(super) const CHECKS: [(&str, &str); 9] = [
+pub(super) const CHECKS: [(&str, &str); 10] = [
     ("recurring granted", period_check!("recurring_granted", "recurring", "'grant', 'adjust', 'allocate'", "1")),
     ("recurring used", period_check!("recurring_used", "recurring", "'charge', 'refund'", "-1")),
     ("recurring expired", period_check!("recurring_expired", "recurring", "'expire'", "-1")),
@@ -140,12 +140,22 @@ pub(super) const CHECKS: [(&str, &str); 9] = [
          WHERE closed_at IS NOT NULL AND recurring_used + recurring_expired <> recurring_granted",
     ),
     (
+        // A row that is missing is one of zero.
         "balance",
-        "SELECT 'workspace ' || w.workspace_id AS subject, w.balance AS found, \
-         CAST(COALESCE(e.total, 0) AS BIGINT) AS expected FROM wallets w LEFT JOIN ( \
-             SELECT workspace_id, SUM(amount) AS total FROM credit_entries WHERE bucket = 'non_recurring' \
-             GROUP BY workspace_id) e ON e.workspace_id = w.workspace_id \
-         WHERE w.balance <> COALESCE(e.total, 0)",
+        "SELECT 'workspace ' || n.workspace_id AS subject, CAST(SUM(n.balance) AS BIGINT) AS found, \
+         CAST(SUM(n.entered) AS BIGINT) AS expected FROM ( \
+             SELECT workspace_id, balance, 0 AS entered FROM wallets UNION ALL \
+             SELECT workspace_id, 0, SUM(amount) FROM credit_entries WHERE bucket = 'non_recurring' \
+             GROUP BY workspace_id) n \
+         GROUP BY n.workspace_id HAVING SUM(n.balance) <> SUM(n.entered)",
+    ),
+    (
+        // A refund goes back where its charge came from. Only refunds are read, and the charge of each by the index.
+        "refund",
+        "SELECT 'entry ' || r.id AS subject, r.amount AS found, CAST(-COALESCE(c.amount, 0) AS BIGINT) AS expected \
+         FROM credit_entries r LEFT JOIN credit_entries c ON c.message_id = r.message_id AND c.kind = 'charge' \
+         AND c.bucket = r.bucket AND c.workspace_id = r.workspace_id AND c.period_start = r.period_start \
+         WHERE r.kind = 'refund' AND r.amount <> -COALESCE(c.amount, 0)",
     ),
     (
         // A text or a file costs one credit, both together two; a message that failed has them back, and notes, calls
@@ -172,11 +182,12 @@ pub(super) const CHECKS: [(&str, &str); 9] = [
     ),
     (
         "queue",
-        "SELECT 'account ' || q.account_id AS subject, q.queued AS found, \
-         CAST(COALESCE(m.waiting, 0) AS BIGINT) AS expected FROM send_queues q LEFT JOIN ( \
-             SELECT account_id, COUNT(*) AS waiting FROM messages WHERE status IN ('queued', 'sending') \
-             GROUP BY account_id) m ON m.account_id = q.account_id \
-         WHERE q.queued <> COALESCE(m.waiting, 0)",
+        "SELECT 'account ' || n.account_id AS subject, CAST(SUM(n.queued) AS BIGINT) AS found, \
+         CAST(SUM(n.waiting) AS BIGINT) AS expected FROM ( \
+             SELECT account_id, queued, 0 AS waiting FROM send_queues UNION ALL \
+             SELECT account_id, 0, COUNT(*) FROM messages WHERE status IN ('queued', 'sending') \
+             GROUP BY account_id) n \
+         GROUP BY n.account_id HAVING SUM(n.queued) <> SUM(n.waiting)",
     ),
 ];
 

@@ -1,7 +1,15 @@
 //! A workspace that can send: a partner, a connected phone, a token.
 
+use std::sync::Arc;
+
 use quartermaster::{
-    caller::Origin,
+    caller::{Origin, WorkspaceCaller},
+    idempotency::Repeatable,
+    message::{
+        Destination, SendMessage, Text,
+        send::{Author, Sending},
+    },
+    phone::Phone,
     plan::{self, SetPlan},
 };
 
@@ -40,6 +48,20 @@ impl Sender {
         app.run_jobs().await;
         Self { partner, workspace, token, account_id }
     }
+}
+
+/// A text to be accepted without the surface that takes it, and without a hold.
+pub(crate) fn text(caller: &Arc<WorkspaceCaller>, to: &str, text: &str) -> Sending {
+    let phone = Phone::parse(to).expect("a number");
+    let command = SendMessage {
+        destination: Destination::Phone { phone, account: None },
+        text: Some(Text::parse(text.to_owned()).expect("a text")),
+        file: None,
+        label: None,
+        chat_name: None,
+        reply_to: None,
+    };
+    Sending { caller: Arc::clone(caller), hold: None, command, request: Repeatable::never(), author: Author::Caller }
 }
 
 /// The starter plan with rates that no test reaches.

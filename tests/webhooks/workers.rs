@@ -11,12 +11,15 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
 use crate::{
+    faults::server,
     support::{
         Setup, TestApp,
         conversation::Conversations,
         database::{Mode, redis_url},
+        free_address,
         proxy::{Loses, Proxy},
         receiver::{Receiver, Reply},
+        redis::OwnRedis,
     },
     webhooks::{ROTATED, lenient, log, partner_at, start, try_out},
 };
@@ -256,6 +259,75 @@ async fn deliveries_go_on_without_redis() {
     wire.mend();
     try_out(&acme, ROTATED).await;
     receiver.until_received(2).await;
+}
+
+#[tokio::test]
+async fn deliveries_go_on_after_redis_has_lost_everything() {
+    if Mode::current() == Mode::Embedded {
+        return;
+    }
+    let app = Setup::real_time().configured(lenient).start().await;
+    let redis = OwnRedis::start().await;
+    let url = app.app.config.database_url.expose_secret().to_owned();
+    let replica = app.replica_at_configured(&url, Some(&redis.url()), lenient).await;
+    tokio::spawn(job::work(Arc::clone(&replica.app), replica.app.stop.subscribe()));
+    let receiver = Receiver::start().await;
+    receiver.next([Reply::Hold, Reply::Hold]);
+    let acme = partner_at(&replica, "acme", &receiver).await;
+    for number in 0..40 {
+        try_out(&acme, ROTATED).await;
+        if number % 10 == 5 {
+            for words in [&["FLUSHALL"][..], &["SCRIPT", "FLUSH"]] {
+                redis.command(words).await.expect("an answer");
+            }
+        }
+    }
+    receiver.until_received(40).await;
+    receiver.release();
+    until("all are delivered", async || delivered(&app).await == 40).await;
+    let ids: BTreeSet<String> = receiver.received().iter().map(|one| one.header("webhook-id").to_owned()).collect();
+    assert_eq!((ids.len(), receiver.received().len()), (40, 40));
+}
+
+#[tokio::test]
+async fn an_endpoint_that_fails_repeats_nothing_at_another() {
+    let app = start().await;
+    let (failing, healthy) = (Receiver::start().await, Receiver::start().await);
+    failing.usually(Reply::Status(500));
+    let acme = Conversations::start(&app, "acme", "+15550001111").await;
+    for receiver in [&failing, &healthy] {
+        let body = json!({ "event_type": "message:received:new", "url": receiver.url() });
+        acme.token.post("/webhooks", body).await.expect(200);
+    }
+    let body = json!({ "phone": "+15550001111", "from": "+15557770000", "text": "hello" });
+    acme.partner.post("/sandbox/inbound", body).await.expect(200);
+    let stored = event::Entity::find().filter(event::Column::Kind.eq("message:received:new"));
+    assert_eq!(stored.count(app.app.db.reader()).await.expect("a count"), 1, "one event for both");
+    app.run_jobs().await;
+    for _ in 0..12 {
+        app.advance(3600).await;
+    }
+    let tries = failing.received();
+    assert_eq!(tries.len(), 3);
+    assert!(tries.iter().all(|one| one.body == healthy.only().body));
+}
+
+/// The address is dialled itself, whatever proxy the machine's own programs use.
+#[tokio::test]
+async fn no_proxy_of_the_environment_hears_of_an_event() {
+    let app = Setup::real_time().configured(lenient).start().await;
+    let (receiver, proxy) = (Receiver::start().await, Receiver::start().await);
+    let acme = partner_at(&app, "acme", &receiver).await;
+    try_out(&acme, ROTATED).await;
+    let mut server = server(&app, &free_address().to_string());
+    for variable in ["HTTP_PROXY", "ALL_PROXY"] {
+        server.env(variable, proxy.url()).env(variable.to_lowercase(), proxy.url());
+    }
+    let mut server = server.env_remove("NO_PROXY").env_remove("no_proxy").spawn().expect("the binary");
+    until("it is delivered", async || delivered(&app).await == 1).await;
+    server.kill().expect("a kill");
+    server.wait().expect("an end");
+    assert_eq!((receiver.received().len(), proxy.received().len()), (1, 0));
 }
 
 #[tokio::test]
