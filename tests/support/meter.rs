@@ -11,7 +11,7 @@ use quartermaster::{
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use secrecy::ExposeSecret;
 
-use crate::support::{TestApp, sender::Sender};
+use crate::support::{TestApp, database::Mode, sender::Sender};
 
 /// What the meter keeps of a workspace on Redis.
 #[derive(Debug, PartialEq, Eq)]
@@ -74,10 +74,14 @@ pub(crate) async fn holds_nothing(app: &TestApp, sender: &Sender) -> bool {
     hold.is_some_and(|hold| hold.credits == credits)
 }
 
-/// Waits until the meter holds no credits of the sender's workspace.
-pub(crate) async fn until_nothing_is_held(app: &TestApp, sender: &Sender) {
+/// Waits until the meter holds no credits of the sender's workspace, but for a few on Redis: a call that Redis answers
+/// too late leaves a hold that nobody knows of, which ends by itself.
+pub(crate) async fn until_nothing_is_held(app: &TestApp, sender: &Sender, but: i64) {
     let given_back = async {
         while !holds_nothing(app, sender).await {
+            if Mode::current() == Mode::Clustered && kept(app, sender).await.held <= but {
+                return;
+            }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
