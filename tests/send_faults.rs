@@ -12,18 +12,7 @@ use std::{
 
 use entity::{message, sandbox_message, timestamp::Timestamp};
 use futures_util::future::join_all;
-use quartermaster::{
-    clock::Clock,
-    db,
-    idempotency::Repeatable,
-    message::{
-        Destination, SendMessage, Text,
-        send::{self, Author, Sending},
-    },
-    meter::rule::HOLD_MICROS,
-    phone::Phone,
-    plan::SetPlan,
-};
+use quartermaster::{clock::Clock, db, message::send, meter::rule::HOLD_MICROS, plan::SetPlan};
 use sea_orm::{ConnectionTrait, EntityTrait};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -36,7 +25,7 @@ use crate::{
         database::Mode,
         meter::{holds_nothing, kept},
         proxy::Proxy,
-        sender::{Sender, unlimited},
+        sender::{Sender, text, unlimited},
     },
 };
 
@@ -52,6 +41,12 @@ async fn texts(app: &TestApp) -> BTreeMap<String, usize> {
         *texts.entry(row.text.expect("a text")).or_default() += 1;
     }
     texts
+}
+
+/// By a clock that is so far on that all holds have ended, none is left.
+async fn no_hold_outlives_its_end(app: &TestApp, sender: &Sender) {
+    let later = Clock::manual(Timestamp(app.clock.now().0 + 2 * HOLD_MICROS));
+    assert!(holds_nothing(&app.replica_by(later).await, sender).await, "holds end by themselves");
 }
 
 /// Sends until the workspace has no credits left, which shows that no hold keeps any back; how many that were.
@@ -142,8 +137,7 @@ async fn fifty_kills_lose_nothing_that_was_answered_and_charge_nothing_that_was_
     audited(&app).await;
     assert!(most_held > 0 || Mode::current() == Mode::Embedded, "the killed have left holds on Redis");
     change_balance(&app, &sender, &grant(20)).await.expect("a balance");
-    let later = Clock::manual(Timestamp(app.clock.now().0 + 2 * HOLD_MICROS));
-    assert!(holds_nothing(&app.replica_by(later).await, &sender).await, "which end by themselves");
+    no_hold_outlives_its_end(&app, &sender).await;
     use_up(&sender).await;
     audited(&app).await;
     // What the killed workers had in hand is free again, as it is when their leases have ended.
@@ -165,18 +159,8 @@ async fn a_writer_that_falls_behind_turns_callers_away_and_charges_them_nothing(
     sender.token.send(TO, "the first").await.expect(200);
     let caller = quartermaster::token::check::check(&app.app, sender.token.token()).await.expect("a caller");
     let one = |number: usize| {
-        let (app, caller) = (Arc::clone(&app.app), Arc::clone(&caller));
-        async move {
-            let destination = Destination::Phone { phone: Phone::parse(TO).expect("a number"), account: None };
-            let text = Text::parse(format!("message {number}")).expect("a text");
-            let command =
-                SendMessage { destination, text: Some(text), file: None, label: None, chat_name: None, reply_to: None };
-            send::send(
-                &app,
-                Sending { caller, hold: None, command, request: Repeatable::never(), author: Author::Caller },
-            )
-            .await
-        }
+        let (app, sending) = (Arc::clone(&app.app), text(&caller, TO, &format!("message {number}")));
+        async move { send::send(&app, sending).await }
     };
     let (locked, is_locked) = tokio::sync::oneshot::channel();
     let (release, released) = tokio::sync::oneshot::channel::<()>();

@@ -150,7 +150,7 @@ pub(super) const CHECKS: [(&str, &str); 10] = [
          GROUP BY n.workspace_id HAVING SUM(n.balance) <> SUM(n.entered)",
     ),
     (
-        // A refund goes back where its charge came from. Only refunds are read, and the charge of each by the index.
+        // A refund goes back where its charge came from, which is looked up by the index.
         "refund",
         "SELECT 'entry ' || r.id AS subject, r.amount AS found, CAST(-COALESCE(c.amount, 0) AS BIGINT) AS expected \
          FROM credit_entries r LEFT JOIN credit_entries c ON c.message_id = r.message_id AND c.kind = 'charge' \

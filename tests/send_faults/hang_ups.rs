@@ -11,7 +11,7 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::{
     ledger::audited,
-    send_faults::{TO, texts},
+    send_faults::{TO, no_hold_outlives_its_end, texts},
     support::{
         TestApp,
         meter::until_nothing_is_held,
@@ -50,6 +50,7 @@ async fn two_thousand_clients_that_hang_up_leave_whole_messages_or_none() {
     // The clock stands still, so that no hold has ended by itself. Where a busy machine keeps Redis from answering,
     // fifty of three thousand requests are under way.
     until_nothing_is_held(&app, &sender, 200).await;
+    no_hold_outlives_its_end(&app, &sender).await;
     app.run_jobs().await;
     let arrived = sandbox_message::Entity::find().all(app.app.db.reader()).await.expect("messages");
     assert_eq!(arrived.len(), stored.len(), "each goes out");
